@@ -1,0 +1,24 @@
+// The IMMA kernels, compiled for the emulated machine.
+#include <gemm/imma_s8.cuh>
+#include <gemm/imma_s8_instances.hpp>
+#include <simt/host/launch.hpp>
+
+namespace immabench {
+namespace {
+
+template <class Config>
+simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalMemory& memory, const simt::host::Options& options) {
+  const ImmaS8Parameters parameters = make_parameters(arguments);
+  const simt::host::LaunchShape shape{{block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes()};
+  return is_aligned(arguments) ? simt::host::launch(shape, memory, options, [&] { imma_s8_kernel<Config, true>(parameters); })
+                               : simt::host::launch(shape, memory, options, [&] { imma_s8_kernel<Config, false>(parameters); });
+}
+
+}  // namespace
+
+template <>
+void fill_emulated<IMMABENCH_SHARD>(EmulateGemmS8 (&table)[kImmaTileCount]) {
+  for_each_tile<IMMABENCH_SHARD, IMMABENCH_SHARDS>([&]<int kIndex>() { table[kIndex] = &emulate<ImmaConfigAt<kIndex>>; });
+}
+
+}  // namespace immabench

@@ -1,0 +1,41 @@
+// Arithmetic with its rounding stated. Kernels use these where the result must equal the CPU's bit for bit: a plain `a * b + c`
+// may be contracted to a fused multiply-add by one compiler and not by the other.
+#pragma once
+#include <simt/vocabulary.hpp>
+
+namespace simt::inline SIMT_TARGET {
+
+SIMT_DEVICE float multiply_rn(float a, float b) { return __fmul_rn(a, b); }
+SIMT_DEVICE float add_rn(float a, float b) { return __fadd_rn(a, b); }
+SIMT_DEVICE float divide_rn(float a, float b) { return __fdiv_rn(a, b); }
+SIMT_DEVICE float to_float_rn(i32 value) { return __int2float_rn(value); }
+// Round half to even, saturating to int32; NaN gives 0.
+SIMT_DEVICE i32 to_int_rn(float value) { return __float2int_rn(value); }
+
+// Two floats to two 16-bit floats, `low` in the low half; round half to even, NaN becomes 0x7FFF (PTX ISA, cvt).
+SIMT_DEVICE u32 pack_f16x2(float low, float high) {
+  u32 packed;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+}
+SIMT_DEVICE u32 pack_bf16x2(float low, float high) {
+  u32 packed;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+}
+
+// Four 8-bit products added to `c`.
+SIMT_DEVICE i32 dot_s8(u32 a, u32 b, i32 c) { return __dp4a(i32(a), i32(b), c); }
+// prmt: each nibble of `selector` picks a byte of {high, low}; its top bit replicates that byte's sign.
+SIMT_DEVICE u32 permute_bytes(u32 low, u32 high, u32 selector) { return __byte_perm(low, high, selector); }
+// lop3: the bitwise function of three words whose truth table is kTable.
+template <int kTable>
+SIMT_DEVICE u32 logic3(u32 a, u32 b, u32 c) {
+  u32 result;
+  asm("lop3.b32 %0, %1, %2, %3, %4;" : "=r"(result) : "r"(a), "r"(b), "r"(c), "n"(kTable));
+  return result;
+}
+// The low word of {high, low} shifted right by `shift` mod 32.
+SIMT_DEVICE u32 funnel_shift_right(u32 low, u32 high, u32 shift) { return __funnelshift_r(low, high, shift); }
+
+}  // namespace simt::inline SIMT_TARGET

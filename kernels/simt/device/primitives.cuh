@@ -1,0 +1,14 @@
+// The machine on a GPU. One file a family; one primitive, one PTX instruction.
+#pragma once
+#include <simt/vocabulary.hpp>
+
+#define SIMT_DEVICE __device__ __forceinline__
+#define SIMT_UNROLL _Pragma("unroll")
+// A kernel entry: at most `threads` threads a block; parameters are passed as `SIMT_PARAMETERS Type name`.
+#define SIMT_KERNEL(threads) __global__ void __launch_bounds__(threads)
+#define SIMT_PARAMETERS const __grid_constant__
+
+#include <simt/device/arithmetic.cuh>
+#include <simt/device/memory.cuh>
+#include <simt/device/sync.cuh>
+#include <simt/device/sm80.cuh>

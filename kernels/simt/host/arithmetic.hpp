@@ -1,0 +1,92 @@
+// Arithmetic with its rounding stated, on the CPU. Host code is compiled without contraction (-ffp-contract=off), so one
+// operation is one rounding to nearest even. See device/arithmetic.cuh for the meanings.
+#pragma once
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <simt/vocabulary.hpp>
+
+namespace simt::inline SIMT_TARGET {
+
+inline float multiply_rn(float a, float b) { return a * b; }
+inline float add_rn(float a, float b) { return a + b; }
+inline float divide_rn(float a, float b) { return a / b; }
+inline float to_float_rn(i32 value) { return static_cast<float>(value); }
+
+inline i32 to_int_rn(float value) {
+  if (std::isnan(value)) return 0;
+  if (value >= 2147483648.0f) return std::numeric_limits<i32>::max();
+  if (value < -2147483648.0f) return std::numeric_limits<i32>::min();
+  return static_cast<i32>(std::nearbyint(value));
+}
+
+namespace detail {
+
+constexpr u16 kCanonicalNaN = 0x7FFF;  // what the GPU's conversions to 16 bits make of every NaN
+
+inline u32 float_bits(float value) {
+  u32 bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+// `value` / 2^shift, rounded half to even.
+constexpr u32 shift_right_rn(u32 value, u32 shift) {
+  const u32 kept = value >> shift, rest = value & ((1u << shift) - 1), half = 1u << (shift - 1);
+  return kept + (rest > half || (rest == half && (kept & 1)));
+}
+
+inline u16 to_bf16_rn(float value) {
+  if (std::isnan(value)) return kCanonicalNaN;
+  return static_cast<u16>(shift_right_rn(float_bits(value), 16));  // a carry out of the mantissa is the next exponent, or infinity
+}
+
+inline u16 to_f16_rn(float value) {
+  if (std::isnan(value)) return kCanonicalNaN;
+  const u32 bits = float_bits(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
+  constexpr u32 kInfinity = 0x7C00, kOverflow = 0x477FF000;      // from 65520 on, halfway past the largest f16
+  constexpr u32 kSmallestNormal = 0x38800000, kHalfUlp = 0x33000000;  // 2^-14, 2^-25
+  if (magnitude >= kOverflow) return static_cast<u16>(sign | kInfinity);
+  if (magnitude >= kSmallestNormal) return static_cast<u16>(sign | shift_right_rn(magnitude - (112u << 23), 13));
+  if (magnitude < kHalfUlp) return static_cast<u16>(sign);
+  const u32 exponent = magnitude >> 23, mantissa = (magnitude & 0x7FFFFF) | 0x800000;  // a subnormal: units of 2^-24
+  return static_cast<u16>(sign | shift_right_rn(mantissa, 126 - exponent));
+}
+
+}  // namespace detail
+
+inline u32 pack_f16x2(float low, float high) { return detail::to_f16_rn(low) | u32(detail::to_f16_rn(high)) << 16; }
+inline u32 pack_bf16x2(float low, float high) { return detail::to_bf16_rn(low) | u32(detail::to_bf16_rn(high)) << 16; }
+
+inline i32 dot_s8(u32 a, u32 b, i32 c) {
+  u32 sum = u32(c);
+  for (int i = 0; i < 4; ++i) sum += u32(i32(i8(a >> 8 * i)) * i32(i8(b >> 8 * i)));
+  return i32(sum);
+}
+
+inline u32 permute_bytes(u32 low, u32 high, u32 selector) {
+  const u64 bytes = u64(high) << 32 | low;
+  u32 result = 0;
+  for (int i = 0; i < 4; ++i) {
+    const u32 pick = selector >> 4 * i & 0xF;
+    u32 byte = u32(bytes >> 8 * (pick & 7)) & 0xFF;
+    if (pick & 8) byte = byte & 0x80 ? 0xFF : 0;
+    result |= byte << 8 * i;
+  }
+  return result;
+}
+
+template <int kTable>
+u32 logic3(u32 a, u32 b, u32 c) {
+  u32 result = 0;
+  for (int row = 0; row < 8; ++row) {
+    if (!(kTable >> row & 1)) continue;
+    result |= (row & 4 ? a : ~a) & (row & 2 ? b : ~b) & (row & 1 ? c : ~c);
+  }
+  return result;
+}
+
+inline u32 funnel_shift_right(u32 low, u32 high, u32 shift) { return u32((u64(high) << 32 | low) >> (shift & 31)); }
+
+}  // namespace simt::inline SIMT_TARGET

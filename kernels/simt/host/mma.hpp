@@ -1,0 +1,34 @@
+// Executes integer matrix instructions for a whole warp.
+#pragma once
+#include <cstdint>
+
+namespace simt::host {
+
+struct IntegerType {
+  int bits;  // 8 or 4
+  bool is_signed;
+};
+
+// A tile of rows x columns matrix instructions: row i takes fragment i of A, column j fragment j of B.
+struct MmaTile {
+  int rows, columns;
+  int a_registers;  // per fragment of A: 4, or 2 for half the K; B has half as many
+  IntegerType a_type, b_type;
+  // Of one instruction: 16 x 8 x k.
+  int k() const { return a_registers / 2 * 4 * (32 / a_type.bits); }
+};
+
+// One lane's registers: d[rows][columns][4], a[rows][a_registers], b[columns][a_registers / 2].
+struct MmaLane {
+  std::int32_t* d;
+  const std::uint32_t* a;
+  const std::uint32_t* b;
+};
+
+// D += A B^T in wrapping int32, for all of the tile. `lanes` are 32 pointers to MmaLane.
+void execute_mma(void* const* lanes, const MmaTile& tile);
+
+// D += popcount(A op B^T), m16n8k256; op is xor, or and.
+void execute_mma_b1(void* const* lanes, bool use_xor);
+
+}  // namespace simt::host

@@ -1,0 +1,30 @@
+#include <simt/host/report.hpp>
+
+#include <algorithm>
+
+namespace simt::host {
+
+const char* name(HazardKind kind) {
+  static constexpr const char* kNames[] = {
+      "race",       "read-in-flight",       "write-in-flight", "uninitialised-read", "shared-out-of-bounds", "global-out-of-bounds",
+      "misaligned", "divergent-collective", "deadlock",        "copy-at-exit",       "barrier-mismatch",     "launch"};
+  return kNames[static_cast<int>(kind)];
+}
+
+const char* name(Operation operation) {
+  static constexpr const char* kNames[] = {"global_load", "global_store",      "shared_load",      "shared_store",
+                                           "ldmatrix",    "async_copy_global", "async_copy_shared"};
+  return kNames[static_cast<int>(operation)];
+}
+
+Counts& Counts::operator+=(const Counts& other) {
+  mma += other.mma, macs += other.macs, barriers += other.barriers, blocks += other.blocks;
+  for (int i = 0; i < kOperations; ++i) total[i] += other.total[i];
+  return *this;
+}
+
+bool Report::has(HazardKind kind) const {
+  return std::any_of(hazards.begin(), hazards.end(), [kind](const Hazard& hazard) { return hazard.kind == kind; });
+}
+
+}  // namespace simt::host
