@@ -284,7 +284,8 @@ bool Block::access_shared(Operation operation, std::uint32_t address, std::uint3
   const Accessor by{thread, &warps_[thread / 32].clock};
   const bool copies = operation == Operation::kAsyncCopyShared;
   const bool writes = copies || operation == Operation::kSharedStore;
-  judge_shared(writes ? shared_.write(address, bytes, by, copies) : shared_.read(address, bytes, by), writes, site, thread);
+  const auto verdict = writes ? shared_.write(address, bytes, by, copies) : shared_.read(address, bytes, by);
+  if (verdict.finding != SharedMemory::Finding::kNone) judge_shared(verdict, writes, site, thread);
   return true;
 }
 

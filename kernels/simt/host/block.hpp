@@ -1,6 +1,7 @@
 // One emulated thread block: its threads are fibers, run one warp at a time, each up to the next point where it has to wait
 // for others. Every rule that the hardware leaves undefined when broken is checked here or in the shadow memories.
 #pragma once
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <exception>
@@ -11,6 +12,7 @@
 
 #include <simt/host/fiber.hpp>
 #include <simt/host/global_memory.hpp>
+#include <simt/host/mma.hpp>
 #include <simt/host/report.hpp>
 #include <simt/host/shared_memory.hpp>
 #include <simt/host/transactions.hpp>
@@ -79,6 +81,7 @@ class Block {
   void record(Operation operation, std::uint64_t address, std::uint32_t bytes, const Site& site);
   void count_request(Operation operation, const Site& site, const WarpRequest& request);
   SharedMemory& shared() { return shared_; }
+  MmaScratch& mma_scratch() { return mma_scratch_; }
 
   // ---- asynchronous copies of the running thread; the bytes land when a wait of the same thread covers their group
   void start_copy(std::uint32_t destination, std::uint64_t source, std::uint32_t bytes, std::uint32_t valid, const Site& site);
@@ -146,6 +149,7 @@ class Block {
   std::vector<bool> started_;
   std::vector<Warp> warps_;
   SharedMemory shared_;
+  MmaScratch mma_scratch_;
   std::array<Barrier, 16> barriers_;
   std::vector<CopyQueue> copies_;
   std::uint32_t thread_ = 0;  // the running one
@@ -160,8 +164,8 @@ class Block {
   std::exception_ptr failure_;
 };
 
-// The block whose fiber is running on this OS thread. Static TLS: primitives read it on every call.
-extern thread_local constinit Block* current_block __attribute__((tls_model("initial-exec")));
+// The block whose fiber is running on this OS thread.
+extern thread_local constinit Block* current_block;
 
 template <class Body>
 void Block::collective(Collective kind, std::uint32_t parameter, const Site& site, void* argument, Body&& body) {

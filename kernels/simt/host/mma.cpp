@@ -13,14 +13,9 @@ namespace simt::host {
 namespace {
 
 constexpr int kM = 16, kN = 8, kLanes = 32;
-constexpr int kMaxK = 64;
-constexpr int kMaxRows = 8;  // fragments of A in a tile: a warp tile of 128 rows
-
-// Operands widened to 16 bits, which hold every 4- and 8-bit value and feed the CPU's pairwise multiply-add. B is stored as
-// pairs along K so that the pairs of all eight columns lie side by side.
-using WideA = std::int16_t[kM][kMaxK];
-using WideB = std::int16_t[kMaxK / 2][kN][2];
-using Sums = std::int32_t[kM][kN];
+using WideA = MmaScratch::WideA;
+using WideB = MmaScratch::WideB;
+using Sums = MmaScratch::Sums;
 
 const MmaLane& lane_of(void* const* lanes, int lane) { return *static_cast<const MmaLane*>(lanes[lane]); }
 
@@ -147,10 +142,8 @@ const auto multiply = multiply_portable;
 namespace {
 
 template <int kBits>
-void execute(void* const* lanes, const MmaTile& tile) {
-  alignas(32) static thread_local WideA a[kMaxRows];
-  alignas(32) static thread_local WideB b;
-  alignas(32) static thread_local Sums sums;
+void execute(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
+  auto& [a, b, sums] = scratch;
   for (int i = 0; i < tile.rows; ++i) widen_a<kBits>(lanes, tile, i, a[i]);
   for (int j = 0; j < tile.columns; ++j) {
     widen_b<kBits>(lanes, tile, j, b);
@@ -165,9 +158,9 @@ void execute(void* const* lanes, const MmaTile& tile) {
 
 }  // namespace
 
-void execute_mma(void* const* lanes, const MmaTile& tile) {
-  if (tile.a_type.bits == 8) execute<8>(lanes, tile);
-  else execute<4>(lanes, tile);
+void execute_mma(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
+  if (tile.a_type.bits == 8) execute<8>(lanes, tile, scratch);
+  else execute<4>(lanes, tile, scratch);
 }
 
 void execute_mma_b1(void* const* lanes, bool use_xor) {

@@ -25,8 +25,21 @@ struct MmaLane {
   const std::uint32_t* b;
 };
 
+// Operands widened to 16 bits, which hold every 4- and 8-bit value and feed the CPU's pairwise multiply-add. B is stored as
+// pairs along K so that the pairs of all eight columns lie side by side. One a block: too large for a fiber's stack to be cheap.
+struct MmaScratch {
+  static constexpr int kMaxRows = 8;  // fragments of A in a tile: a warp tile of 128 rows
+  static constexpr int kMaxK = 64;
+  using WideA = std::int16_t[16][kMaxK];
+  using WideB = std::int16_t[kMaxK / 2][8][2];
+  using Sums = std::int32_t[16][8];
+  alignas(32) WideA a[kMaxRows];
+  alignas(32) WideB b;
+  alignas(32) Sums sums;
+};
+
 // D += A B^T in wrapping int32, for all of the tile. `lanes` are 32 pointers to MmaLane.
-void execute_mma(void* const* lanes, const MmaTile& tile);
+void execute_mma(void* const* lanes, const MmaTile& tile, MmaScratch& scratch);
 
 // D += popcount(A op B^T), m16n8k256; op is xor, or and.
 void execute_mma_b1(void* const* lanes, bool use_xor);

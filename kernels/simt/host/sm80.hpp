@@ -79,7 +79,7 @@ void integer_mma(int rows, int columns, int a_registers, host::MmaLane own, cons
   const u32 parameter = u32(rows) << 16 | u32(columns) << 8 | u32(a_registers) << 4 | u32(A::kBits == 8) << 2 | u32(A::kSigned) << 1 |
                         u32(B::kSigned);
   matrix_instructions(parameter, u32(rows * columns), u32(16 * 8 * tile.k()), own, site,
-                      [&](void* const* lanes) { host::execute_mma(lanes, tile); });
+                      [&](void* const* lanes) { host::execute_mma(lanes, tile, host::current_block->mma_scratch()); });
 }
 
 }  // namespace detail
@@ -103,7 +103,7 @@ void mma(A, B, i32 (&d)[4], const u32 (&a)[2], const u32 (&b)[1], SIMT_SITE) {
 }
 template <class A, class B, int kRows, int kColumns>
 void mma_tile(A, B, i32 (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2], SIMT_SITE) {
-  static_assert(kRows <= 8, "a warp tile has at most 128 rows");
+  static_assert(kRows <= host::MmaScratch::kMaxRows, "a warp tile has at most 128 rows");
   detail::integer_mma<A, B>(kRows, kColumns, 4, {d[0][0], a[0], b[0]}, site);
 }
 

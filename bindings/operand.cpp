@@ -1,0 +1,113 @@
+#include "operand.hpp"
+
+#include <algorithm>
+
+#include "dlpack.hpp"
+
+namespace py = pybind11;
+
+namespace immabench::bindings {
+namespace {
+
+struct TypeEntry {
+  std::uint8_t code, bits;
+  ElementType type;
+  const char* name;
+};
+constexpr TypeEntry kTypes[] = {
+    {dlpack::kInt, 8, ElementType::kS8, "int8"},        {dlpack::kUInt, 16, ElementType::kU16, "uint16"},
+    {dlpack::kInt, 32, ElementType::kS32, "int32"},     {dlpack::kFloat, 16, ElementType::kF16, "float16"},
+    {dlpack::kBfloat, 16, ElementType::kBF16, "bfloat16"}, {dlpack::kFloat, 32, ElementType::kF32, "float32"},
+};
+
+const TypeEntry* find(const dlpack::DataType& type) {
+  const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeEntry& entry) {
+    return entry.code == type.code && entry.bits == type.bits && type.lanes == 1;
+  });
+  return found == std::end(kTypes) ? nullptr : found;
+}
+
+const char* name_of(ElementType type) {
+  for (const TypeEntry& entry : kTypes) {
+    if (entry.type == type) return entry.name;
+  }
+  return "an unsupported type";
+}
+
+// Takes the tensor out of the capsule that `object` exports. On a GPU, -1 asks the exporter for no synchronisation: the launch
+// goes to the caller's own stream.
+std::shared_ptr<dlpack::ManagedTensor> import_tensor(const py::object& object) {
+  const auto device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>();
+  const bool on_gpu = device.first == dlpack::kCuda || device.first == dlpack::kCudaManaged;
+  py::object capsule = on_gpu ? object.attr("__dlpack__")(py::arg("stream") = -1) : object.attr("__dlpack__")();
+  auto* managed = static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
+  if (!managed) throw py::error_already_set();
+  PyCapsule_SetName(capsule.ptr(), "used_dltensor");
+  return {managed, [](dlpack::ManagedTensor* tensor) {
+            if (tensor->deleter) tensor->deleter(tensor);
+          }};
+}
+
+bool is_contiguous(const dlpack::Tensor& tensor) {
+  if (!tensor.strides) return true;
+  std::int64_t expected = 1;
+  for (int i = tensor.ndim - 1; i >= 0; --i) {
+    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
+    expected *= tensor.shape[i];
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string describe(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+Operand::Operand(const std::string& name, const py::object& object) : name_(name) {
+  if (!py::hasattr(object, "__dlpack__") || !py::hasattr(object, "__dlpack_device__")) {
+    reject("is a " + std::string(py::str(py::type::of(object).attr("__name__"))), "pass a torch tensor, a numpy array or another DLPack tensor");
+  }
+  std::shared_ptr<dlpack::ManagedTensor> managed;
+  try {
+    managed = import_tensor(object);
+  } catch (py::error_already_set& error) {
+    reject("cannot be read by DLPack (" + std::string(py::str(error.value())) + ")", "pass a writable, detached, dense tensor");
+  }
+  const dlpack::Tensor& tensor = managed->tensor;
+  owner_ = managed;
+  address_ = reinterpret_cast<std::uint64_t>(tensor.data) + tensor.byte_offset;
+  element_bytes_ = tensor.type.bits / 8u;
+  shape_.assign(tensor.shape, tensor.shape + tensor.ndim);
+  const TypeEntry* entry = find(tensor.type);
+  type_ = entry ? entry->type : ElementType::kOther;
+  place_ = {tensor.device.type == dlpack::kCuda || tensor.device.type == dlpack::kCudaManaged, tensor.device.index};
+  if (!place_.cuda && tensor.device.type != dlpack::kCpu && tensor.device.type != dlpack::kCudaHost) {
+    reject("is on an unsupported kind of device", "move it to the CPU or a CUDA device");
+  }
+  if (!is_contiguous(tensor)) reject("is not contiguous", "pass a contiguous copy (tensor.contiguous(), numpy.ascontiguousarray)");
+}
+
+std::int64_t Operand::elements() const {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape_) count *= extent;
+  return count;
+}
+
+void Operand::expect_type(std::initializer_list<ElementType> types, const char* remedy) const {
+  if (std::find(types.begin(), types.end(), type_) == types.end()) {
+    reject(std::string("holds ") + name_of(type_) + " where " + name_of(*types.begin()) + " is needed", remedy);
+  }
+}
+
+void Operand::expect_shape(const std::vector<std::int64_t>& shape, const char* remedy) const {
+  if (shape_ != shape) reject("has shape " + describe(shape_) + " where " + describe(shape) + " is needed", remedy);
+}
+
+void Operand::reject(const std::string& problem, const std::string& remedy) const {
+  throw py::value_error("operand '" + name_ + "' " + problem + "; " + remedy);
+}
+
+}  // namespace immabench::bindings

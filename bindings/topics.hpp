@@ -1,0 +1,11 @@
+// The topics of the native module.
+#pragma once
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+namespace immabench::bindings {
+
+void register_build(pybind11::module_& module);    // what was compiled, which devices there are
+void register_gemm_s8(pybind11::module_& module);  // the INT8 GEMM family
+
+}  // namespace immabench::bindings

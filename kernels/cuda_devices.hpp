@@ -1,0 +1,41 @@
+// The CUDA devices of this machine, seen through the CUDA runtime that is linked in; nothing here needs a driver to load.
+#pragma once
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace immabench {
+
+struct CudaDevice {
+  int index = 0;
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  int sm_count = 0;
+  std::size_t l2_bytes = 0, memory_bytes = 0;
+  int sm_clock_khz = 0;
+};
+
+struct CudaDevices {
+  int status = 0;  // a cudaError_t; every value but 0 means that no device can be used
+  std::string error;
+  std::vector<CudaDevice> devices;
+};
+
+// Version of the CUDA compiler ("13.0"); empty in a build without CUDA.
+std::string cuda_compiler_version();
+CudaDevices find_cuda_devices();
+std::string cuda_error(int status);
+
+// Makes a device current for a scope.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int index);
+  ~CurrentDevice();
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  int before_ = -1;
+};
+
+}  // namespace immabench

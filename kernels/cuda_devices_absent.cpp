@@ -1,0 +1,12 @@
+// The answers of a build without CUDA.
+#include <cuda_devices.hpp>
+
+namespace immabench {
+
+std::string cuda_compiler_version() { return {}; }
+std::string cuda_error(int) { return "this build has no CUDA"; }
+CudaDevices find_cuda_devices() { return {-1, "this build has no CUDA", {}}; }
+CurrentDevice::CurrentDevice(int) {}
+CurrentDevice::~CurrentDevice() = default;
+
+}  // namespace immabench

@@ -1,0 +1,60 @@
+#include <cuda_runtime_api.h>
+
+#include <stdexcept>
+
+#include <cuda_devices.hpp>
+
+namespace immabench {
+namespace {
+
+int attribute(cudaDeviceAttr name, int device) {
+  int value = 0;
+  cudaDeviceGetAttribute(&value, name, device);
+  return value;
+}
+
+CudaDevice describe(int index) {
+  cudaDeviceProp properties{};
+  cudaGetDeviceProperties(&properties, index);
+  return {index,
+          properties.name,
+          properties.major,
+          properties.minor,
+          properties.multiProcessorCount,
+          static_cast<std::size_t>(properties.l2CacheSize),
+          properties.totalGlobalMem,
+          attribute(cudaDevAttrClockRate, index)};
+}
+
+}  // namespace
+
+std::string cuda_compiler_version() { return std::to_string(__CUDACC_VER_MAJOR__) + "." + std::to_string(__CUDACC_VER_MINOR__); }
+
+std::string cuda_error(int status) {
+  const auto error = static_cast<cudaError_t>(status);
+  return std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ")";
+}
+
+CudaDevices find_cuda_devices() {
+  CudaDevices found;
+  int count = 0;  // left unwritten when the call fails, for instance without a driver
+  found.status = cudaGetDeviceCount(&count);
+  if (found.status != cudaSuccess) {
+    found.error = cuda_error(found.status);
+    return found;
+  }
+  for (int index = 0; index < count; ++index) found.devices.push_back(describe(index));
+  return found;
+}
+
+CurrentDevice::CurrentDevice(int index) {
+  cudaGetDevice(&before_);
+  const cudaError_t status = cudaSetDevice(index);
+  if (status != cudaSuccess) throw std::runtime_error("device " + std::to_string(index) + ": " + cuda_error(status));
+}
+
+CurrentDevice::~CurrentDevice() {
+  if (before_ >= 0) cudaSetDevice(before_);
+}
+
+}  // namespace immabench
