@@ -15,6 +15,7 @@
 #endif
 #if defined(SIMT_ASAN)
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -99,6 +100,10 @@ void switch_fiber(FiberContext& from, FiberContext& to) {
 void FiberStacks::prepare(FiberContext& context, std::size_t index, void (*entry)()) {
   char* const bottom = stack(index).base + page_bytes();
   context = {nullptr, bottom, kStackBytes, nullptr};
+#if defined(SIMT_ASAN)
+  // The last fiber here never returned from its frames, so their red zones are still marked.
+  __asan_unpoison_memory_region(bottom, kStackBytes);
+#endif
   start_on_stack(context, bottom, bottom + kStackBytes - (index % kColours) * kCacheLine, entry);
 }
 

@@ -1,0 +1,115 @@
+// Roundings and bit operations against independent definitions.
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "harness.hpp"
+
+using namespace machine_tests;
+
+namespace {
+
+// The value of a 16-bit float with `exponent_bits` exponent bits, exactly, as a double.
+double decode(u32 bits, int exponent_bits) {
+  const int mantissa_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
+  const int exponent = int(bits >> mantissa_bits & ((1u << exponent_bits) - 1)), mantissa = int(bits & ((1u << mantissa_bits) - 1));
+  const double magnitude = exponent ? std::ldexp(1 + std::ldexp(mantissa, -mantissa_bits), exponent - bias)
+                                    : std::ldexp(mantissa, 1 - bias - mantissa_bits);
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+// Is `got` the nearest of all 16-bit floats to `value`, ties to the even one? Infinity stands at twice the largest power of two.
+void expect_nearest(float value, u32 got, int exponent_bits) {
+  const auto distance = [&](u32 bits) { return std::abs(decode(bits, exponent_bits) - double(value)); };
+  const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits), magnitude = got & 0x7FFF;
+  CHECK(std::signbit(value) == bool(got & 0x8000));
+  CHECK(magnitude <= infinity);
+  for (const u32 neighbour : {magnitude - 1, magnitude + 1}) {
+    if (neighbour > infinity) continue;  // wraps below zero too
+    const u32 other = neighbour | (got & 0x8000);
+    CHECK(distance(got) < distance(other) || (distance(got) == distance(other) && got % 2 == 0));
+  }
+}
+
+void expect_conversions(float value) {
+  const u32 f16 = simt::pack_f16x2(value, 0) & 0xFFFF, bf16 = simt::pack_bf16x2(value, 0) & 0xFFFF;
+  if (std::isnan(value)) {
+    CHECK_EQUAL(f16, 0x7FFFu);
+    CHECK_EQUAL(bf16, 0x7FFFu);
+  } else if (std::isinf(value)) {
+    CHECK_EQUAL(f16, value < 0 ? 0xFC00u : 0x7C00u);
+    CHECK_EQUAL(bf16, value < 0 ? 0xFF80u : 0x7F80u);
+  } else {
+    if (std::abs(value) < 131072.0f) expect_nearest(value, f16, 5);
+    else CHECK_EQUAL(f16 & 0x7FFF, 0x7C00u);
+    expect_nearest(value, bf16, 8);
+  }
+}
+
+}  // namespace
+
+CASE(conversions_to_16_bits) {
+  std::mt19937 generator(3);
+  for (int i = 0; i < 300000; ++i) expect_conversions(std::bit_cast<float>(u32(generator())));
+  // All exponents, with mantissas around the halfway points of both formats.
+  for (u32 exponent = 0; exponent < 256; ++exponent) {
+    for (const u32 around : {0u, 0x1000u, 0x2000u, 0x3000u, 0x8000u, 0x10000u, 0x18000u, 0x7FF000u, 0x7F8000u, 0x7FFFFFu}) {
+      for (const u32 mantissa : {around - 1, around, around + 1}) {
+        for (const u32 sign : {0u, 0x80000000u}) expect_conversions(std::bit_cast<float>(sign | exponent << 23 | (mantissa & 0x7FFFFF)));
+      }
+    }
+  }
+  CHECK_EQUAL(simt::pack_f16x2(1.0f, -2.0f), 0xC0003C00u);
+  CHECK_EQUAL(simt::pack_bf16x2(1.0f, -2.0f), 0xC0003F80u);
+}
+
+CASE(rounding_to_integers) {
+  CHECK_EQUAL(simt::to_int_rn(0.5f), 0);
+  CHECK_EQUAL(simt::to_int_rn(1.5f), 2);
+  CHECK_EQUAL(simt::to_int_rn(-2.5f), -2);
+  CHECK_EQUAL(simt::to_int_rn(3e9f), std::numeric_limits<int>::max());
+  CHECK_EQUAL(simt::to_int_rn(-3e9f), std::numeric_limits<int>::min());
+  CHECK_EQUAL(simt::to_int_rn(-2147483648.0f), std::numeric_limits<int>::min());
+  CHECK_EQUAL(simt::to_int_rn(std::nanf("")), 0);
+  CHECK_EQUAL(simt::to_float_rn(16777217), 16777216.0f);
+  CHECK_EQUAL(simt::to_float_rn(16777219), 16777220.0f);
+}
+
+CASE(no_contraction) {
+  // Fused, (1 + e)(1 - e) - 1 is -e^2; in two roundings it is 0.
+  volatile float e = 1.0f / 8192 / 2;
+  const float product = simt::multiply_rn(1 + e, 1 - e);
+  CHECK_EQUAL(simt::add_rn(product, -1.0f), 0.0f);
+}
+
+CASE(byte_dot_products) {
+  std::mt19937 generator(4);
+  for (int i = 0; i < 1000; ++i) {
+    const u32 a = generator(), b = generator();
+    const int c = int(generator());
+    simt::i64 sum = c;
+    for (int byte = 0; byte < 4; ++byte) sum += simt::i64(simt::i8(a >> 8 * byte)) * simt::i8(b >> 8 * byte);
+    CHECK_EQUAL(simt::dot_s8(a, b, c), simt::i32(u32(sum)));
+  }
+}
+
+CASE(byte_permutations) {
+  CHECK_EQUAL(simt::permute_bytes(0x33221100, 0x77665544, 0x7531), 0x77553311u);
+  CHECK_EQUAL(simt::permute_bytes(0x33221100, 0x77665544, 0x0123), 0x00112233u);
+  CHECK_EQUAL(simt::permute_bytes(0x80000000, 0x0000007F, 0xCBBB), 0x00FFFFFFu);
+}
+
+CASE(logic_of_three) {
+  const u32 a = 0xF0F0F0F0, b = 0xCCCCCCCC, c = 0xAAAAAAAA;
+  CHECK_EQUAL((simt::logic3<0x80>(a, b, c)), a & b & c);
+  CHECK_EQUAL((simt::logic3<0xFE>(a, b, c)), a | b | c);
+  CHECK_EQUAL((simt::logic3<0x96>(a, b, c)), a ^ b ^ c);
+  CHECK_EQUAL((simt::logic3<(0xF0 & 0xCC) | 0xAA>(a, b, c)), (a & b) | c);
+}
+
+CASE(funnel_shifts) {
+  CHECK_EQUAL(simt::funnel_shift_right(0x11223344, 0x55667788, 8), 0x88112233u);
+  CHECK_EQUAL(simt::funnel_shift_right(0x11223344, 0x55667788, 0), 0x11223344u);
+  CHECK_EQUAL(simt::funnel_shift_right(0x11223344, 0x55667788, 40), 0x88112233u);
+}

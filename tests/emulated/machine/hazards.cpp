@@ -1,0 +1,350 @@
+// Every hazard class: a planted bug that must be found, at its line, under all three orders, and a clean twin that must not.
+#include "harness.hpp"
+
+using namespace machine_tests;
+using simt::host::Access;
+using simt::host::GlobalMemory;
+
+namespace {
+
+u32 word(u32 index) { return simt::shared_base() + 4 * index; }
+u32 thread() { return simt::thread_index(); }
+
+struct alignas(16) Bytes16 {
+  u32 words[4];
+};
+
+template <class T>
+simt::Global<T> global(const T* p) {
+  return {reinterpret_cast<simt::u64>(p)};
+}
+
+}  // namespace
+
+// ---- races in shared memory
+
+CASE(race_between_lanes_of_a_warp) {
+  expect_bug_and_clean_twin(HazardKind::kRace, Setup{}, [](bool buggy, int& line) {
+    simt::store_shared<u32>(word(thread()), thread());
+    simt::syncwarp();
+    if (thread() % 2 == 0 && !buggy) simt::store_shared<u32>(word(thread()), 1);
+    if (!buggy) simt::syncwarp();
+    MARK(line), thread() % 2 || !buggy ? void(simt::load_shared<u32>(word(thread() ^ 1))) : simt::store_shared<u32>(word(thread()), 1);
+  });
+}
+
+CASE(race_between_warps) {
+  expect_bug_and_clean_twin(HazardKind::kRace, Setup{.threads = 64}, [](bool buggy, int& line) {
+    const u32 lane = simt::lane_index();
+    if (simt::warp_index() == 0) simt::store_shared<u32>(word(lane), 1);
+    simt::syncthreads();
+    if (!buggy && simt::warp_index() == 0) simt::store_shared<u32>(word(lane), 2);
+    if (!buggy) simt::syncthreads();
+    MARK(line), simt::warp_index() || !buggy ? void(simt::load_shared<u32>(word(lane))) : simt::store_shared<u32>(word(lane), 2);
+  });
+}
+
+CASE(race_of_all_lanes_writing_one_word) {
+  expect_bug_and_clean_twin(HazardKind::kRace, Setup{}, [](bool buggy, int& line) {
+    if (buggy || thread() == 0) MARK(line), simt::store_shared<u32>(word(0), 7);
+  });
+}
+
+CASE(race_when_a_reader_stays_out_of_a_named_barrier) {
+  expect_bug_and_clean_twin(HazardKind::kRace, Setup{.threads = 96}, [](bool buggy, int& line) {
+    const int participants = buggy ? 64 : 96;
+    const u32 warp = simt::warp_index(), lane = simt::lane_index();
+    if (warp == 0) simt::store_shared<u32>(word(lane), 1);
+    simt::syncthreads();
+    if (warp == 1 || (warp == 2 && !buggy)) simt::barrier_sync(1, participants);
+    MARK(line), warp ? void(simt::load_shared<u32>(word(lane))) : simt::store_shared<u32>(word(lane), 7);
+    if (warp == 0) simt::barrier_arrive(1, participants);
+  });
+}
+
+CASE(race_of_a_plain_read_with_an_atomic) {
+  expect_bug_and_clean_twin(HazardKind::kRace, Setup{.threads = 64}, [](bool buggy, int& line) {
+    if (thread() == 0) simt::store_shared<u32>(word(0), 0);
+    simt::syncthreads();
+    if (!buggy) simt::atomic_add_shared(word(0), 1);
+    if (!buggy) simt::syncthreads();
+    const bool reads = thread() == 5;
+    MARK(line), !reads && buggy ? simt::atomic_add_shared(word(0), 1) : reads ? simt::load_shared<simt::i32>(word(0)) : 0;
+  });
+}
+
+CASE(atomics_of_all_threads_add_up) {
+  static simt::i32 sum;
+  expect_clean({.threads = 96}, [] {
+    if (thread() == 0) simt::store_shared<u32>(word(0), 0);
+    simt::syncthreads();
+    simt::atomic_add_shared(word(0), simt::i32(thread()));
+    simt::syncthreads();
+    if (thread() == 7) sum = simt::load_shared<simt::i32>(word(0));
+  });
+  CHECK_EQUAL(sum, 95 * 48);
+}
+
+// ---- asynchronous copies
+
+CASE(read_of_bytes_in_flight) {
+  static Bytes16 source[32];
+  GlobalMemory memory;
+  memory.add(source, sizeof source, Access::kRead);
+  expect_bug_and_clean_twin(HazardKind::kReadInFlight, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+    const u32 mine = simt::shared_base() + 16 * thread();
+    simt::copy_async<16>(mine, global(source) + thread(), 16);
+    simt::copy_async_commit();
+    simt::copy_async<16>(mine + 512, global(source) + thread(), 16);
+    simt::copy_async_commit();
+    // One group may stay in flight where both are needed.
+    if (buggy) simt::copy_async_wait<1>();
+    else simt::copy_async_wait<0>();
+    MARK(line), simt::load_shared<u32>(mine + 512);
+    simt::copy_async_wait<0>();
+  });
+}
+
+CASE(write_to_bytes_in_flight) {
+  static Bytes16 source[32];
+  GlobalMemory memory;
+  memory.add(source, sizeof source, Access::kRead);
+  expect_bug_and_clean_twin(HazardKind::kWriteInFlight, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+    const u32 mine = simt::shared_base() + 16 * thread();
+    simt::copy_async<16>(mine, global(source) + thread(), 16);
+    simt::copy_async_commit();
+    if (!buggy) simt::copy_async_wait<0>();
+    MARK(line), simt::store_shared<u32>(mine, 1);
+    simt::copy_async_wait<0>();
+  });
+}
+
+CASE(landed_copy_needs_a_barrier_for_other_warps) {
+  static Bytes16 source[64];
+  GlobalMemory memory;
+  memory.add(source, sizeof source, Access::kRead);
+  expect_bug_and_clean_twin(HazardKind::kRace, (Setup{.threads = 64, .memory = &memory}), [](bool buggy, int& line) {
+    const u32 base = simt::shared_base();
+    simt::copy_async<16>(base + 16 * thread(), global(source) + thread(), 16);
+    simt::copy_async_commit();
+    simt::copy_async_wait<0>();
+    if (!buggy) simt::syncthreads();
+    MARK(line), simt::load_shared<u32>(base + 16 * (thread() ^ 32));
+  });
+}
+
+CASE(copy_still_in_flight_at_exit) {
+  static Bytes16 source[32];
+  GlobalMemory memory;
+  memory.add(source, sizeof source, Access::kRead);
+  expect_bug_and_clean_twin(HazardKind::kCopyAtExit, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+    MARK(line), simt::copy_async<16>(simt::shared_base() + 16 * thread(), global(source) + thread(), 16);
+    simt::copy_async_commit();
+    if (!buggy) simt::copy_async_wait<0>();
+  });
+}
+
+CASE(copies_land_late_and_zero_fill) {
+  static Bytes16 source[32];
+  for (u32 i = 0; i < 32; ++i) source[i] = {{i, i + 100, i + 200, i + 300}};
+  GlobalMemory memory;
+  memory.add(source, sizeof source, Access::kRead);
+  static u32 first[32], last[32];
+  expect_clean({.memory = &memory}, [] {
+    const u32 mine = simt::shared_base() + 16 * thread();
+    simt::copy_async<16>(mine, global(source) + thread(), 8);
+    simt::copy_async_commit();
+    simt::copy_async_wait<0>();
+    first[thread()] = simt::load_shared<u32>(mine + 4);
+    last[thread()] = simt::load_shared<u32>(mine + 8);
+  });
+  for (u32 i = 0; i < 32; ++i) {
+    CHECK_EQUAL(first[i], i + 100);
+    CHECK_EQUAL(last[i], 0u);
+  }
+}
+
+// ---- initialisation and bounds
+
+CASE(uninitialised_shared_read) {
+  expect_bug_and_clean_twin(HazardKind::kUninitialisedRead, Setup{}, [](bool buggy, int& line) {
+    if (!buggy) simt::store_shared<u32>(word(thread()), 1);
+    MARK(line), simt::load_shared<u32>(word(thread()));
+  });
+}
+
+CASE(uninitialised_global_read) {
+  static u32 out[32];
+  for (const bool buggy : {true, false}) {
+    GlobalMemory memory;
+    memory.add(out, sizeof out, Access::kWrite);
+    const Report report = run({.memory = &memory}, [&] {
+      if (!buggy) simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(out + thread())}, thread());
+      simt::load_global(global(out) + thread());
+    });
+    CHECK_EQUAL(report.has(HazardKind::kUninitialisedRead), buggy);
+    CHECK_EQUAL(report.clean(), !buggy);
+  }
+}
+
+CASE(shared_access_past_the_end) {
+  expect_bug_and_clean_twin(HazardKind::kSharedOutOfBounds, Setup{.shared_bytes = 128}, [](bool buggy, int& line) {
+    MARK(line), simt::store_shared<u32>(word(thread() + (buggy ? 1 : 0)), 1);
+  });
+}
+
+CASE(shared_access_without_the_base) {
+  expect_bug_and_clean_twin(HazardKind::kSharedOutOfBounds, Setup{.shared_bytes = 128}, [](bool buggy, int& line) {
+    MARK(line), simt::store_shared<u32>(buggy ? 4 * thread() : word(thread()), 1);
+  });
+}
+
+CASE(global_load_past_the_end) {
+  static u32 in[32];
+  GlobalMemory memory;
+  memory.add(in, sizeof in, Access::kRead);
+  expect_bug_and_clean_twin(HazardKind::kGlobalOutOfBounds, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+    MARK(line), simt::load_global(global(in) + thread() + (buggy ? 1 : 0));
+  });
+}
+
+CASE(asynchronous_copy_past_the_end) {
+  static Bytes16 in[32];
+  GlobalMemory memory;
+  memory.add(in, sizeof in - 4, Access::kRead);  // the last row is three words
+  expect_bug_and_clean_twin(HazardKind::kGlobalOutOfBounds, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+    const int valid = !buggy && thread() == 31 ? 12 : 16;
+    MARK(line), simt::copy_async<16>(simt::shared_base() + 16 * thread(), global(in) + thread(), valid);
+    simt::copy_async_commit();
+    simt::copy_async_wait<0>();
+  });
+}
+
+CASE(store_to_an_input) {
+  static u32 buffer[32];
+  for (const bool buggy : {true, false}) {
+    GlobalMemory memory;
+    memory.add(buffer, sizeof buffer, buggy ? Access::kRead : Access::kWrite);
+    const Report report = run({.memory = &memory}, [] { simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(buffer + thread())}, 1u); });
+    CHECK_EQUAL(report.has(HazardKind::kGlobalOutOfBounds), buggy);
+  }
+}
+
+CASE(misaligned_shared_access) {
+  expect_bug_and_clean_twin(HazardKind::kMisaligned, Setup{}, [](bool buggy, int& line) {
+    MARK(line), simt::store_shared(simt::shared_base() + 16 * thread() + (buggy ? 4 : 0), simt::Vector<u32, 2>{});
+  });
+}
+
+CASE(misaligned_global_access) {
+  static Bytes16 in[33];
+  GlobalMemory memory;
+  memory.add(in, sizeof in, Access::kRead);
+  expect_bug_and_clean_twin(HazardKind::kMisaligned, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+    const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(in + thread()) + (buggy ? 4 : 0)};
+    MARK(line), simt::load_global(p);
+  });
+}
+
+// ---- blocks against each other
+
+CASE(two_blocks_write_the_same_bytes) {
+  static u32 out[64];
+  for (const bool buggy : {true, false}) {
+    GlobalMemory memory;
+    memory.add(out, sizeof out, Access::kWrite);
+    const Report report = run({.blocks = 2, .memory = &memory}, [&] {
+      const u32 index = thread() + (buggy ? 0 : 32 * simt::block_index_x());
+      simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(out + index)}, thread());
+    });
+    CHECK_EQUAL(report.has(HazardKind::kRace), buggy);
+    CHECK_EQUAL(report.clean(), !buggy);
+  }
+}
+
+CASE(atomics_of_many_blocks_add_up) {
+  static simt::i32 sum;
+  for (const int threads : {1, 2}) {
+    sum = 0;
+    GlobalMemory memory;
+    memory.add(&sum, sizeof sum, Access::kReadWrite);
+    const Report report = run({.blocks = 50, .memory = &memory}, [] {
+      simt::atomic_add_global({reinterpret_cast<simt::u64>(&sum)}, simt::i32(thread()));
+    }, Order::kForward, threads);
+    CHECK(report.clean());
+    CHECK_EQUAL(sum, 50 * 31 * 16);
+  }
+}
+
+// ---- control flow
+
+CASE(divergent_collective) {
+  expect_bug_and_clean_twin(HazardKind::kDivergentCollective, Setup{.threads = 64}, [](bool buggy, int& line) {
+    if (!buggy || thread() % 2) MARK(line), simt::syncthreads();
+    else MARK(line), simt::syncwarp();
+  });
+}
+
+CASE(lanes_skip_ldmatrix) {
+  expect_bug_and_clean_twin(HazardKind::kDivergentCollective, Setup{}, [](bool buggy, int& line) {
+    simt::store_shared(simt::shared_base() + 16 * thread(), Bytes16{});
+    simt::syncwarp();
+    u32 r[4];
+    if (!buggy || simt::lane_index() < 16) MARK(line), simt::ldmatrix(r, simt::shared_base() + 16 * thread());
+  });
+}
+
+CASE(shuffle_with_returned_lanes) {
+  for (const Order order : kOrders) {
+    const Report report = run({}, [] {
+      if (simt::lane_index() == 3) return;
+      simt::shuffle_xor(1, 1);
+    }, order);
+    CHECK(report.has(HazardKind::kDivergentCollective));
+  }
+}
+
+CASE(deadlock_at_a_barrier_some_warps_skip) {
+  expect_bug_and_clean_twin(HazardKind::kDeadlock, Setup{.threads = 96}, [](bool buggy, int& line) {
+    if (!buggy || simt::warp_index() != 1) MARK(line), simt::syncthreads();
+  });
+}
+
+CASE(deadlock_of_crossed_barriers) {
+  expect_bug_and_clean_twin(HazardKind::kDeadlock, Setup{.threads = 64}, [](bool buggy, int& line) {
+    const int first = buggy && simt::warp_index() == 1 ? 2 : 1;
+    MARK(line), simt::barrier_sync(first, 64);
+    simt::barrier_sync(3 - first, 64);
+  });
+}
+
+CASE(barrier_with_disagreeing_counts) {
+  expect_bug_and_clean_twin(HazardKind::kBarrierMismatch, Setup{.threads = 96}, [](bool buggy, int& line) {
+    MARK(line), simt::barrier_sync(1, buggy && simt::warp_index() == 1 ? 64 : 96);
+  });
+}
+
+CASE(barrier_count_not_of_whole_warps) {
+  expect_bug_and_clean_twin(HazardKind::kBarrierMismatch, Setup{.threads = 64}, [](bool buggy, int& line) {
+    MARK(line), simt::barrier_sync(1, buggy ? 48 : 64);
+  });
+}
+
+CASE(launch_of_a_partial_warp_is_refused) {
+  CHECK(run({.threads = 48}, [] {}).has(HazardKind::kLaunch));
+  CHECK(run({.threads = 2048}, [] {}).has(HazardKind::kLaunch));
+  CHECK(run({.threads = 1024}, [] {}).clean());
+}
+
+CASE(hazards_are_counted_past_the_recorded_ones) {
+  const Report report = run({.threads = 64, .shared_bytes = 64, .max_hazards = 16}, [] { simt::load_shared<u32>(word(thread())); });
+  CHECK_EQUAL(report.hazards.size(), std::size_t{16});
+  CHECK_EQUAL(report.hazard_total, 64u);
+}
+
+CASE(a_kernel_gone_wrong_is_stopped) {
+  const Report report = run({}, [] {
+    for (;;) simt::load_shared<u32>(word(5000));
+  });
+  CHECK(report.hazard_total > 1000);
+}
