@@ -47,9 +47,9 @@ py::dict devices() {
   for (const CudaDevice& device : found.devices) {
     using py::arg;
     list.append(py::dict(arg("index") = device.index, arg("name") = device.name,
-                         arg("compute_capability") = std::vector<int>{device.major, device.minor}, arg("sm_count") = device.sm_count,
-                         arg("l2_bytes") = device.l2_bytes, arg("memory_bytes") = device.memory_bytes,
-                         arg("sm_clock_mhz") = device.sm_clock_khz / 1000));
+                         arg("compute_capability") = std::vector<int>{device.major, device.minor},
+                         arg("sm_count") = device.sm_count, arg("l2_bytes") = device.l2_bytes,
+                         arg("memory_bytes") = device.memory_bytes, arg("sm_clock_mhz") = device.sm_clock_khz / 1000));
   }
   return py::dict(py::arg("status") = found.status, py::arg("error") = found.error, py::arg("devices") = list);
 }

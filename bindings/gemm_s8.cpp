@@ -39,7 +39,8 @@ void expect_output_type(const Operand& out, OutputType type) {
     case OutputType::kF32: return out.expect_type({ElementType::kF32}, "allocate the output as float32");
     case OutputType::kF16: return out.expect_type({ElementType::kF16}, "allocate the output as float16");
     case OutputType::kBF16:
-      return out.expect_type({ElementType::kBF16, ElementType::kU16}, "allocate the output as bfloat16, or uint16 for its bits");
+      return out.expect_type({ElementType::kBF16, ElementType::kU16},
+                             "allocate the output as bfloat16, or uint16 for its bits");
   }
 }
 
@@ -80,14 +81,16 @@ struct Call {
     if (b.shape().size() != 2) b.reject("has shape " + describe(b.shape()), "pass a matrix [N, K]");
     for (const Operand* operand : {&a, &b}) {
       for (const std::int64_t extent : operand->shape()) {
-        if (extent < 1 || extent > INT32_MAX) operand->reject("has shape " + describe(operand->shape()), "M, N and K run from 1 to 2^31-1");
+        if (extent < 1 || extent > INT32_MAX)
+          operand->reject("has shape " + describe(operand->shape()), "M, N and K run from 1 to 2^31-1");
       }
     }
     const std::int64_t m = a.shape()[0], n = b.shape()[0], k = a.shape()[1];
     b.expect_shape({n, k}, "A [M, K] and B [N, K] share K");
     out.expect_shape({m, n}, "the output is [M, N]");
     expect_output_type(out, arguments.output);
-    if (!(a.place() == b.place()) || !(a.place() == out.place())) a.reject("is on another device than 'b' or 'out'", "put all operands on one device");
+    if (!(a.place() == b.place()) || !(a.place() == out.place()))
+      a.reject("is on another device than 'b' or 'out'", "put all operands on one device");
     arguments.a = a.address(), arguments.b = b.address(), arguments.out = out.address();
     arguments.m = static_cast<int>(m), arguments.n = static_cast<int>(n), arguments.k = static_cast<int>(k);
   }
@@ -97,12 +100,14 @@ struct Call {
                   std::uint64_t& address) {
     if (object.is_none()) return 0;
     slot.emplace(name, object);
-    if (arguments.output == OutputType::kS32) slot->reject("is given for int32 output", "int32 output is the accumulator itself: take f32, f16 or bf16");
+    if (arguments.output == OutputType::kS32)
+      slot->reject("is given for int32 output", "int32 output is the accumulator itself: take f32, f16 or bf16");
     slot->expect_type({ElementType::kF32}, "convert it to float32");
     if (!(slot->place() == a.place())) slot->reject("is on another device than 'a'", "put all operands on one device");
     address = slot->address();
     if (one_for_all && slot->shape() == std::vector<std::int64_t>{1}) return 0;
-    slot->expect_shape({extent}, one_for_all ? "pass one scale, or one per row (column) of the output" : "pass one value per column of the output");
+    slot->expect_shape({extent}, one_for_all ? "pass one scale, or one per row (column) of the output"
+                                             : "pass one value per column of the output");
     return 1;
   }
 };
@@ -111,15 +116,16 @@ struct Call {
 void expect_valid_scales(const Operand& scale) {
   const auto* values = reinterpret_cast<const float*>(scale.address());
   for (std::int64_t i = 0; i < scale.elements(); ++i) {
-    if (!(values[i] >= 0) || std::isinf(values[i])) {
-      scale.reject("holds " + std::to_string(values[i]) + " at index " + std::to_string(i), "scales are finite and not negative");
+    if (!(values[i] > 0) || std::isinf(values[i])) {
+      scale.reject("holds " + std::to_string(values[i]) + " at index " + std::to_string(i), "scales are positive and finite");
     }
   }
 }
 
-py::dict emulate(const std::string& id, const py::object& a, const py::object& b, const py::object& out, const std::string& output_type,
-                 const py::object& row_scale, const py::object& col_scale, const py::object& bias, const std::string& order,
-                 std::uint64_t seed, bool check, bool count, int threads, std::size_t max_hazards) {
+py::dict emulate(const std::string& id, const py::object& a, const py::object& b, const py::object& out,
+                 const std::string& output_type, const py::object& row_scale, const py::object& col_scale,
+                 const py::object& bias, const std::string& order, std::uint64_t seed, bool check, bool count, int threads,
+                 std::size_t max_hazards) {
   const GemmS8Kernel& kernel = find_kernel(id);
   const simt::host::Options options = make_options(order, seed, check, count, threads, max_hazards);
   const Call call(kernel, a, b, out, output_type, row_scale, col_scale, bias);
@@ -140,12 +146,14 @@ py::dict emulate(const std::string& id, const py::object& a, const py::object& b
   return to_dict(report, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
-void launch(const std::string& id, const py::object& a, const py::object& b, const py::object& out, const std::string& output_type,
-            const py::object& row_scale, const py::object& col_scale, const py::object& bias, std::uint64_t stream) {
+void launch(const std::string& id, const py::object& a, const py::object& b, const py::object& out,
+            const std::string& output_type, const py::object& row_scale, const py::object& col_scale, const py::object& bias,
+            std::uint64_t stream) {
   const GemmS8Kernel& kernel = find_kernel(id);
   const Call call(kernel, a, b, out, output_type, row_scale, col_scale, bias);
   if (!call.a.place().cuda) call.a.reject("is on the CPU", "move it to a CUDA device; emulate_gemm_s8 runs on the CPU");
-  if (!kernel.launch) throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
+  if (!kernel.launch)
+    throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
   const CurrentDevice device(call.a.place().index);
   const int status = kernel.launch(call.arguments, stream);
   if (status != 0) throw std::runtime_error(kernel.id + ": the launch failed: " + cuda_error(status));
@@ -155,10 +163,12 @@ py::dict describe_kernel(const GemmS8Kernel& kernel) {
   const ImmaTile& tile = kernel.tile;
   py::list architectures;
   for (const int architecture : {80, 86, 89, 90}) {
-    if (runs_on(tile, architecture)) architectures.append("sm_" + std::to_string(architecture) + (architecture == 90 ? "a" : ""));
+    if (runs_on(tile, architecture))
+      architectures.append("sm_" + std::to_string(architecture) + (architecture == 90 ? "a" : ""));
   }
   using py::arg;
-  return py::dict(arg("id") = kernel.id, arg("family") = "gemm_s8", arg("provider") = "handwritten", arg("architectures") = architectures,
+  return py::dict(arg("id") = kernel.id, arg("family") = "gemm_s8", arg("provider") = "handwritten",
+                  arg("architectures") = architectures,
                   arg("operand_types") = py::dict(arg("a") = "s8", arg("b") = "s8", arg("accumulator") = "s32"),
                   arg("output_types") = std::vector<std::string>{"s32", "f32", "f16", "bf16"},
                   arg("block_tile") = std::vector<int>{tile.block_m, tile.block_n, tile.block_k},

@@ -15,8 +15,8 @@ struct TypeEntry {
   const char* name;
 };
 constexpr TypeEntry kTypes[] = {
-    {dlpack::kInt, 8, ElementType::kS8, "int8"},        {dlpack::kUInt, 16, ElementType::kU16, "uint16"},
-    {dlpack::kInt, 32, ElementType::kS32, "int32"},     {dlpack::kFloat, 16, ElementType::kF16, "float16"},
+    {dlpack::kInt, 8, ElementType::kS8, "int8"},           {dlpack::kUInt, 16, ElementType::kU16, "uint16"},
+    {dlpack::kInt, 32, ElementType::kS32, "int32"},        {dlpack::kFloat, 16, ElementType::kF16, "float16"},
     {dlpack::kBfloat, 16, ElementType::kBF16, "bfloat16"}, {dlpack::kFloat, 32, ElementType::kF32, "float32"},
 };
 
@@ -49,7 +49,8 @@ std::shared_ptr<dlpack::ManagedTensor> import_tensor(const py::object& object) {
 }
 
 bool is_contiguous(const dlpack::Tensor& tensor) {
-  if (!tensor.strides) return true;
+  const bool empty = std::find(tensor.shape, tensor.shape + tensor.ndim, 0) != tensor.shape + tensor.ndim;
+  if (!tensor.strides || empty) return true;
   std::int64_t expected = 1;
   for (int i = tensor.ndim - 1; i >= 0; --i) {
     if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
@@ -68,7 +69,8 @@ std::string describe(const std::vector<std::int64_t>& shape) {
 
 Operand::Operand(const std::string& name, const py::object& object) : name_(name) {
   if (!py::hasattr(object, "__dlpack__") || !py::hasattr(object, "__dlpack_device__")) {
-    reject("is a " + std::string(py::str(py::type::of(object).attr("__name__"))), "pass a torch tensor, a numpy array or another DLPack tensor");
+    reject("is a " + std::string(py::str(py::type::of(object).attr("__name__"))),
+           "pass a torch tensor, a numpy array or another DLPack tensor");
   }
   std::shared_ptr<dlpack::ManagedTensor> managed;
   try {
@@ -87,7 +89,8 @@ Operand::Operand(const std::string& name, const py::object& object) : name_(name
   if (!place_.cuda && tensor.device.type != dlpack::kCpu && tensor.device.type != dlpack::kCudaHost) {
     reject("is on an unsupported kind of device", "move it to the CPU or a CUDA device");
   }
-  if (!is_contiguous(tensor)) reject("is not contiguous", "pass a contiguous copy (tensor.contiguous(), numpy.ascontiguousarray)");
+  if (!is_contiguous(tensor))
+    reject("is not contiguous", "pass a contiguous copy (tensor.contiguous(), numpy.ascontiguousarray)");
 }
 
 std::int64_t Operand::elements() const {

@@ -9,7 +9,8 @@ namespace immabench::bindings {
 namespace {
 
 py::dict to_dict(const simt::host::Transactions& t, const char* unit) {
-  return py::dict(py::arg("requests") = t.requests, py::arg("bytes") = t.bytes, py::arg(unit) = t.units, py::arg("ideal") = t.ideal);
+  return py::dict(py::arg("requests") = t.requests, py::arg("bytes") = t.bytes, py::arg(unit) = t.units,
+                  py::arg("ideal") = t.ideal);
 }
 
 py::dict to_dict(const simt::host::Counts& counts) {
@@ -38,14 +39,16 @@ std::string short_path(const std::string& path) {
 
 py::dict to_dict(const simt::host::LineCounts& line) {
   const auto& t = line.transactions;
-  return py::dict(py::arg("file") = short_path(line.file), py::arg("line") = line.line, py::arg("operation") = name(line.operation),
-                  py::arg("requests") = t.requests, py::arg("bytes") = t.bytes, py::arg("units") = t.units, py::arg("ideal") = t.ideal,
+  return py::dict(py::arg("file") = short_path(line.file), py::arg("line") = line.line,
+                  py::arg("operation") = name(line.operation), py::arg("requests") = t.requests, py::arg("bytes") = t.bytes,
+                  py::arg("units") = t.units, py::arg("ideal") = t.ideal,
                   py::arg("unit") = is_global(line.operation) ? "sectors" : "wavefronts");
 }
 
 py::dict to_dict(const simt::host::Hazard& hazard) {
-  return py::dict(py::arg("kind") = name(hazard.kind), py::arg("detail") = hazard.detail, py::arg("file") = short_path(hazard.site.file),
-                  py::arg("line") = hazard.site.line, py::arg("block") = hazard.block, py::arg("thread") = hazard.thread);
+  return py::dict(py::arg("kind") = name(hazard.kind), py::arg("detail") = hazard.detail,
+                  py::arg("file") = short_path(hazard.site.file), py::arg("line") = hazard.site.line,
+                  py::arg("block") = hazard.block, py::arg("thread") = hazard.thread);
 }
 
 template <class Items>
@@ -60,9 +63,12 @@ py::list to_list(const Items& items) {
 simt::host::Options make_options(const std::string& order, std::uint64_t seed, bool check, bool count, int threads,
                                  std::size_t max_hazards) {
   simt::host::Options options{check, count, simt::host::Order::kForward, seed, threads, max_hazards};
-  if (order == "reverse") options.order = simt::host::Order::kReverse;
-  else if (order == "random") options.order = simt::host::Order::kRandom;
-  else if (order != "forward") throw py::value_error("order '" + order + "' is unknown; take forward, reverse or random");
+  if (order == "reverse")
+    options.order = simt::host::Order::kReverse;
+  else if (order == "random")
+    options.order = simt::host::Order::kRandom;
+  else if (order != "forward")
+    throw py::value_error("order '" + order + "' is unknown; take forward, reverse or random");
   return options;
 }
 

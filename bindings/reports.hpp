@@ -8,7 +8,8 @@
 
 namespace immabench::bindings {
 
-simt::host::Options make_options(const std::string& order, std::uint64_t seed, bool check, bool count, int threads, std::size_t max_hazards);
+simt::host::Options make_options(const std::string& order, std::uint64_t seed, bool check, bool count, int threads,
+                                 std::size_t max_hazards);
 
 // The report as the `emulate` command prints it.
 pybind11::dict to_dict(const simt::host::Report& report, double seconds);

@@ -28,7 +28,9 @@ CudaDevice describe(int index) {
 
 }  // namespace
 
-std::string cuda_compiler_version() { return std::to_string(__CUDACC_VER_MAJOR__) + "." + std::to_string(__CUDACC_VER_MINOR__); }
+std::string cuda_compiler_version() {
+  return std::to_string(__CUDACC_VER_MAJOR__) + "." + std::to_string(__CUDACC_VER_MINOR__);
+}
 
 std::string cuda_error(int status) {
   const auto error = static_cast<cudaError_t>(status);

@@ -22,8 +22,8 @@ constexpr int shared_limit(int architecture) {
 
 std::string make_id(const ImmaTile& tile) {
   const auto x = [](int a, int b) { return std::to_string(a) + "x" + std::to_string(b); };
-  return "imma_s8s8s32_" + x(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" + x(tile.warps_m, tile.warps_n) +
-         "_s" + std::to_string(tile.stages) + "_sm80";
+  return "imma_s8s8s32_" + x(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
+         x(tile.warps_m, tile.warps_n) + "_s" + std::to_string(tile.stages) + "_sm80";
 }
 
 template <int... kShard>

@@ -18,10 +18,10 @@ namespace immabench {
 
 // out[m,n] = epilogue(A[m,k] . B[n,k]^T), all row-major without padding. Addresses of absent operands are 0.
 struct GemmS8Arguments {
-  std::uint64_t a = 0, b = 0;                          // int8
-  std::uint64_t out = 0;                               // of type `output`
+  std::uint64_t a = 0, b = 0;                            // int8
+  std::uint64_t out = 0;                                 // of type `output`
   std::uint64_t row_scale = 0, col_scale = 0, bias = 0;  // float32
-  int row_scale_stride = 0, col_scale_stride = 0;      // 0: one scale for all, 1: one per row (column)
+  int row_scale_stride = 0, col_scale_stride = 0;        // 0: one scale for all, 1: one per row (column)
   int m = 0, n = 0, k = 0;
   OutputType output = OutputType::kS32;
 };

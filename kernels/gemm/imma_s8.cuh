@@ -78,16 +78,17 @@ imma_s8_kernel(SIMT_PARAMETERS ImmaS8Parameters p) {
     for (int step = 0; step < kSteps; ++step) {
       const bool last_step = step == kSteps - 1;
       if (last_step) await_stage();
-      if (!last_step) fragments[(step + 1) % 2].load(stage_a(k_tile), warp_m, stage_b(k_tile), warp_n, step + 1);
-      else if (k_tile + 1 < k_tiles) fragments[0].load(stage_a(k_tile + 1), warp_m, stage_b(k_tile + 1), warp_n, 0);
+      if (!last_step)
+        fragments[(step + 1) % 2].load(stage_a(k_tile), warp_m, stage_b(k_tile), warp_n, step + 1);
+      else if (k_tile + 1 < k_tiles)
+        fragments[0].load(stage_a(k_tile + 1), warp_m, stage_b(k_tile + 1), warp_n, 0);
       if (step == 0) produce(k_tile + kStages - 1);
       fragments[step % 2].multiply_into(accumulators);
     }
   }
 
-  // The stages are free once nobody reads them, and no copy is under way: they become the epilogue's slabs.
-  simt::copy_async_wait<0>();
-  simt::syncthreads();
+  // The last await_stage came after every warp's last fragments and every copy with data: the stages are free to become the
+  // epilogue's slabs without another barrier.
   const EpilogueSlab<kWarpN> slab{shared + simt::u32(warp * EpilogueSlab<kWarpN>::kBytes)};
   store_warp_tile<kWarpM / kMmaM, kWarpN>(p.epilogue, accumulators, first_m + warp_m, first_n + warp_n, slab);
 }
@@ -105,7 +106,16 @@ inline ImmaS8Parameters make_parameters(const GemmS8Arguments& g) {
   const bool vectorised = g.n % 4 == 0 && g.out % (4 * bytes_of(g.output)) == 0 && (g.col_scale | g.bias) % 16 == 0;
   return {{{g.a}, g.m, g.k},
           {{g.b}, g.n, g.k},
-          {{g.out}, {g.row_scale}, {g.col_scale}, {g.bias}, g.row_scale_stride, g.col_scale_stride, g.m, g.n, g.output, vectorised}};
+          {{g.out},
+           {g.row_scale},
+           {g.col_scale},
+           {g.bias},
+           g.row_scale_stride,
+           g.col_scale_stride,
+           g.m,
+           g.n,
+           g.output,
+           vectorised}};
 }
 
 }  // namespace immabench::inline SIMT_TARGET

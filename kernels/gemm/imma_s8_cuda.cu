@@ -24,7 +24,8 @@ cudaError_t launch_variant(const GemmS8Arguments& arguments, cudaStream_t stream
 template <class Config>
 int launch(const GemmS8Arguments& arguments, std::uint64_t stream_address) {
   const auto stream = reinterpret_cast<cudaStream_t>(stream_address);
-  return is_aligned(arguments) ? launch_variant<Config, true>(arguments, stream) : launch_variant<Config, false>(arguments, stream);
+  return is_aligned(arguments) ? launch_variant<Config, true>(arguments, stream)
+                               : launch_variant<Config, false>(arguments, stream);
 }
 
 }  // namespace

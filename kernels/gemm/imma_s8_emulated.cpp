@@ -7,9 +7,11 @@ namespace immabench {
 namespace {
 
 template <class Config>
-simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalMemory& memory, const simt::host::Options& options) {
+simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalMemory& memory,
+                           const simt::host::Options& options) {
   const ImmaS8Parameters parameters = make_parameters(arguments);
-  const simt::host::LaunchShape shape{{block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes()};
+  const simt::host::LaunchShape shape{
+      {block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes()};
   return is_aligned(arguments) ? simt::host::launch(shape, memory, options, [&] { imma_s8_kernel<Config, true>(parameters); })
                                : simt::host::launch(shape, memory, options, [&] { imma_s8_kernel<Config, false>(parameters); });
 }

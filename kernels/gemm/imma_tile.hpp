@@ -30,10 +30,12 @@ struct ImmaTile {
 
   // Why this tile cannot be built, or null.
   constexpr const char* invalid_reason() const {
-    if (block_k != 64 && block_k != 128 && block_k != 256) return "block_k must be 64, 128 or 256: whole swizzled rows, an even number of steps";
+    if (block_k != 64 && block_k != 128 && block_k != 256)
+      return "block_k must be 64, 128 or 256: whole swizzled rows, an even number of steps";
     if (block_m % (16 * warps_m)) return "a warp tile must be a multiple of 16 rows (mma.m16n8k32)";
     if (block_n % (16 * warps_n)) return "a warp tile must be a multiple of 16 columns (ldmatrix.x4 loads two mma tiles of B)";
-    if (warp_n() != 16 && warp_n() != 32 && warp_n() != 64 && warp_n() != 128) return "warp_n must be 16, 32, 64 or 128: whole lanes a row in the epilogue";
+    if (warp_n() != 16 && warp_n() != 32 && warp_n() != 64 && warp_n() != 128)
+      return "warp_n must be 16, 32, 64 or 128: whole lanes a row in the epilogue";
     if (warp_m() * warp_n() > 64 * 64) return "more than 128 accumulator registers a thread leave too few for the rest";
     if (threads() > 1024) return "a block has at most 1024 threads";
     if (stages < 2 || stages > 5) return "2 to 5 stages";
@@ -42,8 +44,8 @@ struct ImmaTile {
   }
 };
 
-// A tile as a type, for kernels to be instantiated with: nvcc mangles integers into kernel names, class-typed parameters it does
-// not. The integers are what ties a SASS listing to a configuration.
+// A tile as a type, for kernels to be instantiated with: nvcc mangles integers into kernel names, class-typed parameters it
+// does not. The integers are what ties a SASS listing to a configuration.
 template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages>
 struct ImmaConfig {
   static constexpr ImmaTile tile{kBlockM, kBlockN, kBlockK, kWarpsM, kWarpsN, kStages};

@@ -43,7 +43,8 @@ struct EpilogueSlab {
       SIMT_UNROLL
       for (int half = 0; half < 2; ++half) {
         const simt::u32 chunk = base + offset(row + 8 * half, 2 * j + quad / 2);
-        simt::store_shared(chunk + quad % 2 * 8, simt::Vector<simt::i32, 2>{accumulators[j][2 * half], accumulators[j][2 * half + 1]});
+        simt::store_shared(chunk + quad % 2 * 8,
+                           simt::Vector<simt::i32, 2>{accumulators[j][2 * half], accumulators[j][2 * half + 1]});
       }
     }
   }
@@ -64,8 +65,8 @@ struct ColumnParameters {
   }
 
  private:
-  SIMT_DEVICE static void load_four(simt::Vector<float, 4>& four, simt::Global<float> from, int stride, const EpilogueParameters& p,
-                                    int column) {
+  SIMT_DEVICE static void load_four(simt::Vector<float, 4>& four, simt::Global<float> from, int stride,
+                                    const EpilogueParameters& p, int column) {
     if (stride && p.vectorised) {
       if (column < p.n) four = simt::load_global((from + column).as<simt::Vector<float, 4>>());
       return;
@@ -111,8 +112,8 @@ SIMT_DEVICE simt::Vector<simt::u16, 4> round_four(const simt::Vector<float, 4>& 
 
 // Writes rows [first_row, +16 kSlabs) and columns [first_column, +kWarpN) of the output from one warp's accumulators.
 template <int kSlabs, int kWarpN>
-SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const simt::i32 (&accumulators)[kSlabs][kWarpN / 8][4], int first_row,
-                                 int first_column, EpilogueSlab<kWarpN> slab) {
+SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const simt::i32 (&accumulators)[kSlabs][kWarpN / 8][4],
+                                 int first_row, int first_column, EpilogueSlab<kWarpN> slab) {
   using Slab = EpilogueSlab<kWarpN>;
   constexpr int kRowsPerPass = 32 / Slab::kChunks;
   const int lane = int(simt::lane_index()), chunk = lane % Slab::kChunks;
@@ -135,9 +136,12 @@ SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const simt::i32 (&
       }
       const float row_scale = p.row_scale ? simt::load_global(p.row_scale + simt::i64(row) * p.row_scale_stride) : 1.0f;
       const auto result = apply_epilogue(four, row_scale, columns);
-      if (p.output == OutputType::kF32) store_four(p, row, column, result);
-      else if (p.output == OutputType::kF16) store_four(p, row, column, round_four(result, simt::pack_f16x2));
-      else store_four(p, row, column, round_four(result, simt::pack_bf16x2));
+      if (p.output == OutputType::kF32)
+        store_four(p, row, column, result);
+      else if (p.output == OutputType::kF16)
+        store_four(p, row, column, round_four(result, simt::pack_f16x2));
+      else
+        store_four(p, row, column, round_four(result, simt::pack_bf16x2));
     }
   }
 }

@@ -11,8 +11,9 @@ struct OperandView {
   int rows, k;
 };
 
-// The threads of a block share the tile's 16-byte chunks: thread t takes chunk t % kChunks of row t / kChunks, and the same chunk
-// of every kRowStep-th row after it. What lies beyond the operand's rows or K becomes zero, which adds nothing to a product.
+// The threads of a block share the tile's 16-byte chunks: thread t takes chunk t % kChunks of row t / kChunks, and the same
+// chunk of every kRowStep-th row after it. What lies beyond the operand's rows or K becomes zero, which adds nothing to a
+// product.
 //
 //   kAligned: every row starts on 16 bytes (K % 16 == 0, aligned base): one cp.async a chunk, completed by copy_async_wait.
 //   otherwise: up to 16 single-byte loads a chunk and one shared store: any K and any base address, an order of magnitude more
@@ -36,7 +37,8 @@ class TileLoader {
     for (int round = 0; round < kRounds; ++round) {
       if (kPartial && int(simt::thread_index()) >= kRows * Layout::kChunks) break;
       const int valid = round * kRowStep < rows_left_ ? in_row : 0;
-      load_chunk(shared + offset_ + round * kRowStep * kRowBytes, source_ + (simt::i64(round * kRowStep) * row_stride_ + k0), valid);
+      load_chunk(shared + offset_ + round * kRowStep * kRowBytes, source_ + (simt::i64(round * kRowStep) * row_stride_ + k0),
+                 valid);
     }
   }
 

@@ -24,9 +24,7 @@ constexpr Coordinate b_element(int lane, int e, int per_register) {
 }
 
 // Accumulators (16 x 8): element `e` (0..3) of lane `lane`.
-constexpr Coordinate accumulator_element(int lane, int e) {
-  return {lane / 4 + 8 * (e / 2), 2 * (lane % 4) + e % 2};
-}
+constexpr Coordinate accumulator_element(int lane, int e) { return {lane / 4 + 8 * (e / 2), 2 * (lane % 4) + e % 2}; }
 
 // ldmatrix: lane `lane` receives, per 8x8 matrix of 16-bit elements, the pair starting at this (row, column).
 constexpr Coordinate ldmatrix_pair(int lane) { return {lane / 4, 2 * (lane % 4)}; }

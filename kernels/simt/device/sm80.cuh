@@ -11,7 +11,8 @@ template <int kBytes, class T>
 SIMT_DEVICE void copy_async(u32 destination, Global<T> source, int valid_bytes) {
   static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16, "cp.async moves 4, 8 or 16 bytes");
   if constexpr (kBytes == 16) {
-    asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source.address), "r"(valid_bytes)
+    asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(destination), "l"(source.address),
+                 "r"(valid_bytes)
                  : "memory");
   } else {
     asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(destination), "l"(source.address), "n"(kBytes),
@@ -54,16 +55,16 @@ SIMT_DEVICE void ldmatrix_transposed(u32 (&r)[4], u32 row) {
 
 // ---- mma.sync, integers: D += A B^T in wrapping int32. The shape follows from the operand types and the fragment sizes:
 // four registers of A are m16n8k32 (8-bit) or m16n8k64 (4-bit), two are half that K.
-#define SIMT_MMA(A, B, SHAPE4, SHAPE2, TYPES)                                                                                  \
-  SIMT_DEVICE void mma(A, B, i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {                                              \
-    asm("mma.sync.aligned." SHAPE4 ".row.col.s32." TYPES ".s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"          \
-        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                                                                       \
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                                   \
-  }                                                                                                                            \
-  SIMT_DEVICE void mma(A, B, i32 (&d)[4], const u32 (&a)[2], const u32 (&b)[1]) {                                              \
-    asm("mma.sync.aligned." SHAPE2 ".row.col.s32." TYPES ".s32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"                   \
-        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                                                                       \
-        : "r"(a[0]), "r"(a[1]), "r"(b[0]));                                                                                    \
+#define SIMT_MMA(A, B, SHAPE4, SHAPE2, TYPES)                                                                         \
+  SIMT_DEVICE void mma(A, B, i32(&d)[4], const u32(&a)[4], const u32(&b)[2]) {                                        \
+    asm("mma.sync.aligned." SHAPE4 ".row.col.s32." TYPES ".s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};" \
+        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                                                              \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                          \
+  }                                                                                                                   \
+  SIMT_DEVICE void mma(A, B, i32(&d)[4], const u32(&a)[2], const u32(&b)[1]) {                                        \
+    asm("mma.sync.aligned." SHAPE2 ".row.col.s32." TYPES ".s32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"          \
+        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                                                              \
+        : "r"(a[0]), "r"(a[1]), "r"(b[0]));                                                                           \
   }
 SIMT_MMA(S8, S8, "m16n8k32", "m16n8k16", "s8.s8")
 SIMT_MMA(S8, U8, "m16n8k32", "m16n8k16", "s8.u8")
@@ -75,8 +76,8 @@ SIMT_MMA(U4, S4, "m16n8k64", "m16n8k32", "u4.s4")
 SIMT_MMA(U4, U4, "m16n8k64", "m16n8k32", "u4.u4")
 #undef SIMT_MMA
 
-// kRows x kColumns of them: every fragment of A with every fragment of B. One call, so that the emulated warp meets once for the
-// whole tile and widens each operand once, which is what makes it fast.
+// kRows x kColumns of them: every fragment of A with every fragment of B. One call, so that the emulated warp meets once for
+// the whole tile and widens each operand once, which is what makes it fast.
 template <class A, class B, int kRows, int kColumns>
 SIMT_DEVICE void mma_tile(A, B, i32 (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2]) {
   SIMT_UNROLL

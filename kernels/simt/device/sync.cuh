@@ -21,9 +21,7 @@ SIMT_DEVICE void syncthreads() { __syncthreads(); }
 SIMT_DEVICE void syncwarp() { __syncwarp(); }
 // Named barrier `id` (1..15; 0 is syncthreads) of `threads` threads, a multiple of the warp size.
 SIMT_DEVICE void barrier_sync(int id, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
-SIMT_DEVICE void barrier_arrive(int id, int threads) {
-  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
-}
+SIMT_DEVICE void barrier_arrive(int id, int threads) { asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
 SIMT_DEVICE int syncthreads_count(bool predicate) { return __syncthreads_count(predicate); }
 SIMT_DEVICE bool syncthreads_and(bool predicate) { return __syncthreads_and(predicate) != 0; }
 SIMT_DEVICE bool syncthreads_or(bool predicate) { return __syncthreads_or(predicate) != 0; }

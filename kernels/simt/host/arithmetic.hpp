@@ -39,13 +39,14 @@ constexpr u32 shift_right_rn(u32 value, u32 shift) {
 
 inline u16 to_bf16_rn(float value) {
   if (std::isnan(value)) return kCanonicalNaN;
-  return static_cast<u16>(shift_right_rn(float_bits(value), 16));  // a carry out of the mantissa is the next exponent, or infinity
+  return static_cast<u16>(
+      shift_right_rn(float_bits(value), 16));  // a carry out of the mantissa is the next exponent, or infinity
 }
 
 inline u16 to_f16_rn(float value) {
   if (std::isnan(value)) return kCanonicalNaN;
   const u32 bits = float_bits(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
-  constexpr u32 kInfinity = 0x7C00, kOverflow = 0x477FF000;      // from 65520 on, halfway past the largest f16
+  constexpr u32 kInfinity = 0x7C00, kOverflow = 0x477FF000;           // from 65520 on, halfway past the largest f16
   constexpr u32 kSmallestNormal = 0x38800000, kHalfUlp = 0x33000000;  // 2^-14, 2^-25
   if (magnitude >= kOverflow) return static_cast<u16>(sign | kInfinity);
   if (magnitude >= kSmallestNormal) return static_cast<u16>(sign | shift_right_rn(magnitude - (112u << 23), 13));

@@ -57,7 +57,8 @@ void Block::prepare() {
   for (CopyQueue& queue : copies_) queue.clear();
   fibers_.resize(shape_.threads);
   started_.assign(shape_.threads, false);
-  for (std::uint32_t thread = 0; thread < shape_.threads; ++thread) stacks_.prepare(fibers_[thread], thread, &Block::fiber_main);
+  for (std::uint32_t thread = 0; thread < shape_.threads; ++thread)
+    stacks_.prepare(fibers_[thread], thread, &Block::fiber_main);
   warps_.resize(warps);
   for (std::uint32_t i = 0; i < warps; ++i) {
     Warp& warp = warps_[i];
@@ -96,7 +97,8 @@ void Block::leave() {
 
 void Block::check_exit() {
   if (!copies_[thread_].copies.empty()) {
-    add_hazard(HazardKind::kCopyAtExit, "the thread returns while its copies are in flight", copies_[thread_].copies.front().site);
+    add_hazard(HazardKind::kCopyAtExit, "the thread returns while its copies are in flight",
+               copies_[thread_].copies.front().site);
   }
   Warp& own = warp();
   const std::uint32_t others = own.live & ~(1u << thread_ % 32);
@@ -182,8 +184,8 @@ void Block::report_stuck() {
   for (const Warp& warp : warps_) {
     if (!warp.live) continue;
     if (!culprit || (partial(warp) && !partial(*culprit))) culprit = &warp;
-    waiting += (waiting.empty() ? "warp " : ", warp ") + std::to_string(index_of(warp)) + " at " + name(warp.meeting.collective) +
-               " in line " + std::to_string(warp.meeting.site.line);
+    waiting += (waiting.empty() ? "warp " : ", warp ") + std::to_string(index_of(warp)) + " at " +
+               name(warp.meeting.collective) + " in line " + std::to_string(warp.meeting.site.line);
   }
   const HazardKind kind = partial(*culprit) ? HazardKind::kDivergentCollective : HazardKind::kDeadlock;
   const auto lane = static_cast<std::uint32_t>(std::countr_zero(culprit->live));
@@ -202,9 +204,11 @@ std::uint32_t Block::random() {  // xorshift64
 void Block::diverge(const Meeting& meeting) {
   const Warp& own = warp();
   std::string detail = std::string(name(meeting.collective));
-  if (own.live != ~0u) detail += " after lanes of the warp returned";
-  else detail += " while other lanes of the warp wait at " + std::string(name(own.meeting.collective)) + " in line " +
-                 std::to_string(own.meeting.site.line);
+  if (own.live != ~0u)
+    detail += " after lanes of the warp returned";
+  else
+    detail += " while other lanes of the warp wait at " + std::string(name(own.meeting.collective)) + " in line " +
+              std::to_string(own.meeting.site.line);
   abort(HazardKind::kDivergentCollective, std::move(detail), meeting.site);
 }
 
@@ -217,7 +221,8 @@ void Block::arrive_at_barrier(Warp& warp, std::uint32_t id, std::uint32_t thread
   const std::uint32_t bit = 1u << index_of(warp);
   if (barrier.expected && barrier.expected != threads) {
     abort(HazardKind::kBarrierMismatch,
-          "barrier " + std::to_string(id) + " expects " + std::to_string(barrier.expected) + " threads and " + std::to_string(threads),
+          "barrier " + std::to_string(id) + " expects " + std::to_string(barrier.expected) + " threads and " +
+              std::to_string(threads),
           site);
   }
   if (barrier.participants & bit) {
@@ -274,12 +279,14 @@ void Block::judge_shared(SharedMemory::Verdict verdict, bool writes, const Site&
       add_hazard(HazardKind::kUninitialisedRead, "shared bytes that no thread of the block wrote", site, thread);
       break;
     case SharedMemory::Finding::kRace:
-      add_hazard(HazardKind::kRace, action() + " not ordered after an access by warp " + std::to_string(verdict.other_warp), site, thread);
+      add_hazard(HazardKind::kRace, action() + " not ordered after an access by warp " + std::to_string(verdict.other_warp),
+                 site, thread);
       break;
   }
 }
 
-bool Block::access_shared(Operation operation, std::uint32_t address, std::uint32_t bytes, std::uint32_t thread, const Site& site) {
+bool Block::access_shared(Operation operation, std::uint32_t address, std::uint32_t bytes, std::uint32_t thread,
+                          const Site& site) {
   if (!within_shared(address, bytes, site, thread)) return false;
   const Accessor by{thread, &warps_[thread / 32].clock};
   const bool copies = operation == Operation::kAsyncCopyShared;
@@ -295,7 +302,8 @@ bool Block::update_shared(std::uint32_t address, std::uint32_t bytes, const Site
   return true;
 }
 
-bool Block::access_global(Operation operation, std::uint64_t address, std::uint32_t bytes, std::uint32_t alignment, const Site& site) {
+bool Block::access_global(Operation operation, std::uint64_t address, std::uint32_t bytes, std::uint32_t alignment,
+                          const Site& site) {
   if (address % alignment) {
     add_hazard(HazardKind::kMisaligned, "global access of " + std::to_string(alignment) + " bytes", site);
     return false;
@@ -306,13 +314,15 @@ bool Block::access_global(Operation operation, std::uint64_t address, std::uint3
   switch (verdict) {
     case GlobalMemory::Verdict::kOk: return true;
     case GlobalMemory::Verdict::kOutOfBounds:
-      add_hazard(HazardKind::kGlobalOutOfBounds, std::string(writes ? "store" : "load") + " of " + std::to_string(bytes) + " bytes", site);
+      add_hazard(HazardKind::kGlobalOutOfBounds,
+                 std::string(writes ? "store" : "load") + " of " + std::to_string(bytes) + " bytes", site);
       return false;
     case GlobalMemory::Verdict::kUninitialised:
       add_hazard(HazardKind::kUninitialisedRead, "global bytes that no thread wrote", site);
       return true;
     case GlobalMemory::Verdict::kRace:
-      add_hazard(HazardKind::kRace, std::string(writes ? "store to" : "load from") + " global bytes that another block wrote", site);
+      add_hazard(HazardKind::kRace, std::string(writes ? "store to" : "load from") + " global bytes that another block wrote",
+                 site);
       return true;
   }
   return true;
@@ -344,7 +354,8 @@ void Block::CopyQueue::clear() {
   committed = 0;
 }
 
-void Block::start_copy(std::uint32_t destination, std::uint64_t source, std::uint32_t bytes, std::uint32_t valid, const Site& site) {
+void Block::start_copy(std::uint32_t destination, std::uint64_t source, std::uint32_t bytes, std::uint32_t valid,
+                       const Site& site) {
   if (source % bytes) {
     add_hazard(HazardKind::kMisaligned, "source of an asynchronous copy of " + std::to_string(bytes) + " bytes", site);
     return;

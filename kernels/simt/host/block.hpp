@@ -44,10 +44,10 @@ class Block {
     bool operator==(const Meeting&) const = default;
   };
   struct Warp {
-    std::uint32_t live = 0;      // lanes that have not returned
-    std::uint32_t runnable = 0;  // lanes that can go on
-    std::uint32_t arrived = 0;   // lanes waiting at a collective
-    Meeting meeting;             // where they wait
+    std::uint32_t live = 0;          // lanes that have not returned
+    std::uint32_t runnable = 0;      // lanes that can go on
+    std::uint32_t arrived = 0;       // lanes waiting at a collective
+    Meeting meeting;                 // where they wait
     std::array<void*, 32> argument;  // each lane's operands, for the one lane that carries the collective out
     VectorClock clock{};
     AccessLog log;
@@ -70,12 +70,14 @@ class Block {
   void collective(Collective kind, std::uint32_t parameter, const Site& site, void* argument, Body&& body);
 
   // Warp-level arrival at barrier `id`; called inside a collective. Adds the lanes' predicates for the reducing forms.
-  void arrive_at_barrier(Warp& warp, std::uint32_t id, std::uint32_t threads, bool waits, std::uint32_t predicates, const Site& site);
+  void arrive_at_barrier(Warp& warp, std::uint32_t id, std::uint32_t threads, bool waits, std::uint32_t predicates,
+                         const Site& site);
   std::uint32_t barrier_predicates(std::uint32_t id) const { return barriers_[id].result; }
 
   // Judge an access and record it; false when it must not be carried out.
   bool access_shared(Operation operation, std::uint32_t address, std::uint32_t bytes, std::uint32_t thread, const Site& site);
-  bool access_global(Operation operation, std::uint64_t address, std::uint32_t bytes, std::uint32_t alignment, const Site& site);
+  bool access_global(Operation operation, std::uint64_t address, std::uint32_t bytes, std::uint32_t alignment,
+                     const Site& site);
   bool update_shared(std::uint32_t address, std::uint32_t bytes, const Site& site);
   bool update_global(std::uint64_t address, std::uint32_t bytes, const Site& site);
   void record(Operation operation, std::uint64_t address, std::uint32_t bytes, const Site& site);
@@ -103,9 +105,9 @@ class Block {
  private:
   struct Aborted {};
   struct Barrier {
-    std::uint32_t expected = 0, arrived = 0;         // threads
-    std::uint32_t participants = 0, waiting = 0;     // warps, as bits
-    std::uint32_t predicates = 0, result = 0;        // of the phase under way, of the last one
+    std::uint32_t expected = 0, arrived = 0;      // threads
+    std::uint32_t participants = 0, waiting = 0;  // warps, as bits
+    std::uint32_t predicates = 0, result = 0;     // of the phase under way, of the last one
   };
   struct Copy {
     std::uint32_t destination;
@@ -185,7 +187,8 @@ void Block::collective(Collective kind, std::uint32_t parameter, const Site& sit
   body(own);
   if (!(own.runnable & bit)) park();
   // Under random order a warp sometimes steps back here, so that others overtake it at any collective, not only at barriers.
-  else if (options_.order == Order::kRandom && random() % 8 == 0) yield();
+  else if (options_.order == Order::kRandom && random() % 8 == 0)
+    yield();
 }
 
 }  // namespace simt::host

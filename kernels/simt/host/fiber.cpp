@@ -58,8 +58,8 @@ FiberStacks::~FiberStacks() {
 
 const FiberStacks::Stack& FiberStacks::stack(std::size_t index) {
   while (stacks_.size() <= index) {
-    void* base = mmap(nullptr, page_bytes() + kStackBytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* base =
+        mmap(nullptr, page_bytes() + kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) throw std::bad_alloc();
     mprotect(base, page_bytes(), PROT_NONE);
     stacks_.push_back({static_cast<char*>(base)});

@@ -19,7 +19,8 @@ void adopt_current_stack(FiberContext& context);
 // The first thing a fiber's entry function calls.
 void fiber_started();
 
-// Suspends the running context into `from` and continues `to`. About 10 ns on x86-64; elsewhere ucontext, some 20x that.
+// Suspends the running context into `from` and continues `to`: a few instructions on x86-64; elsewhere ucontext, which asks the
+// kernel for the signal mask each time.
 void switch_fiber(FiberContext& from, FiberContext& to);
 
 // Fiber stacks with a guard page below each, mapped once and used again for block after block.

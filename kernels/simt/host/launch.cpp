@@ -44,7 +44,8 @@ Report refuse(std::string why) {
 }
 
 std::size_t thread_count(const Options& options, std::uint64_t blocks) {
-  const std::size_t wanted = options.threads > 0 ? static_cast<std::size_t>(options.threads) : std::thread::hardware_concurrency();
+  const std::size_t wanted =
+      options.threads > 0 ? static_cast<std::size_t>(options.threads) : std::thread::hardware_concurrency();
   return static_cast<std::size_t>(std::min<std::uint64_t>(std::max<std::size_t>(wanted, 1), blocks));
 }
 
@@ -55,8 +56,10 @@ void add_lines(std::vector<LineCounts>& lines, const TransactionCounter& counter
       return line.line == site.line && line.operation == operation && line.file == site.file;
     };
     const auto found = std::find_if(lines.begin(), lines.end(), same);
-    if (found != lines.end()) found->transactions += entry.transactions;
-    else lines.push_back({site.file, site.line, operation, entry.transactions});
+    if (found != lines.end())
+      found->transactions += entry.transactions;
+    else
+      lines.push_back({site.file, site.line, operation, entry.transactions});
   }
 }
 
@@ -70,7 +73,8 @@ void collect(Report& report, Block& block) {
 }
 
 void finish(Report& report, const Options& options) {
-  std::stable_sort(report.hazards.begin(), report.hazards.end(), [](const Hazard& a, const Hazard& b) { return a.block < b.block; });
+  std::stable_sort(report.hazards.begin(), report.hazards.end(),
+                   [](const Hazard& a, const Hazard& b) { return a.block < b.block; });
   if (report.hazards.size() > options.max_hazards) report.hazards.resize(options.max_hazards);
   std::sort(report.lines.begin(), report.lines.end(), [](const LineCounts& a, const LineCounts& b) {
     return std::tie(a.file, a.line, a.operation) < std::tie(b.file, b.line, b.operation);

@@ -22,7 +22,8 @@ T poison() {
 template <class T>
 T load_global(Global<T> p, SIMT_SITE) {
   constexpr u32 kBytes = sizeof(T);
-  static_assert(kBytes == 1 || kBytes == 2 || kBytes == 4 || kBytes == 8 || kBytes == 16, "a load moves 1, 2, 4, 8 or 16 bytes");
+  static_assert(kBytes == 1 || kBytes == 2 || kBytes == 4 || kBytes == 8 || kBytes == 16,
+                "a load moves 1, 2, 4, 8 or 16 bytes");
   host::Block& block = *host::current_block;
   if (!block.access_global(host::Operation::kGlobalLoad, p.address, kBytes, kBytes, site)) return detail::poison<T>();
   block.record(host::Operation::kGlobalLoad, p.address, kBytes, site);
@@ -34,7 +35,8 @@ T load_global(Global<T> p, SIMT_SITE) {
 template <class T>
 void store_global(Global<T> p, T value, SIMT_SITE) {
   constexpr u32 kBytes = sizeof(T);
-  static_assert(kBytes == 1 || kBytes == 2 || kBytes == 4 || kBytes == 8 || kBytes == 16, "a store moves 1, 2, 4, 8 or 16 bytes");
+  static_assert(kBytes == 1 || kBytes == 2 || kBytes == 4 || kBytes == 8 || kBytes == 16,
+                "a store moves 1, 2, 4, 8 or 16 bytes");
   host::Block& block = *host::current_block;
   if (!block.access_global(host::Operation::kGlobalStore, p.address, kBytes, kBytes, site)) return;
   block.record(host::Operation::kGlobalStore, p.address, kBytes, site);

@@ -159,8 +159,10 @@ void execute(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
 }  // namespace
 
 void execute_mma(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
-  if (tile.a_type.bits == 8) execute<8>(lanes, tile, scratch);
-  else execute<4>(lanes, tile, scratch);
+  if (tile.a_type.bits == 8)
+    execute<8>(lanes, tile, scratch);
+  else
+    execute<4>(lanes, tile, scratch);
 }
 
 void execute_mma_b1(void* const* lanes, bool use_xor) {

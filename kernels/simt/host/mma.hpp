@@ -26,7 +26,8 @@ struct MmaLane {
 };
 
 // Operands widened to 16 bits, which hold every 4- and 8-bit value and feed the CPU's pairwise multiply-add. B is stored as
-// pairs along K so that the pairs of all eight columns lie side by side. One a block: too large for a fiber's stack to be cheap.
+// pairs along K so that the pairs of all eight columns lie side by side. One a block: too large for a fiber's stack to be
+// cheap.
 struct MmaScratch {
   static constexpr int kMaxRows = 8;  // fragments of A in a tile: a warp tile of 128 rows
   static constexpr int kMaxK = 64;

@@ -5,9 +5,18 @@
 namespace simt::host {
 
 const char* name(HazardKind kind) {
-  static constexpr const char* kNames[] = {
-      "race",       "read-in-flight",       "write-in-flight", "uninitialised-read", "shared-out-of-bounds", "global-out-of-bounds",
-      "misaligned", "divergent-collective", "deadlock",        "copy-at-exit",       "barrier-mismatch",     "launch"};
+  static constexpr const char* kNames[] = {"race",
+                                           "read-in-flight",
+                                           "write-in-flight",
+                                           "uninitialised-read",
+                                           "shared-out-of-bounds",
+                                           "global-out-of-bounds",
+                                           "misaligned",
+                                           "divergent-collective",
+                                           "deadlock",
+                                           "copy-at-exit",
+                                           "barrier-mismatch",
+                                           "launch"};
   return kNames[static_cast<int>(kind)];
 }
 

@@ -16,8 +16,8 @@ struct Options {
   bool check = true;  // detect hazards in shared and global memory (divergence and deadlock are always found)
   bool count = true;  // count memory transactions
   Order order = Order::kForward;
-  std::uint64_t seed = 0;      // of Order::kRandom; every block derives its own, so thread count does not matter
-  int threads = 0;             // OS threads to run blocks on; 0 = all cores
+  std::uint64_t seed = 0;        // of Order::kRandom; every block derives its own, so thread count does not matter
+  int threads = 0;               // OS threads to run blocks on; 0 = all cores
   std::size_t max_hazards = 16;  // hazards recorded in full; the total is always counted
 };
 
@@ -56,12 +56,21 @@ struct Hazard {
   std::uint32_t thread;
 };
 
-enum class Operation : std::uint8_t { kGlobalLoad, kGlobalStore, kSharedLoad, kSharedStore, kLdmatrix, kAsyncCopyGlobal, kAsyncCopyShared };
+enum class Operation : std::uint8_t {
+  kGlobalLoad,
+  kGlobalStore,
+  kSharedLoad,
+  kSharedStore,
+  kLdmatrix,
+  kAsyncCopyGlobal,
+  kAsyncCopyShared
+};
 constexpr int kOperations = 7;
 const char* name(Operation operation);
 // Global operations are counted in 32-byte sectors, shared ones in wavefronts of up to 128 bytes.
 constexpr bool is_global(Operation operation) {
-  return operation == Operation::kGlobalLoad || operation == Operation::kGlobalStore || operation == Operation::kAsyncCopyGlobal;
+  return operation == Operation::kGlobalLoad || operation == Operation::kGlobalStore ||
+         operation == Operation::kAsyncCopyGlobal;
 }
 
 // Totals over warp requests. `units` is what the hardware moves, `ideal` what the same bytes need at best.

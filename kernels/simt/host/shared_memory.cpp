@@ -33,8 +33,10 @@ SharedMemory::Verdict SharedMemory::read(std::uint32_t address, std::uint32_t by
     if (!word.initialised) return {Finding::kUninitialised};
     if (!ordered_after_write(word, by)) return {Finding::kRace, word.writer / 32u};
     LastRead& seen = reads_[i * warps_ + by.warp()];
-    if (seen.epoch() != mine.epoch()) seen = mine;
-    else if (seen.lane() != mine.lane()) seen = LastRead::of(mine.epoch(), LastRead::kSeveralLanes);
+    if (seen.epoch() != mine.epoch())
+      seen = mine;
+    else if (seen.lane() != mine.lane())
+      seen = LastRead::of(mine.epoch(), LastRead::kSeveralLanes);
   }
   return {};
 }
@@ -44,7 +46,8 @@ SharedMemory::Verdict SharedMemory::check_reads(std::size_t word, const Accessor
   const LastRead* reads = reads_.data() + word * warps_;
   for (std::uint32_t warp = 0; warp < warps_; ++warp) {
     const LastRead seen = reads[warp];
-    const bool ordered = warp == by.warp() ? seen.epoch() < by.epoch() || seen.lane() == by.lane() : seen.epoch() <= (*by.clock)[warp];
+    const bool ordered =
+        warp == by.warp() ? seen.epoch() < by.epoch() || seen.lane() == by.lane() : seen.epoch() <= (*by.clock)[warp];
     if (!ordered) return {Finding::kRace, warp};
   }
   return {};
@@ -78,7 +81,8 @@ SharedMemory::Verdict SharedMemory::update_atomically(std::uint32_t address, con
 void SharedMemory::land(std::uint32_t address, std::uint32_t bytes, const Accessor& by) {
   if (!checked_) return;
   const std::uint32_t first = (address - kBase) / kWordBytes, last = (address - kBase + bytes - 1) / kWordBytes;
-  for (std::uint32_t i = first; i <= last; ++i) words_[i] = {by.epoch(), static_cast<std::uint16_t>(by.thread), true, false, false};
+  for (std::uint32_t i = first; i <= last; ++i)
+    words_[i] = {by.epoch(), static_cast<std::uint16_t>(by.thread), true, false, false};
 }
 
 }  // namespace simt::host

@@ -36,7 +36,9 @@ void ldmatrix(u32 (&r)[kMatrices], u32 row, bool transposed, const host::Site& s
   host::Block& block = *host::current_block;
   const u32 parameter = u32(kMatrices) << 1 | u32(transposed);
   block.collective(host::Collective::kLdmatrix, parameter, site, &own, [&](host::Block::Warp& warp) {
-    const auto lane = [&](int i) -> LdmatrixLane<kMatrices>& { return *static_cast<LdmatrixLane<kMatrices>*>(warp.argument[i]); };
+    const auto lane = [&](int i) -> LdmatrixLane<kMatrices>& {
+      return *static_cast<LdmatrixLane<kMatrices>*>(warp.argument[i]);
+    };
     host::WarpRequest request{kMatrices == 4 ? ~0u : (1u << 8 * kMatrices) - 1, 16, {}};
     for (int matrix = 0; matrix < kMatrices; ++matrix) {
       u16 elements[8][8];
@@ -63,7 +65,8 @@ void ldmatrix(u32 (&r)[kMatrices], u32 row, bool transposed, const host::Site& s
 
 // `instructions` matrix instructions of `macs` multiply-accumulates each, which the warp carries out at one meeting.
 template <class Execute>
-void matrix_instructions(u32 parameter, u32 instructions, u32 macs, host::MmaLane own, const host::Site& site, Execute&& execute) {
+void matrix_instructions(u32 parameter, u32 instructions, u32 macs, host::MmaLane own, const host::Site& site,
+                         Execute&& execute) {
   host::Block& block = *host::current_block;
   block.collective(host::Collective::kMma, parameter, site, &own, [&](host::Block::Warp& warp) {
     block.counts().mma += instructions;
@@ -76,8 +79,8 @@ template <class A, class B>
 void integer_mma(int rows, int columns, int a_registers, host::MmaLane own, const host::Site& site) {
   static_assert(A::kBits == B::kBits, "mma.sync multiplies operands of one width");
   const host::MmaTile tile{rows, columns, a_registers, {A::kBits, A::kSigned}, {B::kBits, B::kSigned}};
-  const u32 parameter = u32(rows) << 16 | u32(columns) << 8 | u32(a_registers) << 4 | u32(A::kBits == 8) << 2 | u32(A::kSigned) << 1 |
-                        u32(B::kSigned);
+  const u32 parameter = u32(rows) << 16 | u32(columns) << 8 | u32(a_registers) << 4 | u32(A::kBits == 8) << 2 |
+                        u32(A::kSigned) << 1 | u32(B::kSigned);
   matrix_instructions(parameter, u32(rows * columns), u32(16 * 8 * tile.k()), own, site,
                       [&](void* const* lanes) { host::execute_mma(lanes, tile, host::current_block->mma_scratch()); });
 }

@@ -23,11 +23,12 @@ constexpr u32 barrier_parameter(u32 id, u32 threads, bool waits) { return (id <<
 
 inline u32 barrier(u32 id, u32 threads, bool waits, bool predicate, const host::Site& site) {
   host::Block& block = *host::current_block;
-  block.collective(host::Collective::kBarrier, barrier_parameter(id, threads, waits), site, &predicate, [&](host::Block::Warp& warp) {
-    u32 predicates = 0;
-    for (void* lane : warp.argument) predicates += *static_cast<bool*>(lane);
-    block.arrive_at_barrier(warp, id, threads, waits, predicates, site);
-  });
+  block.collective(host::Collective::kBarrier, barrier_parameter(id, threads, waits), site, &predicate,
+                   [&](host::Block::Warp& warp) {
+                     u32 predicates = 0;
+                     for (void* lane : warp.argument) predicates += *static_cast<bool*>(lane);
+                     block.arrive_at_barrier(warp, id, threads, waits, predicates, site);
+                   });
   return block.barrier_predicates(id);
 }
 
@@ -80,7 +81,9 @@ inline void syncthreads(SIMT_SITE) { detail::barrier(0, block_size(), true, fals
 inline void barrier_sync(int id, int threads, SIMT_SITE) { detail::barrier(u32(id), u32(threads), true, false, site); }
 inline void barrier_arrive(int id, int threads, SIMT_SITE) { detail::barrier(u32(id), u32(threads), false, false, site); }
 inline int syncthreads_count(bool predicate, SIMT_SITE) { return int(detail::barrier(0, block_size(), true, predicate, site)); }
-inline bool syncthreads_and(bool predicate, SIMT_SITE) { return detail::barrier(0, block_size(), true, predicate, site) == block_size(); }
+inline bool syncthreads_and(bool predicate, SIMT_SITE) {
+  return detail::barrier(0, block_size(), true, predicate, site) == block_size();
+}
 inline bool syncthreads_or(bool predicate, SIMT_SITE) { return detail::barrier(0, block_size(), true, predicate, site) != 0; }
 
 template <class T>

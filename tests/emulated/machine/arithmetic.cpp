@@ -13,13 +13,15 @@ namespace {
 // The value of a 16-bit float with `exponent_bits` exponent bits, exactly, as a double.
 double decode(u32 bits, int exponent_bits) {
   const int mantissa_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
-  const int exponent = int(bits >> mantissa_bits & ((1u << exponent_bits) - 1)), mantissa = int(bits & ((1u << mantissa_bits) - 1));
+  const int exponent = int(bits >> mantissa_bits & ((1u << exponent_bits) - 1)),
+            mantissa = int(bits & ((1u << mantissa_bits) - 1));
   const double magnitude = exponent ? std::ldexp(1 + std::ldexp(mantissa, -mantissa_bits), exponent - bias)
                                     : std::ldexp(mantissa, 1 - bias - mantissa_bits);
   return bits & 0x8000 ? -magnitude : magnitude;
 }
 
-// Is `got` the nearest of all 16-bit floats to `value`, ties to the even one? Infinity stands at twice the largest power of two.
+// Is `got` the nearest of all 16-bit floats to `value`, ties to the even one? Infinity stands at twice the largest power of
+// two.
 void expect_nearest(float value, u32 got, int exponent_bits) {
   const auto distance = [&](u32 bits) { return std::abs(decode(bits, exponent_bits) - double(value)); };
   const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits), magnitude = got & 0x7FFF;
@@ -41,8 +43,10 @@ void expect_conversions(float value) {
     CHECK_EQUAL(f16, value < 0 ? 0xFC00u : 0x7C00u);
     CHECK_EQUAL(bf16, value < 0 ? 0xFF80u : 0x7F80u);
   } else {
-    if (std::abs(value) < 131072.0f) expect_nearest(value, f16, 5);
-    else CHECK_EQUAL(f16 & 0x7FFF, 0x7C00u);
+    if (std::abs(value) < 131072.0f)
+      expect_nearest(value, f16, 5);
+    else
+      CHECK_EQUAL(f16 & 0x7FFF, 0x7C00u);
     expect_nearest(value, bf16, 8);
   }
 }
@@ -56,7 +60,8 @@ CASE(conversions_to_16_bits) {
   for (u32 exponent = 0; exponent < 256; ++exponent) {
     for (const u32 around : {0u, 0x1000u, 0x2000u, 0x3000u, 0x8000u, 0x10000u, 0x18000u, 0x7FF000u, 0x7F8000u, 0x7FFFFFu}) {
       for (const u32 mantissa : {around - 1, around, around + 1}) {
-        for (const u32 sign : {0u, 0x80000000u}) expect_conversions(std::bit_cast<float>(sign | exponent << 23 | (mantissa & 0x7FFFFF)));
+        for (const u32 sign : {0u, 0x80000000u})
+          expect_conversions(std::bit_cast<float>(sign | exponent << 23 | (mantissa & 0x7FFFFF)));
       }
     }
   }

@@ -12,10 +12,13 @@ namespace {
 template <class F>
 std::vector<int> per_lane(F&& kernel, Order order) {
   std::vector<int> results(32);
-  const Report report = run({}, [&] {
-    const int lane = int(simt::lane_index());
-    results[std::size_t(lane)] = int(kernel(lane));
-  }, order);
+  const Report report = run(
+      {},
+      [&] {
+        const int lane = int(simt::lane_index());
+        results[std::size_t(lane)] = int(kernel(lane));
+      },
+      order);
   if (!report.clean()) fail(describe(report), __LINE__);
   return results;
 }
@@ -25,7 +28,8 @@ void expect_lanes(F&& kernel, G&& want, int line) {
   for (const Order order : kOrders) {
     const auto got = per_lane(kernel, order);
     for (int lane = 0; lane < 32; ++lane) {
-      if (got[std::size_t(lane)] != int(want(lane))) fail("lane " + std::to_string(lane) + " got " + std::to_string(got[std::size_t(lane)]), line);
+      if (got[std::size_t(lane)] != int(want(lane)))
+        fail("lane " + std::to_string(lane) + " got " + std::to_string(got[std::size_t(lane)]), line);
     }
   }
 }
@@ -36,9 +40,12 @@ CASE(shuffles) {
   expect_lanes([](int lane) { return simt::shuffle(lane * lane, 7); }, [](int) { return 49; }, __LINE__);
   expect_lanes([](int lane) { return simt::shuffle(lane, lane + 40); }, [](int lane) { return (lane + 40) % 32; }, __LINE__);
   expect_lanes([](int lane) { return simt::shuffle_xor(lane, 5); }, [](int lane) { return lane ^ 5; }, __LINE__);
-  expect_lanes([](int lane) { return simt::shuffle_up(lane, 3); }, [](int lane) { return lane < 3 ? lane : lane - 3; }, __LINE__);
-  expect_lanes([](int lane) { return simt::shuffle_down(lane, 3); }, [](int lane) { return lane > 28 ? lane : lane + 3; }, __LINE__);
-  expect_lanes([](int lane) { return int(simt::shuffle_xor(float(lane) + 0.5f, 1) * 2); }, [](int lane) { return (lane ^ 1) * 2 + 1; }, __LINE__);
+  expect_lanes([](int lane) { return simt::shuffle_up(lane, 3); }, [](int lane) { return lane < 3 ? lane : lane - 3; },
+               __LINE__);
+  expect_lanes([](int lane) { return simt::shuffle_down(lane, 3); }, [](int lane) { return lane > 28 ? lane : lane + 3; },
+               __LINE__);
+  expect_lanes([](int lane) { return int(simt::shuffle_xor(float(lane) + 0.5f, 1) * 2); },
+               [](int lane) { return (lane ^ 1) * 2 + 1; }, __LINE__);
 }
 
 CASE(votes) {
@@ -54,7 +61,8 @@ CASE(reductions) {
   expect_lanes([](int lane) { return simt::reduce_and(~(1u << lane % 4)); }, [](int) { return ~0xFu; }, __LINE__);
   expect_lanes([](int lane) { return simt::reduce_or(1u << lane % 7); }, [](int) { return 0x7F; }, __LINE__);
   expect_lanes([](int lane) { return simt::reduce_xor(u32(lane)); }, [](int) { return 0; }, __LINE__);
-  expect_lanes([](int lane) { return simt::reduce_add(lane == 0 ? 0x7FFFFFFF : lane == 1); }, [](int) { return -0x7FFFFFFF - 1; }, __LINE__);
+  expect_lanes([](int lane) { return simt::reduce_add(lane == 0 ? 0x7FFFFFFF : lane == 1); },
+               [](int) { return -0x7FFFFFFF - 1; }, __LINE__);
 }
 
 CASE(barriers_that_reduce) {
@@ -94,9 +102,12 @@ CASE(orders_differ) {
   static int first;
   const auto first_warp = [](Order order) {
     first = -1;
-    run({.threads = 128}, [] {
-      if (first < 0) first = int(simt::thread_index());
-    }, order);
+    run(
+        {.threads = 128},
+        [] {
+          if (first < 0) first = int(simt::thread_index());
+        },
+        order);
     return first;
   };
   CHECK_EQUAL(first_warp(Order::kForward), 0);
@@ -128,10 +139,13 @@ CASE(exceptions_leave_the_launch) {
   for (const int os_threads : {1, 2}) {
     bool thrown = false;
     try {
-      run({.threads = 64, .blocks = 8}, [] {
-        if (simt::thread_index() == 40 && simt::block_index_x() == 3) throw std::runtime_error("kernel");
-        simt::syncthreads();
-      }, Order::kForward, os_threads);
+      run(
+          {.threads = 64, .blocks = 8},
+          [] {
+            if (simt::thread_index() == 40 && simt::block_index_x() == 3) throw std::runtime_error("kernel");
+            simt::syncthreads();
+          },
+          Order::kForward, os_threads);
     } catch (const std::runtime_error&) {
       thrown = true;
     }
@@ -157,10 +171,13 @@ CASE(destructors_run_when_a_block_is_aborted) {
 
 CASE(findings_do_not_depend_on_the_number_of_os_threads) {
   const auto launch = [](int os_threads) {
-    return run({.threads = 64, .shared_bytes = 1024, .blocks = 40}, [] {
-      simt::store_shared<u32>(simt::shared_base() + 4 * simt::thread_index(), 1);
-      if (simt::block_index_x() % 7 == 3) simt::load_shared<u32>(simt::shared_base() + 4 * (simt::thread_index() ^ 1));
-    }, Order::kForward, os_threads);
+    return run(
+        {.threads = 64, .shared_bytes = 1024, .blocks = 40},
+        [] {
+          simt::store_shared<u32>(simt::shared_base() + 4 * simt::thread_index(), 1);
+          if (simt::block_index_x() % 7 == 3) simt::load_shared<u32>(simt::shared_base() + 4 * (simt::thread_index() ^ 1));
+        },
+        Order::kForward, os_threads);
   };
   const Report one = launch(1), two = launch(2);
   CHECK_EQUAL(one.hazard_total, two.hazard_total);

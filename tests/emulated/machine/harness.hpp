@@ -30,8 +30,8 @@ struct Registration {
   Registration(const char* name, void (*run)()) { cases().push_back({name, run}); }
 };
 
-#define CASE(name)                                                     \
-  static void name();                                                  \
+#define CASE(name)                                                           \
+  static void name();                                                        \
   static const machine_tests::Registration registration_##name(#name, name); \
   static void name()
 
@@ -39,17 +39,17 @@ struct Registration {
   std::printf("FAIL line %u: %s\n", line, what.c_str());
   std::exit(1);
 }
-#define CHECK(condition) \
-  do {                   \
+#define CHECK(condition)                                         \
+  do {                                                           \
     if (!(condition)) machine_tests::fail(#condition, __LINE__); \
   } while (0)
-#define CHECK_EQUAL(got, want)                                                                                          \
-  do {                                                                                                                  \
-    const auto got_ = (got);                                                                                            \
-    const auto want_ = (want);                                                                                          \
-    if (!(got_ == want_)) {                                                                                             \
-      machine_tests::fail(#got " is " + std::to_string(got_) + ", not " + std::to_string(want_), __LINE__);             \
-    }                                                                                                                   \
+#define CHECK_EQUAL(got, want)                                                                              \
+  do {                                                                                                      \
+    const auto got_ = (got);                                                                                \
+    const auto want_ = (want);                                                                              \
+    if (!(got_ == want_)) {                                                                                 \
+      machine_tests::fail(#got " is " + std::to_string(got_) + ", not " + std::to_string(want_), __LINE__); \
+    }                                                                                                       \
   } while (0)
 
 constexpr Order kOrders[] = {Order::kForward, Order::kReverse, Order::kRandom};
@@ -78,33 +78,39 @@ inline Report run(const Setup& setup, const Kernel& kernel, Order order = Order:
 inline std::string describe(const Report& report) {
   std::string text = std::to_string(report.hazard_total) + " hazards";
   for (const auto& hazard : report.hazards) {
-    text += std::string("; ") + name(hazard.kind) + " line " + std::to_string(hazard.site.line) + " thread " + std::to_string(hazard.thread) +
-            ": " + hazard.detail;
+    text += std::string("; ") + name(hazard.kind) + " line " + std::to_string(hazard.site.line) + " thread " +
+            std::to_string(hazard.thread) + ": " + hazard.detail;
   }
   return text;
 }
 
-// The planted bug is found in every order, at `line`, as `kind`, and the hazard names a block and a thread that exist. Where the
-// order decides which of two accesses comes second and is reported, the kernel keeps both on one line.
+// The planted bug is found in every order, at `line`, as `kind`, and the hazard names a block and a thread that exist. Where
+// the order decides which of two accesses comes second and is reported, the kernel keeps both on one line.
 inline void expect_caught(HazardKind kind, int& line, const Setup& setup, const Kernel& bug, u32 caller) {
   for (const Order order : kOrders) {
     const Report report = run(setup, bug, order);
     bool found = false;
     for (const auto& hazard : report.hazards) {
-      const bool here = static_cast<int>(hazard.site.line) == line && std::string(hazard.site.file).find("machine/") != std::string::npos;
+      const bool here =
+          static_cast<int>(hazard.site.line) == line && std::string(hazard.site.file).find("machine/") != std::string::npos;
       found |= hazard.kind == kind && here && hazard.thread < setup.threads && hazard.block < setup.blocks;
     }
-    if (!found) fail("order " + std::to_string(int(order)) + ": expected " + name(kind) + " at line " + std::to_string(line) + ", got " + describe(report), caller);
+    if (!found)
+      fail("order " + std::to_string(int(order)) + ": expected " + name(kind) + " at line " + std::to_string(line) + ", got " +
+               describe(report),
+           caller);
   }
 }
-inline void expect_clean(const Setup& setup, const Kernel& twin, std::source_location caller = std::source_location::current()) {
+inline void expect_clean(const Setup& setup, const Kernel& twin,
+                         std::source_location caller = std::source_location::current()) {
   for (const Order order : kOrders) {
     const Report report = run(setup, twin, order);
     if (!report.clean()) fail("order " + std::to_string(int(order)) + ": " + describe(report), caller.line());
   }
 }
 // `buggy` says which of the two the kernel is to be; it marks the line of the bug with MARK.
-inline void expect_bug_and_clean_twin(HazardKind kind, const Setup& setup, const std::function<void(bool buggy, int& line)>& kernel,
+inline void expect_bug_and_clean_twin(HazardKind kind, const Setup& setup,
+                                      const std::function<void(bool buggy, int& line)>& kernel,
                                       std::source_location caller = std::source_location::current()) {
   int line = 0;
   expect_caught(kind, line, setup, [&] { kernel(true, line); }, caller.line());

@@ -10,6 +10,20 @@ namespace {
 u32 word(u32 index) { return simt::shared_base() + 4 * index; }
 u32 thread() { return simt::thread_index(); }
 
+// One source position for either access: where the order decides which of two comes second and is reported, both must be here.
+void load_or_store(bool stores, u32 address, SIMT_SITE) {
+  if (stores)
+    simt::store_shared<u32>(address, 1, site);
+  else
+    simt::load_shared<u32>(address, site);
+}
+void load_or_add(bool loads, u32 address, SIMT_SITE) {
+  if (loads)
+    simt::load_shared<u32>(address, site);
+  else
+    simt::atomic_add_shared(address, 1, site);
+}
+
 struct alignas(16) Bytes16 {
   u32 words[4];
 };
@@ -29,7 +43,8 @@ CASE(race_between_lanes_of_a_warp) {
     simt::syncwarp();
     if (thread() % 2 == 0 && !buggy) simt::store_shared<u32>(word(thread()), 1);
     if (!buggy) simt::syncwarp();
-    MARK(line), thread() % 2 || !buggy ? void(simt::load_shared<u32>(word(thread() ^ 1))) : simt::store_shared<u32>(word(thread()), 1);
+    const bool stores = buggy && thread() % 2 == 0;
+    MARK(line), load_or_store(stores, word(stores ? thread() : thread() ^ 1));
   });
 }
 
@@ -40,7 +55,7 @@ CASE(race_between_warps) {
     simt::syncthreads();
     if (!buggy && simt::warp_index() == 0) simt::store_shared<u32>(word(lane), 2);
     if (!buggy) simt::syncthreads();
-    MARK(line), simt::warp_index() || !buggy ? void(simt::load_shared<u32>(word(lane))) : simt::store_shared<u32>(word(lane), 2);
+    MARK(line), load_or_store(buggy && simt::warp_index() == 0, word(lane));
   });
 }
 
@@ -57,7 +72,7 @@ CASE(race_when_a_reader_stays_out_of_a_named_barrier) {
     if (warp == 0) simt::store_shared<u32>(word(lane), 1);
     simt::syncthreads();
     if (warp == 1 || (warp == 2 && !buggy)) simt::barrier_sync(1, participants);
-    MARK(line), warp ? void(simt::load_shared<u32>(word(lane))) : simt::store_shared<u32>(word(lane), 7);
+    MARK(line), load_or_store(warp == 0, word(lane));
     if (warp == 0) simt::barrier_arrive(1, participants);
   });
 }
@@ -68,8 +83,7 @@ CASE(race_of_a_plain_read_with_an_atomic) {
     simt::syncthreads();
     if (!buggy) simt::atomic_add_shared(word(0), 1);
     if (!buggy) simt::syncthreads();
-    const bool reads = thread() == 5;
-    MARK(line), !reads && buggy ? simt::atomic_add_shared(word(0), 1) : reads ? simt::load_shared<simt::i32>(word(0)) : 0;
+    if (buggy || thread() == 5) MARK(line), load_or_add(thread() == 5, word(0));
   });
 }
 
@@ -98,8 +112,10 @@ CASE(read_of_bytes_in_flight) {
     simt::copy_async<16>(mine + 512, global(source) + thread(), 16);
     simt::copy_async_commit();
     // One group may stay in flight where both are needed.
-    if (buggy) simt::copy_async_wait<1>();
-    else simt::copy_async_wait<0>();
+    if (buggy)
+      simt::copy_async_wait<1>();
+    else
+      simt::copy_async_wait<0>();
     MARK(line), simt::load_shared<u32>(mine + 512);
     simt::copy_async_wait<0>();
   });
@@ -225,7 +241,8 @@ CASE(store_to_an_input) {
   for (const bool buggy : {true, false}) {
     GlobalMemory memory;
     memory.add(buffer, sizeof buffer, buggy ? Access::kRead : Access::kWrite);
-    const Report report = run({.memory = &memory}, [] { simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(buffer + thread())}, 1u); });
+    const Report report = run(
+        {.memory = &memory}, [] { simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(buffer + thread())}, 1u); });
     CHECK_EQUAL(report.has(HazardKind::kGlobalOutOfBounds), buggy);
   }
 }
@@ -268,9 +285,9 @@ CASE(atomics_of_many_blocks_add_up) {
     sum = 0;
     GlobalMemory memory;
     memory.add(&sum, sizeof sum, Access::kReadWrite);
-    const Report report = run({.blocks = 50, .memory = &memory}, [] {
-      simt::atomic_add_global({reinterpret_cast<simt::u64>(&sum)}, simt::i32(thread()));
-    }, Order::kForward, threads);
+    const Report report = run(
+        {.blocks = 50, .memory = &memory},
+        [] { simt::atomic_add_global({reinterpret_cast<simt::u64>(&sum)}, simt::i32(thread())); }, Order::kForward, threads);
     CHECK(report.clean());
     CHECK_EQUAL(sum, 50 * 31 * 16);
   }
@@ -280,8 +297,10 @@ CASE(atomics_of_many_blocks_add_up) {
 
 CASE(divergent_collective) {
   expect_bug_and_clean_twin(HazardKind::kDivergentCollective, Setup{.threads = 64}, [](bool buggy, int& line) {
-    if (!buggy || thread() % 2) MARK(line), simt::syncthreads();
-    else MARK(line), simt::syncwarp();
+    if (!buggy || thread() % 2)
+      MARK(line), simt::syncthreads();
+    else
+      MARK(line), simt::syncwarp();
   });
 }
 
@@ -296,10 +315,13 @@ CASE(lanes_skip_ldmatrix) {
 
 CASE(shuffle_with_returned_lanes) {
   for (const Order order : kOrders) {
-    const Report report = run({}, [] {
-      if (simt::lane_index() == 3) return;
-      simt::shuffle_xor(1, 1);
-    }, order);
+    const Report report = run(
+        {},
+        [] {
+          if (simt::lane_index() == 3) return;
+          simt::shuffle_xor(1, 1);
+        },
+        order);
     CHECK(report.has(HazardKind::kDivergentCollective));
   }
 }
@@ -325,9 +347,8 @@ CASE(barrier_with_disagreeing_counts) {
 }
 
 CASE(barrier_count_not_of_whole_warps) {
-  expect_bug_and_clean_twin(HazardKind::kBarrierMismatch, Setup{.threads = 64}, [](bool buggy, int& line) {
-    MARK(line), simt::barrier_sync(1, buggy ? 48 : 64);
-  });
+  expect_bug_and_clean_twin(HazardKind::kBarrierMismatch, Setup{.threads = 64},
+                            [](bool buggy, int& line) { MARK(line), simt::barrier_sync(1, buggy ? 48 : 64); });
 }
 
 CASE(launch_of_a_partial_warp_is_refused) {
@@ -337,7 +358,8 @@ CASE(launch_of_a_partial_warp_is_refused) {
 }
 
 CASE(hazards_are_counted_past_the_recorded_ones) {
-  const Report report = run({.threads = 64, .shared_bytes = 64, .max_hazards = 16}, [] { simt::load_shared<u32>(word(thread())); });
+  const Report report =
+      run({.threads = 64, .shared_bytes = 64, .max_hazards = 16}, [] { simt::load_shared<u32>(word(thread())); });
   CHECK_EQUAL(report.hazards.size(), std::size_t{16});
   CHECK_EQUAL(report.hazard_total, 64u);
 }

@@ -33,8 +33,8 @@ Registers random_registers() {
   return r;
 }
 
-// The PTX ISA's "Matrix fragments for mma.m16n8kX": row = lane / 4 (+ 8 for odd registers), k = lane % 4 * E + i (+ half of K for
-// the upper registers), E elements a register.
+// The PTX ISA's "Matrix fragments for mma.m16n8kX": row = lane / 4 (+ 8 for odd registers), k = lane % 4 * E + i (+ half of K
+// for the upper registers), E elements a register.
 int a_at(const Registers& r, int registers, int bits, bool is_signed, int row, int k) {
   const int e = 32 / bits, half = 4 * e;
   const int reg = (row >= 8) + (registers == 4 && k >= half ? 2 : 0);
@@ -49,16 +49,19 @@ template <class A, class B, int kRegisters>
 void expect_mma(int line) {
   for (const Order order : kOrders) {
     Registers r = random_registers();
-    const Report report = run({}, [&] {
-      const u32 lane = simt::lane_index();
-      i32 d[4];
-      u32 a[kRegisters], b[kRegisters / 2];
-      for (int i = 0; i < 4; ++i) d[i] = r.c[lane][i];
-      for (int i = 0; i < kRegisters; ++i) a[i] = r.a[lane][i];
-      for (int i = 0; i < kRegisters / 2; ++i) b[i] = r.b[lane][i];
-      simt::mma(A{}, B{}, d, a, b);
-      for (int i = 0; i < 4; ++i) r.d[lane][i] = d[i];
-    }, order);
+    const Report report = run(
+        {},
+        [&] {
+          const u32 lane = simt::lane_index();
+          i32 d[4];
+          u32 a[kRegisters], b[kRegisters / 2];
+          for (int i = 0; i < 4; ++i) d[i] = r.c[lane][i];
+          for (int i = 0; i < kRegisters; ++i) a[i] = r.a[lane][i];
+          for (int i = 0; i < kRegisters / 2; ++i) b[i] = r.b[lane][i];
+          simt::mma(A{}, B{}, d, a, b);
+          for (int i = 0; i < 4; ++i) r.d[lane][i] = d[i];
+        },
+        order);
     if (!report.clean()) fail(describe(report), line);
     const int k_extent = kRegisters * 2 * (32 / A::kBits);
     if (report.counts.mma != 1 || report.counts.macs != u32(16 * 8 * k_extent)) fail("counts", line);
@@ -101,14 +104,18 @@ void expect_mma_b1(int line) {
 
 CASE(mma_8_bit) {
   using namespace simt;
-  expect_mma<S8, S8, 4>(__LINE__), expect_mma<S8, U8, 4>(__LINE__), expect_mma<U8, S8, 4>(__LINE__), expect_mma<U8, U8, 4>(__LINE__);
-  expect_mma<S8, S8, 2>(__LINE__), expect_mma<S8, U8, 2>(__LINE__), expect_mma<U8, S8, 2>(__LINE__), expect_mma<U8, U8, 2>(__LINE__);
+  expect_mma<S8, S8, 4>(__LINE__), expect_mma<S8, U8, 4>(__LINE__), expect_mma<U8, S8, 4>(__LINE__),
+      expect_mma<U8, U8, 4>(__LINE__);
+  expect_mma<S8, S8, 2>(__LINE__), expect_mma<S8, U8, 2>(__LINE__), expect_mma<U8, S8, 2>(__LINE__),
+      expect_mma<U8, U8, 2>(__LINE__);
 }
 
 CASE(mma_4_bit) {
   using namespace simt;
-  expect_mma<S4, S4, 4>(__LINE__), expect_mma<S4, U4, 4>(__LINE__), expect_mma<U4, S4, 4>(__LINE__), expect_mma<U4, U4, 4>(__LINE__);
-  expect_mma<S4, S4, 2>(__LINE__), expect_mma<S4, U4, 2>(__LINE__), expect_mma<U4, S4, 2>(__LINE__), expect_mma<U4, U4, 2>(__LINE__);
+  expect_mma<S4, S4, 4>(__LINE__), expect_mma<S4, U4, 4>(__LINE__), expect_mma<U4, S4, 4>(__LINE__),
+      expect_mma<U4, U4, 4>(__LINE__);
+  expect_mma<S4, S4, 2>(__LINE__), expect_mma<S4, U4, 2>(__LINE__), expect_mma<U4, S4, 2>(__LINE__),
+      expect_mma<U4, U4, 2>(__LINE__);
 }
 
 CASE(mma_1_bit) {
@@ -143,7 +150,8 @@ CASE(ldmatrix_deals_out_rows) {
   static u32 plain[32][4], transposed[32][4], two[32][2], one[32][1];
   expect_clean({.shared_bytes = 512}, [] {
     const u32 lane = simt::lane_index(), row = simt::shared_base() + 16 * lane;
-    for (u32 pair = 0; pair < 4; ++pair) simt::store_shared<u32>(row + 4 * pair, (8 * lane + 2 * pair) | (8 * lane + 2 * pair + 1) << 16);
+    for (u32 pair = 0; pair < 4; ++pair)
+      simt::store_shared<u32>(row + 4 * pair, (8 * lane + 2 * pair) | (8 * lane + 2 * pair + 1) << 16);
     simt::syncwarp();
     simt::ldmatrix(plain[lane], row);
     simt::ldmatrix_transposed(transposed[lane], row);

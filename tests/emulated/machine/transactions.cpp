@@ -9,7 +9,8 @@ namespace {
 
 template <class T>
 simt::u64 store_wavefronts(u32 stride) {
-  const Report report = run({.shared_bytes = 65536}, [stride] { simt::store_shared(simt::shared_base() + simt::thread_index() * stride, T{}); });
+  const Report report =
+      run({.shared_bytes = 65536}, [stride] { simt::store_shared(simt::shared_base() + simt::thread_index() * stride, T{}); });
   CHECK(report.clean());
   return report.counts.of(Operation::kSharedStore).units;
 }
@@ -101,10 +102,13 @@ CASE(divergent_lanes_are_grouped_into_their_requests) {
 }
 
 CASE(counts_by_line_sum_to_the_total) {
-  const Report report = run({.threads = 128, .blocks = 5}, [] {
-    for (u32 i = 0; i < 3; ++i) simt::store_shared<u32>(simt::shared_base() + 4 * simt::thread_index(), i);
-    simt::store_shared(simt::shared_base() + 1024 + 8 * simt::thread_index(), Eight{});
-  }, Order::kForward, 2);
+  const Report report = run(
+      {.threads = 128, .blocks = 5},
+      [] {
+        for (u32 i = 0; i < 3; ++i) simt::store_shared<u32>(simt::shared_base() + 4 * simt::thread_index(), i);
+        simt::store_shared(simt::shared_base() + 1024 + 8 * simt::thread_index(), Eight{});
+      },
+      Order::kForward, 2);
   CHECK(report.clean());
   CHECK_EQUAL(report.lines.size(), std::size_t{2});
   simt::host::Transactions sum;

@@ -1,0 +1,59 @@
+"""The compiled module: kernels on the emulated machine and on a GPU. Written in bindings/, one file a topic.
+
+Operands are anything that speaks DLPack, C-contiguous and on one device. A bad one raises ValueError with one line that
+names it and the remedy; an unknown kernel raises KeyError.
+"""
+
+from typing import Any, Literal
+
+def build_info() -> dict[str, Any]:
+    """`version`, `cuda`, `cuda_version` (or None), `architectures` (["sm_80", ...]), `compiler`, `simd`."""
+
+def cuda_devices() -> dict[str, Any]:
+    """`status` (a cudaError_t, 0 when usable), `error`, and `devices`: name, compute capability, SMs, L2, memory, clock."""
+
+def kernels() -> list[dict[str, Any]]:
+    """Every compiled tile configuration, as `immabench.kernels.KernelConfig` holds it."""
+
+def illegal_reason(id: str, m: int, n: int, k: int, output_type: str) -> str | None:
+    """Why kernel `id` cannot compute an M x N x K problem, or None."""
+
+def emulate_gemm_s8(
+    id: str,
+    a: Any,
+    b: Any,
+    out: Any,
+    *,
+    output_type: Literal["s32", "f32", "f16", "bf16"] | str,
+    row_scale: Any = None,
+    col_scale: Any = None,
+    bias: Any = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: a int8 [M, K], b int8 [N, K], out [M, N]; scales float32 [1] or [M] / [N], bias [N].
+
+    Fills `out` and returns `hazards`, `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 outputs may be
+    uint16 arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile.
+    """
+
+def launch_gemm_s8(
+    id: str,
+    a: Any,
+    b: Any,
+    out: Any,
+    *,
+    output_type: Literal["s32", "f32", "f16", "bf16"] | str,
+    row_scale: Any = None,
+    col_scale: Any = None,
+    bias: Any = None,
+    stream: int = 0,
+) -> None:
+    """Launch a kernel on the operands' GPU and `stream` (a cudaStream_t as an integer); returns at once.
+
+    Raises RuntimeError with the CUDA status when the launch fails. Values of scales are not looked at.
+    """

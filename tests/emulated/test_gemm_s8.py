@@ -1,0 +1,175 @@
+"""The hand-written INT8 GEMM on the emulated machine: exact everywhere, and ideal in its memory transactions where aligned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from immabench import _native
+from immabench.kernels import KernelConfig, kernel_configs
+from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes
+from immabench.numerics import compare_exact, gemm_reference
+from immabench.operands import Operands, make_operands, poisoned_output
+from immabench.problems import Problem
+
+CONFIGS = kernel_configs()
+by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
+
+
+def emulate(config: KernelConfig, problem: Problem, operands: Operands, **options: object) -> tuple[np.ndarray, dict]:
+    """The output and the machine's report."""
+    out = poisoned_output(problem)
+    vectors = {name: getattr(operands, name) for name in ("row_scale", "col_scale", "bias")}
+    report = _native.emulate_gemm_s8(
+        config.id, operands.a, operands.b, out, output_type=problem.output_type, **vectors, **options
+    )
+    return out, report
+
+
+def expect_exact(config: KernelConfig, problem: Problem, **options: object) -> dict:
+    operands = make_operands(problem)
+    out, report = emulate(config, problem, operands, **options)
+    assert report["hazards"] == []
+    comparison = compare_exact(problem, out, gemm_reference(problem, operands))
+    assert comparison.exact, f"{config.id} {problem.key}: {comparison.describe()}"
+    return report
+
+
+def test_the_table_covers_small_to_large_tiles() -> None:
+    tiles = {config.block_tile[:2] for config in CONFIGS}
+    assert len(CONFIGS) >= 8
+    assert {(16, 64), (256, 128), (128, 256)} <= tiles
+    assert {config.stages for config in CONFIGS} == {2, 3, 4, 5}
+
+
+@by_config
+def test_exact_on_the_edges_of_the_tile_in_every_order(config: KernelConfig) -> None:
+    for m, n, k in edge_shapes(config):
+        for order in ORDERS:
+            expect_exact(config, Problem(m, n, k), order=order)
+
+
+@by_config
+@pytest.mark.parametrize("output_type", EPILOGUES)
+def test_exact_with_every_epilogue(config: KernelConfig, output_type: str) -> None:
+    m, n, k = config.block_tile
+    for width in (n, n + 4, n + 3):  # whole vectors, a ragged tile of them, single elements
+        expect_exact(config, Problem(m + 1, width, k + 16, output_type=output_type, **EPILOGUES[output_type]))
+
+
+@pytest.mark.parametrize("row_scale", ["none", "tensor", "vector"])
+@pytest.mark.parametrize("col_scale", ["none", "tensor", "vector"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_exact_with_every_combination_of_scales(row_scale: str, col_scale: str, bias: bool) -> None:
+    for output_type in ("f32", "f16", "bf16"):
+        problem = Problem(50, 72, 80, output_type=output_type, row_scale=row_scale, col_scale=col_scale, bias=bias)
+        expect_exact(CONFIGS[4], problem)
+
+
+@by_config
+@pytest.mark.parametrize("output_type", ["s32", "f32", "f16", "bf16"])
+def test_aligned_shapes_move_no_byte_twice(config: KernelConfig, output_type: str) -> None:
+    m, n, k = config.block_tile
+    scales = {} if output_type == "s32" else {"row_scale": "vector", "col_scale": "vector", "bias": True}
+    counts = expect_exact(config, Problem(2 * m, 2 * n, 4 * k, output_type=output_type, **scales))["counts"]
+    assert counts["mma"] == (2 * m // 16) * (2 * n // 8) * (4 * k // 32)
+    for name in ("ldmatrix", "shared_load", "shared_store"):
+        assert counts[name]["wavefronts"] == counts[name]["ideal"] > 0, name
+    assert counts["async_copy"]["wavefronts"] == counts["async_copy"]["ideal_wavefronts"] > 0
+    assert counts["async_copy"]["bytes"] == 4 * (m + n) * 4 * k  # four blocks, each with its rows of A and of B
+    for name in ("global_load", "global_store", "async_copy"):
+        assert counts[name]["sectors"] == counts[name]["ideal"], name
+    assert counts["global_store"]["bytes"] == 4 * m * n * (4 if output_type in ("s32", "f32") else 2)
+
+
+def test_the_extremes_of_int8_do_not_overflow() -> None:
+    """The longest K with the most negative product: exactly 2^31 - 2^14, the largest sum there is."""
+    problem = Problem(1, 1, 131071)
+    operands = Operands(np.full((1, problem.k), -128, np.int8), np.full((1, problem.k), -128, np.int8))
+    out, report = emulate(CONFIGS[0], problem, operands, check=False)
+    assert report["hazard_total"] == 0
+    assert out[0, 0] == 131071 * 2**14
+
+
+def test_the_report_does_not_depend_on_the_number_of_threads() -> None:
+    config, problem = CONFIGS[8], Problem(300, 520, 192, output_type="f16", row_scale="vector")
+    operands = make_operands(problem)
+    (out_1, one), (out_2, two) = (emulate(config, problem, operands, threads=threads) for threads in (1, 2))
+    one.pop("seconds"), two.pop("seconds")
+    assert one == two
+    assert (out_1.view(np.uint16) == out_2.view(np.uint16)).all()
+
+
+def test_unaligned_addresses_take_the_ragged_path() -> None:
+    """K is a multiple of 16, but the operands start in the middle of a chunk."""
+    problem = Problem(40, 48, 64)
+    operands = make_operands(problem)
+    shifted = np.empty(operands.a.nbytes + 1, np.int8)[1:].reshape(operands.a.shape)
+    shifted[...] = operands.a
+    out, report = emulate(CONFIGS[4], problem, Operands(shifted, operands.b))
+    assert report["hazards"] == []
+    assert report["counts"]["async_copy"]["requests"] == 0
+    assert (out == gemm_reference(problem, operands)).all()
+
+
+A = np.ones((4, 16), np.int8)
+B = np.ones((8, 16), np.int8)
+OUT = np.zeros((4, 8), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"a": A.astype(np.int16)}, "operand 'a' holds an unsupported type where int8 is needed"),
+        ({"a": A.astype(np.float32)}, "operand 'a' holds float32 where int8 is needed"),
+        ({"a": np.ones((16, 4), np.int8).T}, "operand 'a' is not contiguous"),
+        ({"a": np.ones(16, np.int8)}, "operand 'a' has shape \\[16\\]; pass a matrix"),
+        ({"a": np.ones((0, 16), np.int8)}, "M, N and K run from 1"),
+        ({"a": [[1]]}, "operand 'a' is a list; pass a torch tensor"),
+        ({"b": np.ones((8, 32), np.int8)}, "operand 'b' has shape \\[8, 32\\] where \\[8, 16\\] is needed"),
+        ({"out": OUT.T.copy()}, "operand 'out' has shape \\[8, 4\\] where \\[4, 8\\]"),
+        ({"out": OUT.astype(np.float16)}, "operand 'out' holds float16 where float32"),
+        ({"output_type": "f64"}, "output type 'f64' is unknown"),
+        ({"output_type": "s32", "out": OUT.astype(np.int32), "bias": np.ones(8, np.float32)}, "'bias' is given for int32"),
+        ({"row_scale": np.ones(3, np.float32)}, "operand 'row_scale' has shape \\[3\\] where \\[4\\]"),
+        ({"col_scale": np.ones(8)}, "operand 'col_scale' holds an unsupported type where float32"),
+        ({"col_scale": np.full(8, np.nan, np.float32)}, "operand 'col_scale' holds -?nan at index 0"),
+        ({"row_scale": np.array([-1], np.float32)}, "operand 'row_scale' holds -1.0"),
+        ({"row_scale": np.array([0], np.float32)}, "scales are positive and finite"),
+        ({"row_scale": np.array([np.inf], np.float32)}, "scales are positive and finite"),
+        ({"order": "sideways"}, "order 'sideways' is unknown"),
+        ({"a": np.ones((4, 131072), np.int8), "b": np.ones((8, 131072), np.int8)}, "K=131072 exceeds 131071"),
+    ],
+)
+def test_bad_operands_are_named_in_one_line(change: dict, message: str) -> None:
+    call = {"a": A, "b": B, "out": OUT.copy(), "output_type": "f32", **change}
+    with pytest.raises(ValueError, match=message) as error:
+        _native.emulate_gemm_s8(CONFIGS[0].id, **call)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_kernels_are_key_errors() -> None:
+    with pytest.raises(KeyError, match="no kernel 'imma'"):
+        _native.emulate_gemm_s8("imma", A, B, OUT, output_type="f32")
+
+
+def test_launching_without_a_gpu_tensor_says_so() -> None:
+    with pytest.raises(ValueError, match="operand 'a' is on the CPU"):
+        _native.launch_gemm_s8(CONFIGS[0].id, A, B, OUT.copy(), output_type="f32")
+
+
+def test_torch_tensors_are_taken_without_a_copy() -> None:
+    torch = pytest.importorskip("torch", reason="pip install torch")
+    problem = Problem(20, 24, 48, output_type="bf16", col_scale="vector")
+    operands = make_operands(problem)
+    out = torch.zeros(20, 24, dtype=torch.bfloat16)
+    _native.emulate_gemm_s8(
+        CONFIGS[0].id,
+        torch.from_numpy(operands.a),
+        torch.from_numpy(operands.b),
+        out,
+        output_type="bf16",
+        col_scale=torch.from_numpy(operands.col_scale),
+    )
+    got = out.view(torch.int16).numpy().view(np.uint16)
+    assert compare_exact(problem, got, gemm_reference(problem, operands)).exact
