@@ -1,0 +1,172 @@
+"""What works on this machine: one small check each, none of which imports torch or touches the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from immabench.errors import ImmabenchError
+
+ASSETS_VARIABLE = "IMMABENCH_ASSETS"
+
+EXTRAS = {
+    "models": ("torchvision", "transformers", "onnx", "onnxruntime", "scikit-learn"),
+    "gpu": ("cuda-bench", "nvidia-ml-py", "nvidia-cutlass-dsl"),
+}
+"""Packages that the optional parts need, by the extra that installs them."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing a command may need. `status` is "ok", "missing" (optional, absent) or "broken"."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+def run_checks() -> list[Check]:
+    """Every check in order; an unexpected error makes its own check broken and nothing else."""
+    return [_guarded(name, check) for name, check in CHECKS.items()]
+
+
+def _guarded(name: str, check: Callable[[str], Check]) -> Check:
+    try:
+        return check(name)
+    except ImmabenchError as error:
+        return Check(name, "broken", error.message, error.remedy)
+    except Exception as error:  # noqa: BLE001 - the doctor reports what others would die of
+        return Check(name, "broken", f"{type(error).__name__}: {error}", "report this as a bug")
+
+
+def _python(name: str) -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = sys.version_info >= (3, 10)
+    return Check(name, "ok" if ok else "broken", version, "" if ok else "use Python 3.10 to 3.13")
+
+
+def _native_module(name: str) -> Check:
+    from immabench.kernels import kernel_configs, native
+
+    build = native().build_info()
+    return Check(name, "ok", f"{len(kernel_configs())} kernels, {build['compiler']}, {build['simd']}")
+
+
+def _cuda_build(name: str) -> Check:
+    from immabench.kernels import native
+
+    build = native().build_info()
+    if build["cuda"]:
+        return Check(name, "ok", f"CUDA {build['cuda_version']} for {', '.join(build['architectures'])}")
+    return Check(name, "missing", "built for emulation only", "reinstall without -C cmake.define.IMMABENCH_CUDA=OFF")
+
+
+def _gpu(name: str) -> Check:
+    from immabench.hardware import cuda_state
+
+    state = cuda_state()
+    if state["status"] == 0 and state["devices"]:
+        return Check(name, "ok", ", ".join(device["name"] for device in state["devices"]))
+    remedy = "none needed: kernels are emulated with --device emulated; timing a GPU takes one and its driver"
+    return Check(name, "missing", state["error"] or "the driver lists no device", remedy)
+
+
+def _torch(name: str) -> Check:
+    return _packages(name, ("torch",), "models")
+
+
+def _packages(name: str, packages: tuple[str, ...], extra: str) -> Check:
+    installed = {package: _version(package) for package in packages}
+    absent = [package for package, version in installed.items() if version is None]
+    if absent:
+        return Check(name, "missing", f"not installed: {', '.join(absent)}", f"pip install 'immabench[{extra}]'")
+    return Check(name, "ok", ", ".join(f"{package} {version}" for package, version in installed.items()))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _providers(name: str) -> Check:
+    from immabench.providers.registry import load_provider, provider_names
+
+    states = {provider: load_provider(provider).availability() for provider in provider_names()}
+    bad = {provider: state for provider, state in states.items() if not state.ok}
+    if not bad:
+        return Check(name, "ok", ", ".join(states))
+    detail = "; ".join(f"{provider}: {state.detail}" for provider, state in bad.items())
+    return Check(name, "missing", detail, next(iter(bad.values())).remedy)
+
+
+def _suites(name: str) -> Check:
+    from immabench.suites import list_suites
+
+    suites = list_suites()
+    if not suites:
+        return Check(name, "broken", "no suite is installed", "reinstall with `pip install .`")
+    return Check(name, "ok", ", ".join(suite.name for suite in suites))
+
+
+def _sass_facts(name: str) -> Check:
+    from immabench.profile import load_sass_facts
+
+    try:
+        kernels = load_sass_facts()["kernels"]
+    except ImmabenchError as error:
+        return Check(name, "missing", error.message, error.remedy)
+    return Check(name, "ok", f"{len(kernels)} kernels disassembled at build time")
+
+
+def _assets(name: str) -> Check:
+    folder = os.environ.get(ASSETS_VARIABLE)
+    if not folder:
+        return Check(
+            name, "missing", f"{ASSETS_VARIABLE} is not set", "point it at the folder of weights and data sets"
+        )
+    if not Path(folder).is_dir():
+        return Check(name, "broken", f"{ASSETS_VARIABLE}={folder} is not a folder", "point it at an existing folder")
+    return Check(name, "ok", folder)
+
+
+def _ncu(name: str) -> Check:
+    found = shutil.which("ncu")
+    if found:
+        return Check(name, "ok", found)
+    return Check(name, "missing", "ncu is not on PATH", "install NVIDIA Nsight Compute to profile on a GPU")
+
+
+def _working_folder(name: str) -> Check:
+    try:
+        with tempfile.TemporaryFile(dir=Path.cwd()):
+            return Check(name, "ok", f"{Path.cwd()} is writable")
+    except OSError as error:
+        return Check(
+            name, "broken", f"{Path.cwd()}: {error.strerror}", "change to a writable folder, or sweep with --out"
+        )
+
+
+CHECKS: dict[str, Callable[[str], Check]] = {
+    "python": _python,
+    "native module": _native_module,
+    "cuda build": _cuda_build,
+    "gpu": _gpu,
+    "torch": _torch,
+    "models extra": lambda name: _packages(name, EXTRAS["models"], "models"),
+    "gpu extra": lambda name: _packages(name, EXTRAS["gpu"], "gpu"),
+    "providers": _providers,
+    "suites": _suites,
+    "sass facts": _sass_facts,
+    "ncu": _ncu,
+    "assets": _assets,
+    "working folder": _working_folder,
+}

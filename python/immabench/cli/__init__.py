@@ -1,0 +1,54 @@
+"""The command line. Each command is one small file with a `register(app)`; heavy imports wait inside the commands."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from immabench.errors import ImmabenchError
+
+COMMANDS = ("doctor", "list", "verify", "emulate", "sweep", "suites", "caps", "ceilings", "report")
+"""Modules of this package, in the order `--help` shows them."""
+
+
+def build_app() -> typer.Typer:
+    """The typer application with every command."""
+    app = typer.Typer(
+        name="immabench",
+        help="How fast INT8 and INT4 matrix kernels run here, how far that is from the limit, and why.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in COMMANDS:
+        importlib.import_module(f"immabench.cli.{name}").register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; an ImmabenchError becomes one line on standard error and its exit code."""
+    try:
+        build_app()()
+    except ImmabenchError as error:
+        print(f"immabench: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from immabench import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Options of `immabench` itself; their callbacks do the work."""

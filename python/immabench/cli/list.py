@@ -1,0 +1,136 @@
+"""`immabench list`: the kernels, suites, providers and models there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+Entry = dict[str, Any]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("list")(list_command)
+
+
+def list_command(
+    what: str = typer.Argument(help="kernels, suites, providers or models."),
+    match: list[str] = typer.Option([], "--match", metavar="GLOB", help="Only names that match; repeatable."),
+    json: bool = typer.Option(False, "--json", help="Print the list as JSON."),
+) -> None:
+    """List kernels, suites, providers or models.
+
+    Example: immabench list kernels --match '*128x128*'
+    """
+    from immabench.cli.output import print_json, print_table
+    from immabench.errors import UsageError
+    from immabench.kernels import match_names
+
+    if what not in LISTINGS:
+        raise UsageError(f"cannot list {what!r}", f"choose one of {', '.join(LISTINGS)}")
+    entries, key = LISTINGS[what]()
+    kept = set(match_names(what[:-1], (entry[key] for entry in entries), match))
+    entries = [entry for entry in entries if entry[key] in kept]
+    if json:
+        print_json(entries)
+    else:
+        columns = COLUMNS[what]
+        flat = [{**entry, **entry.get("resources", {})} for entry in entries]
+        print_table("", columns, ([_cell(entry[column]) for column in columns] for entry in flat))
+
+
+def _kernels() -> tuple[list[Entry], str]:
+    from immabench.kernels import kernel_configs
+
+    registers = _registers()
+    entries = [
+        {
+            "id": config.id,
+            "family": config.family,
+            "provider": config.provider,
+            "architectures": list(config.architectures),
+            "operand_types": config.operand_types,
+            "output_types": list(config.output_types),
+            "stages": config.stages,
+            "resources": {
+                "threads": config.threads,
+                "shared_bytes": config.shared_bytes,
+                "registers": registers.get(config.id),
+            },
+        }
+        for config in kernel_configs()
+    ]
+    return entries, "id"
+
+
+def _registers() -> dict[str, dict[str, int]]:
+    """Registers a thread by kernel and architecture, the most of its variants; empty in a build without SASS facts."""
+    from immabench.errors import MissingHardwareError
+    from immabench.profile import load_sass_facts
+
+    try:
+        facts = load_sass_facts()["kernels"]
+    except MissingHardwareError:
+        return {}
+    found: dict[str, dict[str, int]] = {}
+    for fact in facts:
+        by_arch = found.setdefault(fact["kernel_id"], {})
+        by_arch[fact["arch"]] = max(fact["registers"], by_arch.get(fact["arch"], 0))
+    return found
+
+
+def _suites() -> tuple[list[Entry], str]:
+    from immabench.suites import list_suites
+
+    suites = list_suites()
+    return [
+        {**s.header.model_dump(include={"name", "description", "source"}), "cases": len(s.expand())} for s in suites
+    ], "name"
+
+
+def _providers() -> tuple[list[Entry], str]:
+    from immabench.providers.registry import load_provider, provider_names
+
+    entries = []
+    for provider in map(load_provider, provider_names()):
+        state = provider.availability()
+        works = {"devices": list(provider.devices()), "kernels": len(provider.config_ids())} if state.ok else {}
+        shown = {"devices": [], "kernels": 0, **works}
+        entries.append({"name": provider.name, "available": state.ok, **shown, "detail": state.detail})
+    return entries, "name"
+
+
+def _models() -> tuple[list[Entry], str]:
+    from immabench.models import list_models
+
+    return [
+        {"name": m.name, "variants": list(m.variants), "description": m.description, "source": m.source}
+        for m in list_models()
+    ], "name"
+
+
+LISTINGS: dict[str, Callable[[], tuple[list[Entry], str]]] = {
+    "kernels": _kernels,
+    "suites": _suites,
+    "providers": _providers,
+    "models": _models,
+}
+
+
+COLUMNS = {
+    "kernels": ("id", "architectures", "threads", "shared_bytes", "registers"),
+    "suites": ("name", "cases", "description", "source"),
+    "providers": ("name", "available", "devices", "kernels", "detail"),
+    "models": ("name", "variants", "description", "source"),
+}
+"""What the tables for people show; the JSON has more."""
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {item}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)

@@ -1,0 +1,52 @@
+"""`immabench report`: build the report of a run, or check the numbers it would show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add `report` to the command line."""
+    app.command()(report)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder, as `immabench sweep` wrote it.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Recompute every derived number; fail on drift.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the default browser.")] = False,
+) -> None:
+    """Write report.html (one offline file), summary.md, rows.csv and plots/ into a run folder.
+
+    With --verify nothing is written: tops, gbps, flops_per_byte, pct_roof and medians are recomputed from the rows, the
+    raw samples and the ceilings; exit code 1 if any differs.
+
+    Example: immabench report runs/20261121T120000Z-resnet18
+    """
+    if verify:
+        _verify(run, as_json)
+        return
+    from immabench.report import build_report
+
+    page = build_report(run)
+    typer.echo(json.dumps({"run": str(run), "report": str(page)}) if as_json else str(page))
+    if show:
+        typer.launch(str(page))
+
+
+def _verify(run: Path, as_json: bool) -> None:
+    from immabench.report import verify_run
+
+    checked, drifts = verify_run(run)
+    if as_json:
+        typer.echo(json.dumps({"run": str(run), "checked": checked, "drifts": [vars(drift) for drift in drifts]}))
+    else:
+        for drift in drifts:
+            typer.echo(str(drift))
+        typer.echo(f"{checked} derived numbers checked, {len(drifts)} differ")
+    if drifts:
+        raise typer.Exit(1)

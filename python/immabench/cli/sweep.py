@@ -1,0 +1,161 @@
+"""`immabench sweep`: measure suites and shapes into a run folder, row by row."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from immabench.measure.plan import Planned, Selection
+    from immabench.measure.run_folder import RunFolder
+    from immabench.measure.sweep import Limits
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("sweep")(sweep)
+
+
+def sweep(
+    suite: list[str] = typer.Argument(None, help="Names of suites or TOML files; see `immabench list suites`."),
+    shape: list[str] = typer.Option([], "--shape", metavar="MxNxK", help="A shape of your own; repeatable."),
+    output_type: str = typer.Option("f16", "--output-type", help="Output of --shape: s32, f32, f16 or bf16."),
+    case: list[str] = typer.Option([], "--case", metavar="GLOB", help="Only cases whose name matches; repeatable."),
+    kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Exactly these kernels; repeatable."),
+    provider: list[str] = typer.Option([], "--provider", help="Only these providers; repeatable."),
+    device: list[str] = typer.Option(
+        [], "--device", help="emulated, cpu or cuda; repeatable. What is here by default."
+    ),
+    top: int = typer.Option(2, "--top", min=1, help="Tile configurations to try a case, best ranked first."),
+    emulate_budget: float = typer.Option(0.5, "--emulate-budget", min=0, help="Largest emulated case, 1e9 MACs."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Seed of the operands."),
+    timeout: float = typer.Option(120.0, "--timeout", min=0.1, help="Longest a case may take, seconds."),
+    time_budget: float = typer.Option(
+        0.5, "--time-budget", min=0.01, help="Longest the timer samples a case, seconds."
+    ),
+    ceilings: bool = typer.Option(True, help="Measure this machine's roof first, a few seconds."),
+    out: Path = typer.Option(None, "--out", help="The run folder; runs/<utc>-<suites> by default."),
+    resume: Path = typer.Option(None, "--resume", metavar="RUN", help="Continue this run folder."),
+    retry: bool = typer.Option(False, "--retry", help="With --resume: repeat rows that crashed or timed out."),
+    force: bool = typer.Option(False, "--force", help="Replace a run that --out already holds."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and measure nothing."),
+    json: bool = typer.Option(False, "--json", help="Print the outcome, or the plan, as JSON."),
+) -> None:
+    """Measure every case of suites and shapes into a run folder with a report.
+
+    Exits 1 when a row failed, 5 when nothing matches, 77 without the hardware that was asked for.
+
+    Example: immabench sweep resnet18 distilbert --case 'b1*' --out runs/first
+    """
+    from immabench.measure.plan import Selection, make_plan
+    from immabench.measure.sweep import Limits
+    from immabench.measure.timer import Criterion
+
+    asked = Selection(
+        suites=tuple(suite or ()),
+        shapes=tuple(shape),
+        cases=tuple(case),
+        providers=tuple(provider),
+        kernels=tuple(kernel),
+        devices=tuple(device),
+        output_type=output_type,
+        emulate_budget_gmac=emulate_budget,
+        top=top,
+        seed=seed,
+    )
+    folder = _resumed(resume, asked, out) if resume else None
+    selection = Selection.from_dict(folder.meta["selection"]) if folder else asked
+    _require_cases(selection)
+    plan = make_plan(selection)
+    if dry_run:
+        _print_plan(plan, json)
+        return
+    folder = folder or _created(selection, out, force)
+    limits = Limits(timeout, Criterion(max_seconds=time_budget), ceilings)
+    _carry_out(plan, folder, limits, retry, json)
+
+
+def _require_cases(selection: Selection) -> None:
+    from immabench.errors import UsageError
+
+    if not selection.suites and not selection.shapes:
+        raise UsageError("nothing to sweep", "name a suite (`immabench list suites`) or give --shape MxNxK")
+
+
+def _resumed(run: Path, asked: Selection, out: Path | None) -> RunFolder:
+    from immabench.errors import RunFolderError, UsageError
+    from immabench.measure.plan import Selection
+    from immabench.measure.run_folder import RunFolder
+
+    if asked != Selection() or out is not None:
+        raise UsageError("--resume continues a run as it was asked for", "leave out suites, filters and --out")
+    folder = RunFolder.open(run)
+    if not isinstance(folder.meta.get("selection"), dict):
+        raise RunFolderError(f"{run / 'run.json'} does not say what was selected", "sweep again")
+    folder.drop_torn_line()
+    return folder
+
+
+def _created(selection: Selection, out: Path | None, force: bool) -> RunFolder:
+    from immabench.measure.run_folder import RunFolder
+    from immabench.measure.sweep import run_meta
+
+    tag = "+".join([*(Path(name).stem for name in selection.suites), *(["shapes"] if selection.shapes else [])])
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    return RunFolder.create(out or Path("runs") / f"{stamp}-{tag}", force, run_meta(selection, sys.argv))
+
+
+def _carry_out(plan: Sequence[Planned], folder: RunFolder, limits: Limits, retry: bool, json: bool) -> None:
+    from immabench.cli.progress import shown
+    from immabench.measure.sweep import finish, remaining, run_sweep
+
+    todo = remaining(plan, folder, retry)
+    try:
+        for _ in shown(run_sweep(todo, folder, limits), len(todo)):
+            pass
+    except KeyboardInterrupt:
+        print(f"interrupted; continue with: immabench sweep --resume {folder.path}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    report = finish(folder)
+    failed = _print_outcome(folder, report, json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_outcome(folder: RunFolder, report: Path, json: bool) -> int:
+    """Say how it went; returns the number of failed rows."""
+    from immabench.cli.output import print_json
+    from immabench.measure.rows import FAILED_STATUSES
+
+    statuses = Counter(str(row.status) for row in folder.rows())
+    failed = sum(statuses[status] for status in FAILED_STATUSES)
+    total = sum(statuses.values())
+    if json:
+        counts = {"rows": total, "ok": statuses["ok"], "failed": failed, "skipped": statuses["skipped"]}
+        print_json({"run": str(folder.path), **counts, "report": str(report)})
+    else:
+        print(f"{total} rows: {statuses['ok']} ok, {failed} failed, {statuses['skipped']} skipped")
+        print(f"report: {report}")
+    return failed
+
+
+def _print_plan(plan: Sequence[Planned], json: bool) -> None:
+    from immabench.cli.output import print_json, print_table
+
+    entries = [{**planned.job.as_dict(), "row_id": planned.job.row_id, "skip": planned.skip} for planned in plan]
+    skipped = sum(bool(planned.skip) for planned in plan)
+    if json:
+        print_json({"run": None, "rows": len(plan), "skipped": skipped, "plan": entries})
+        return
+    rows = ((entry["suite"], entry["case"], entry["row_id"], entry["skip"] or "run") for entry in entries)
+    print_table("", ("suite", "case", "row", "plan"), rows)
+    print(f"{len(plan)} rows, {len(plan) - skipped} to run, {skipped} skipped")

@@ -1,0 +1,90 @@
+"""`immabench verify`: every kernel against the exact oracle, on shapes computed from its tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from immabench.kernels import KernelConfig
+    from immabench.measure.verify import Check, Shape
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("verify")(verify)
+
+
+def verify(
+    kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Only kernels that match; repeatable."),
+    shape: list[str] = typer.Option([], "--shape", metavar="MxNxK", help="These shapes instead of the tile's edges."),
+    output_type: list[str] = typer.Option([], "--output-type", help="s32, f32, f16 or bf16; all by default."),
+    order: str = typer.Option(
+        "all", "--order", help="Order of warps under emulation: all, forward, reverse or random."
+    ),
+    device: str = typer.Option("emulated", "--device", help="emulated or cuda."),
+    seed: int = typer.Option(0, "--seed", help="Seed of the operands and of the random order."),
+    json: bool = typer.Option(False, "--json", help="Print the results as JSON."),
+) -> None:
+    """Compare kernels with the exact oracle, bit for bit, and look for hazards.
+
+    Exits 1 when a kernel is wrong, 5 when none matches, 77 without the hardware.
+
+    Example: immabench verify --kernel '*128x128*' --shape 129x65x79
+    """
+    from immabench.cli.output import console, print_json
+    from immabench.hardware import device_of
+    from immabench.kernels import match_kernels
+    from immabench.suites import parse_shape
+
+    _check_choices(device, order, output_type)
+    device_of(device)
+    shapes = [parse_shape(text) for text in shape]
+    checks: list[Check] = []
+    log = console(stderr=True)
+    for config in match_kernels(kernel):
+        done = list(_verify_one(config, shapes, output_type, order, device, seed))
+        checks += done
+        wrong = [check for check in done if check.status == "failed"]
+        log.print(f"{config.id}: {len(done) - len(wrong)} of {len(done)} right", markup=False)
+        for check in wrong:
+            log.print(f"  {'x'.join(map(str, check.shape))} {check.output_type}: {check.detail}", markup=False)
+    summary = _summary(checks)
+    if json:
+        print_json(summary)
+    else:
+        print(f"{summary['checked']} checked, {summary['failed']} failed, {summary['skipped']} skipped")
+    if summary["failed"]:
+        raise typer.Exit(1)
+
+
+def _check_choices(device: str, order: str, output_types: list[str]) -> None:
+    from immabench.errors import UsageError
+    from immabench.measure.verify import EPILOGUES, ORDERS
+
+    choices = [("device", device, ("emulated", "cuda")), ("order", order, ("all", *ORDERS))]
+    choices += [("output type", output_type, tuple(EPILOGUES)) for output_type in output_types]
+    for name, value, known in choices:
+        if value not in known:
+            raise UsageError(f"unknown {name} {value!r}", f"choose one of {', '.join(known)}")
+
+
+def _verify_one(
+    config: KernelConfig, shapes: list[Shape], output_types: list[str], order: str, device: str, seed: int
+) -> Iterator[Check]:
+    from immabench.measure.verify import ORDERS, edge_shapes, verify_kernel
+
+    orders = ORDERS if order == "all" else (order,)
+    return verify_kernel(
+        config, shapes or edge_shapes(config), output_types or config.output_types, orders, device, seed
+    )
+
+
+def _summary(checks: list[Check]) -> dict[str, object]:
+    from dataclasses import asdict
+
+    counts = {status: sum(check.status == status for check in checks) for status in ("failed", "skipped")}
+    results = [{**asdict(check), "shape": list(check.shape)} for check in checks]
+    return {"checked": len(checks) - counts["skipped"], **counts, "results": results}

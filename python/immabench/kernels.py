@@ -1,0 +1,142 @@
+"""Tile configurations of the compiled kernels: what exists, what is legal for a problem, and which are worth trying.
+
+The table itself and its validity rule live in C++ beside each kernel; this module asks the native module.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from math import ceil
+from types import ModuleType
+from typing import Any
+
+from immabench.errors import ImmabenchError, NothingSelectedError
+from immabench.problems import Problem
+
+
+@dataclass(frozen=True)
+class KernelConfig:
+    """One compiled tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline."""
+
+    id: str
+    family: str
+    provider: str
+    architectures: tuple[str, ...]
+    operand_types: dict[str, str] = field(hash=False)
+    output_types: tuple[str, ...]
+    block_tile: tuple[int, int, int]
+    warps: tuple[int, int]
+    warp_tile: tuple[int, int]
+    stages: int
+    threads: int
+    shared_bytes: int
+    mma: str
+
+    @classmethod
+    def from_native(cls, values: dict[str, Any]) -> KernelConfig:
+        """The configuration of one entry of `_native.kernels()`; keys this version does not know are ignored."""
+        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**known)
+
+
+def native() -> ModuleType:
+    """The compiled module. Raises ImmabenchError with the remedy when it is missing or cannot be loaded."""
+    try:
+        return importlib.import_module("immabench._native")
+    except ImportError as error:
+        remedy = "build it with `pip install .` in the source tree; `immabench doctor` says more"
+        raise ImmabenchError(f"the native module cannot be loaded ({error})", remedy) from error
+
+
+@functools.cache
+def kernel_configs() -> tuple[KernelConfig, ...]:
+    """Every compiled configuration, in the order of the kernel tables."""
+    return tuple(KernelConfig.from_native(values) for values in native().kernels())
+
+
+def kernel_config(kernel_id: str) -> KernelConfig:
+    """The configuration named `kernel_id`. Raises NothingSelectedError with the nearest names."""
+    by_id = {config.id: config for config in kernel_configs()}
+    if kernel_id not in by_id:
+        raise NothingSelectedError.nearest("kernel", kernel_id, by_id)
+    return by_id[kernel_id]
+
+
+def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
+    """Why `config` cannot compute `problem`, None when it can."""
+    if config.family != problem.family:
+        return f"computes {config.family}, not {problem.family}"
+    reason: str | None = native().illegal_reason(config.id, problem.m, problem.n, problem.k, problem.output_type)
+    return reason
+
+
+def matches_any(name: str, globs: Sequence[str]) -> bool:
+    """True when `name` matches one of the shell-style `globs`, or when there are none."""
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
+def match_names(kind: str, names: Iterable[str], globs: Sequence[str]) -> list[str]:
+    """The names that match any glob. Raises NothingSelectedError for a glob that matches none of them."""
+    known = list(names)
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in known):
+            raise NothingSelectedError.nearest(kind, glob, known)
+    return [name for name in known if matches_any(name, globs)]
+
+
+def match_kernels(globs: Sequence[str] = ()) -> list[KernelConfig]:
+    """The configurations whose id matches any glob, all without globs. Raises NothingSelectedError."""
+    selected = set(match_names("kernel", (config.id for config in kernel_configs()), globs))
+    return [config for config in kernel_configs() if config.id in selected]
+
+
+@dataclass(frozen=True)
+class RankedConfig:
+    """A configuration with the model's estimate for one problem, best first in `rank_configs`."""
+
+    config: KernelConfig
+    blocks: int
+    waves: int
+    clocks: float
+    """Modelled clocks: waves * ceil(K / tile K) * clocks of one tile step. A ranking, not a prediction."""
+    useful: float
+    """Share of the multiply-accumulates in padded tiles and whole waves that the problem asked for."""
+
+    def explain(self) -> str:
+        """Why it ranks where it does, in one line."""
+        return (
+            f"{self.config.id}: {self.blocks} blocks in {self.waves} waves, "
+            f"{self.useful:.0%} of the tile work useful, {self.clocks:.0f} model clocks"
+        )
+
+
+SM_COUNT = 132
+MACS_PER_CLOCK = 4096
+BYTES_PER_CLOCK = 64
+"""The GPU the ranking assumes where none is present (H100, H200): its SMs, dense s8 multiply-accumulates a clock and
+SM, and bytes a clock and SM from L2 (a round figure; it only weighs tile shapes against each other)."""
+
+
+def rank_configs(configs: Iterable[KernelConfig], problem: Problem, sm_count: int = SM_COUNT) -> list[RankedConfig]:
+    """Rank `configs` for `problem` by modelled clocks; ties go to the larger tile, then to more stages."""
+    ranked = [_ranked(config, problem, sm_count) for config in configs]
+    return sorted(ranked, key=lambda entry: (entry.clocks, -_area(entry.config), -entry.config.stages, entry.config.id))
+
+
+def _ranked(config: KernelConfig, problem: Problem, sm_count: int) -> RankedConfig:
+    tile_m, tile_n, tile_k = config.block_tile
+    blocks = ceil(problem.m / tile_m) * ceil(problem.n / tile_n)
+    waves, steps = ceil(blocks / sm_count), ceil(problem.k / tile_k)
+    # One step of one tile is bound by the slower of its multiplications and the loads of its two operand tiles.
+    step_clocks = max(_area(config) * tile_k / MACS_PER_CLOCK, (tile_m + tile_n) * tile_k / BYTES_PER_CLOCK)
+    padded = waves * sm_count * _area(config) * steps * tile_k
+    return RankedConfig(config, blocks, waves, waves * steps * step_clocks, problem.macs / padded)
+
+
+def _area(config: KernelConfig) -> int:
+    return config.block_tile[0] * config.block_tile[1]

@@ -1,0 +1,203 @@
+"""One case of a sweep: prepare, launch, verify, time, verify again on fresh operands; whatever happens is a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from immabench.errors import ImmabenchError, MissingHardwareError
+from immabench.hardware import device_of, last_level_cache_bytes, physical_peak_tops
+from immabench.measure.rows import Row, row_id
+from immabench.measure.run_folder import utc_now
+from immabench.measure.timer import (
+    Ballast,
+    CpuTimer,
+    Criterion,
+    CudaBallast,
+    CudaTimer,
+    Timer,
+    Timing,
+    ballast_bytes,
+    operand_sets,
+)
+from immabench.operands import Operands, make_operands
+from immabench.problems import Problem
+from immabench.providers.base import Launchable, Provider
+from immabench.providers.registry import load_provider
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to be: a problem of a suite, by one configuration of a provider, on one kind of device."""
+
+    suite: str
+    case: str
+    calls: int
+    problem: Problem
+    provider: str
+    kernel_id: str
+    device_kind: str
+    seed: int = 0
+
+    @property
+    def row_id(self) -> str:
+        """The id of the row this job becomes."""
+        return row_id(self.kernel_id, self.problem.key, self.device_kind)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """As `Row.identity`."""
+        return self.suite, self.case, self.row_id
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field as JSON takes it; `from_dict` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Job:
+        """The job of `as_dict()`."""
+        known = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**{**known, "problem": Problem.from_dict(values["problem"])})
+
+    def row(self, status: str, reason: str = "", problem: Problem | None = None, **values: Any) -> Row:
+        """A row of this job; `problem` as the provider states it, where that differs."""
+        stated = problem or self.problem
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "problem"}
+        described = {**stated.as_dict(), "flops_per_byte": stated.operations_per_byte, "started_utc": utc_now()}
+        outcome = {"row_id": self.row_id, "status": status, "reason": reason}
+        return Row.model_validate({**own, **described, **outcome, **values})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row and the raw times behind it in microseconds, empty where nothing was timed."""
+
+    row: Row
+    times_us: tuple[float, ...] = ()
+
+
+def run_job(job: Job, ceilings: dict[str, Any] | None = None, criterion: Criterion | None = None) -> Outcome:
+    """Run one job in this process. Never raises for what the case does: errors become the row's status and reason."""
+    started = utc_now()
+    try:
+        return _measure(job, started, ceilings or {}, criterion or Criterion())
+    except MissingHardwareError as error:
+        return Outcome(job.row("skipped", str(error), started_utc=started))
+    except ImmabenchError as error:
+        return Outcome(job.row("error", str(error), started_utc=started))
+    except Exception as error:  # noqa: BLE001 - a provider may raise anything, and a failing case is a row
+        return Outcome(job.row("error", _one_line(error), started_utc=started))
+
+
+def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criterion) -> Outcome:
+    device, provider = device_of(job.device_kind), load_provider(job.provider)
+    operands = make_operands(job.problem, job.seed)
+    launchable = provider.prepare(job.problem, job.kernel_id, operands, job.device_kind)
+    wrong = _launch_and_verify(job, launchable)
+    known = {**_launch_values(launchable), "device": device.name, "started_utc": started, "verified": not wrong}
+    if wrong or not launchable.timed:
+        return Outcome(job.row("incorrect" if wrong else "ok", wrong, **known))
+    timing = _time(job, provider, launchable, operands, criterion)
+    known |= timing_values(launchable.problem, timing, ceilings)
+    wrong = _verify_fresh(job, provider)
+    if wrong:
+        return Outcome(job.row("incorrect", f"after timing: {wrong}", **{**known, "verified": False}), timing.times_us)
+    peak = physical_peak_tops(device, launchable.problem.a_type)
+    reason = impossible_reason(launchable.problem, timing.median_us, peak)
+    return Outcome(job.row("invalid" if reason else "ok", reason, **known), timing.times_us)
+
+
+def _launch_values(launchable: Launchable) -> dict[str, Any]:
+    """The row's fields that a launch states about itself."""
+    values: dict[str, Any] = {"problem": launchable.problem, "backend": launchable.backend}
+    emulation = launchable.emulation
+    if emulation is None:
+        return values
+    counts = {**emulation.counts, "lines": emulation.lines}
+    return {**values, "counts": counts, "hazards": emulation.hazard_total}
+
+
+def _launch_and_verify(job: Job, launchable: Launchable) -> str:
+    with nvtx_range(job.row_id):
+        launchable.launch()
+    return launchable.verify()
+
+
+def _verify_fresh(job: Job, provider: Provider) -> str:
+    """Verify once more with operands the kernel has not seen: a stale result cannot pass."""
+    fresh = make_operands(job.problem, job.seed + 1)
+    return _launch_and_verify(job, provider.prepare(job.problem, job.kernel_id, fresh, job.device_kind))
+
+
+def _time(job: Job, provider: Provider, first: Launchable, operands: Operands, criterion: Criterion) -> Timing:
+    footprint, cache = first.problem.bytes_moved, _cache_bytes(job.device_kind)
+    copies = range(operand_sets(footprint, cache) - 1)
+    sets = [provider.prepare(job.problem, job.kernel_id, operands.copy(), job.device_kind) for _ in copies]
+    between = ballast_bytes(footprint, cache)
+    timer: Timer = (
+        CudaTimer(criterion, CudaBallast(between))
+        if job.device_kind == "cuda"
+        else CpuTimer(criterion, Ballast(between))
+    )
+    launches: list[Callable[[], None]] = [launchable.launch for launchable in (first, *sets)]
+    with nvtx_range(job.row_id):
+        return timer.time(launches)
+
+
+def _cache_bytes(device_kind: str) -> int:
+    if device_kind != "cuda":
+        return last_level_cache_bytes()
+    import torch
+
+    return int(torch.cuda.get_device_properties(0).L2_cache_size)
+
+
+def timing_values(problem: Problem, timing: Timing, ceilings: dict[str, Any]) -> dict[str, Any]:
+    """The row's fields that follow from a timing: rates over the problem's operations and compulsory bytes."""
+    from immabench.measure.ceilings import roof_tops
+
+    seconds = timing.median_us * 1e-6
+    tops = problem.operations / seconds / 1e12
+    roof = roof_tops(ceilings, problem.a_type, problem.operations_per_byte)
+    return {
+        "time_us_median": timing.median_us,
+        "time_us_iqr": timing.iqr_us,
+        "samples": len(timing.times_us),
+        "discarded": timing.discarded,
+        "l2_state": timing.l2_state,
+        "tops": tops,
+        "gbps": problem.bytes_moved / seconds / 1e9,
+        "pct_roof": 100.0 * tops / roof if roof else None,
+    }
+
+
+def impossible_reason(problem: Problem, time_us: float, peak_tops: float | None) -> str:
+    """Why a time cannot be true on hardware of that physical peak; empty when it can, or when no peak is known."""
+    floor_us = problem.operations / (peak_tops * 1e6) if peak_tops else 0.0
+    if time_us >= floor_us:
+        return ""
+    return f"{time_us:.3g} us is below the physical floor of {floor_us:.3g} us ({peak_tops:.3g} TOPS)"
+
+
+@contextmanager
+def nvtx_range(name: str) -> Iterator[None]:
+    """An NVTX range around launches, so that ncu and nsys select by row id; nothing where nvtx is not installed."""
+    try:
+        import nvtx
+    except ImportError:
+        yield
+        return
+    with nvtx.annotate(name):
+        yield
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300]
+
+
+def as_other_case(row: Row, job: Job) -> Row:
+    """The row of `job` from the measurement of the same problem for another case."""
+    return row.model_copy(update={"suite": job.suite, "case": job.case, "calls": job.calls})

@@ -1,0 +1,156 @@
+"""The plan of a sweep: which case runs on which provider, configuration and device, and what is skipped and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from immabench.errors import ImmabenchError, NothingSelectedError
+from immabench.hardware import device_of, present_kinds
+from immabench.kernels import match_names, matches_any
+from immabench.measure.case import Job
+from immabench.problems import Problem
+from immabench.providers.base import Availability, Candidate, Provider
+from immabench.providers.registry import BrokenProvider, provider_names, select_providers
+from immabench.suites import Case, load_suite, parse_shape
+
+ORACLE_PROVIDER = "reference"
+"""Left out unless asked for: timing the oracle tells nothing about the machine."""
+
+SHAPES_SUITE = "shapes"
+"""The suite that rows of `--shape` name."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a person asked a sweep for; `run.json` keeps it, so that `--resume` needs no repetition."""
+
+    suites: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    output_type: str = "f16"
+    """Of `shapes`; a suite states its own."""
+    emulate_budget_gmac: float = 0.5
+    """Emulated cases of more multiply-accumulates (1e9) become skipped rows."""
+    top: int = 2
+    """How many of a ranked provider's configurations are tried a case, unless `kernels` names them."""
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field as JSON takes it; `from_dict` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Selection:
+        """The selection of `as_dict()`."""
+        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job, and why it will be skipped: empty when it will run."""
+
+    job: Job
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class NamedCase:
+    """A case with the suite it belongs to."""
+
+    suite: str
+    case: Case
+
+
+def make_plan(selection: Selection) -> list[Planned]:
+    """Every row a sweep of `selection` will write, in order.
+
+    Raises NothingSelectedError where a filter matches nothing, UsageError for bad suites, shapes and devices, and
+    MissingHardwareError where a device is asked for that is not there.
+    """
+    cases = selected_cases(selection)
+    providers = _selected_providers(selection)
+    devices = tuple(device_of(kind).kind for kind in selection.devices) or present_kinds()
+    match_names("kernel", [name for provider in providers for name in provider.config_ids()], selection.kernels)
+    plan = [planned for named in cases for planned in _plan_case(selection, named, providers, devices)]
+    if not plan:
+        asked = f"{', '.join(provider.name for provider in providers)} on {', '.join(devices)}"
+        raise NothingSelectedError(
+            f"nothing to run: no configuration of {asked}", "widen --provider, --device or --kernel"
+        )
+    return plan
+
+
+def selected_cases(selection: Selection) -> list[NamedCase]:
+    """The cases of the suites, then the shapes, that match `selection.cases`. Raises NothingSelectedError."""
+    named = [NamedCase(suite.name, case) for suite in map(load_suite, selection.suites) for case in suite.expand()]
+    named += [NamedCase(SHAPES_SUITE, _shape_case(text, selection.output_type)) for text in selection.shapes]
+    match_names("case", (entry.case.name for entry in named), selection.cases)
+    return [entry for entry in named if matches_any(entry.case.name, selection.cases)]
+
+
+def shape_problem(text: str, output_type: str) -> Problem:
+    """The problem of "MxNxK" on the command line: vector scales and a bias, except for bare s32 accumulators."""
+    m, n, k = parse_shape(text)
+    if output_type == "s32":
+        return Problem(m, n, k)
+    return Problem(m, n, k, output_type=output_type, row_scale="vector", col_scale="vector", bias=True)
+
+
+def _shape_case(text: str, output_type: str) -> Case:
+    problem = shape_problem(text, output_type)
+    return Case(problem.shape, problem, 1, ((problem.shape, 1),))
+
+
+def _selected_providers(selection: Selection) -> list[Provider]:
+    names = selection.providers or tuple(name for name in provider_names() if name != ORACLE_PROVIDER)
+    providers = select_providers(names)
+    for provider in providers:
+        if isinstance(provider, BrokenProvider) and selection.providers:
+            state = provider.availability()
+            raise ImmabenchError(f"provider {provider.name} {state.detail}", state.remedy)
+    return providers
+
+
+def _plan_case(
+    selection: Selection, named: NamedCase, providers: Iterable[Provider], devices: Iterable[str]
+) -> Iterator[Planned]:
+    for provider in providers:
+        state = provider.availability()
+        for device in (kind for kind in devices if kind in provider.devices()):
+            for candidate in _chosen(selection, provider, named.case.problem, device):
+                job = _job(selection, named, provider.name, candidate.config_id, device)
+                yield Planned(job, _skip_reason(selection, job, candidate, state))
+
+
+def _chosen(selection: Selection, provider: Provider, problem: Problem, device: str) -> list[Candidate]:
+    """The candidates worth a row: those named, else of a ranked provider the best few (the first illegal if none)."""
+    offered = provider.configs(problem, device)
+    if selection.kernels:
+        return [candidate for candidate in offered if matches_any(candidate.config_id, selection.kernels)]
+    if not provider.ranked:
+        return offered
+    legal = [candidate for candidate in offered if candidate.reason is None]
+    return legal[: selection.top] or offered[:1]
+
+
+def _skip_reason(selection: Selection, job: Job, candidate: Candidate, state: Availability) -> str:
+    if not state.ok:
+        return f"{state.detail}; {state.remedy}"
+    if candidate.reason is not None:
+        return candidate.reason
+    gmac = job.problem.macs / 1e9
+    if job.device_kind == "emulated" and gmac > selection.emulate_budget_gmac:
+        return f"{gmac:.3g} GMAC is above --emulate-budget {selection.emulate_budget_gmac:g}; raise it to emulate it"
+    return ""
+
+
+def _job(selection: Selection, named: NamedCase, provider: str, kernel_id: str, device: str) -> Job:
+    case = named.case
+    return Job(named.suite, case.name, case.calls, case.problem, provider, kernel_id, device, selection.seed)

@@ -1,0 +1,73 @@
+"""The row: one problem by one kernel on one device, with a status. Everything downstream reads only rows."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "incorrect", "invalid", "error", "crashed", "timeout", "skipped"]
+
+FAILED_STATUSES = ("incorrect", "invalid", "error", "crashed", "timeout")
+RETRIED_STATUSES = ("crashed", "timeout")
+"""What `--resume --retry` runs again: the process died, so the row may be the machine's fault."""
+
+
+def row_id(kernel_id: str, problem_key: str, device_kind: str) -> str:
+    """The name that joins a row, its NVTX range, its ncu action, its SASS listing and its emulation counts."""
+    return f"{kernel_id}@{problem_key}@{device_kind}"
+
+
+class Row(BaseModel):
+    """One measurement. Times are microseconds, rates 1e12 operations/s and 1e9 bytes/s; None is "not measured".
+
+    Types and epilogue are those the provider computed: a float baseline says f32 where the suite asked for s8, while
+    `row_id` names the problem that was asked for. Emulated rows carry counts and no time, timed rows the reverse.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+    row_id: str
+    suite: str
+    case: str
+    calls: int = Field(1, ge=1)
+    m: int
+    n: int
+    k: int
+    a_type: str
+    b_type: str
+    output_type: str
+    row_scale: str
+    col_scale: str
+    bias: bool
+    provider: str
+    kernel_id: str
+    backend: str = ""
+    device: str = ""
+    device_kind: Literal["emulated", "cpu", "cuda"]
+    time_us_median: float | None = None
+    time_us_iqr: float | None = None
+    samples: int = 0
+    discarded: int = 0
+    sm_clock_mhz: float | None = None
+    power_w: float | None = None
+    tops: float | None = None
+    gbps: float | None = None
+    flops_per_byte: float
+    pct_roof: float | None = None
+    l2_state: Literal["rotated", "warm", "n/a"] = "n/a"
+    status: Status
+    reason: str = ""
+    verified: bool | None = None
+    counts: dict[str, Any] | None = None
+    hazards: int | None = None
+    started_utc: str
+    seed: int
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """(suite, case, row_id): what is unique in a run. Two suites may ask for one problem."""
+        return self.suite, self.case, self.row_id

@@ -1,0 +1,199 @@
+"""The one timer: warm-up, launches over rotated operands, and a stop when the median is known well enough.
+
+`CpuTimer` reads the wall clock around each launch; `CudaTimer` has the GPU stamp events around it. Both take one launch
+a sample and keep every raw sample.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+Launch = Callable[[], None]
+
+CACHE_MULTIPLE = 3
+"""How many times the last-level cache is touched before a launch sees the same operands again."""
+
+MAX_OPERAND_SETS = 64
+"""Problems so small that more sets were needed get the rest of the traffic from a ballast read between launches."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """When to stop: the standard error of the median below `noise` of it after the minimum, or at a limit.
+
+    The minimum in seconds keeps a burst of equal samples within one time slice of the system from deciding.
+    """
+
+    noise: float = 0.01
+    min_samples: int = 10
+    min_seconds: float = 0.05
+    max_samples: int = 2000
+    max_seconds: float = 0.5
+
+    def enough(self, times_us: Sequence[float], elapsed_seconds: float) -> bool:
+        """Whether the samples so far suffice. At least 3 are taken whatever the time limit."""
+        if len(times_us) < 3:
+            return False
+        if len(times_us) >= self.max_samples or elapsed_seconds >= self.max_seconds:
+            return True
+        if len(times_us) < self.min_samples or elapsed_seconds < self.min_seconds:
+            return False
+        return median_noise(times_us) <= self.noise
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Raw times of single launches in microseconds; `discarded` were taken while the device was throttled."""
+
+    times_us: tuple[float, ...]
+    l2_state: str
+    discarded: int = 0
+
+    @property
+    def median_us(self) -> float:
+        """The median time of a launch."""
+        return statistics.median(self.times_us)
+
+    @property
+    def iqr_us(self) -> float:
+        """The interquartile range of the times."""
+        return interquartile_range(self.times_us)
+
+
+class Timer(Protocol):
+    """Times launches that do the same work on different operand sets."""
+
+    def time(self, launches: Sequence[Launch]) -> Timing:
+        """Rotate over `launches` until the criterion is met; each is one operand set."""
+
+
+def interquartile_range(values: Sequence[float]) -> float:
+    """The distance between the quartiles, 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return high - low
+
+
+def median_noise(times: Sequence[float]) -> float:
+    """Relative standard error of the median, with the spread taken from the quartiles so that outliers do not decide.
+
+    For a normal distribution the interquartile range is 1.349 sigma and the median's error 1.253 sigma / sqrt(n).
+    """
+    middle = statistics.median(times)
+    if middle <= 0:
+        return math.inf
+    return 1.253 * interquartile_range(times) / 1.349 / math.sqrt(len(times)) / middle
+
+
+def operand_sets(footprint_bytes: int, cache_bytes: int) -> int:
+    """How many operand sets of `footprint_bytes` to rotate over, at most `MAX_OPERAND_SETS`."""
+    return max(1, min(MAX_OPERAND_SETS, math.ceil(CACHE_MULTIPLE * cache_bytes / footprint_bytes)))
+
+
+def ballast_bytes(footprint_bytes: int, cache_bytes: int) -> int:
+    """Bytes to read between two launches so that a full rotation touches `CACHE_MULTIPLE` times the cache."""
+    share = math.ceil(CACHE_MULTIPLE * cache_bytes / operand_sets(footprint_bytes, cache_bytes))
+    return max(0, share - footprint_bytes)
+
+
+class Ballast:
+    """Memory read between launches, outside the timed window, to push small operands out of the cache."""
+
+    def __init__(self, bytes_between: int) -> None:
+        self._values = np.zeros(bytes_between // 8, np.int64)
+
+    def touch(self) -> None:
+        """Read all of it once."""
+        if self._values.size:
+            self._values.max()
+
+
+class CpuTimer:
+    """Wall clock around each launch; the ballast is read before it."""
+
+    def __init__(self, criterion: Criterion, ballast: Ballast | None = None) -> None:
+        self._criterion = criterion
+        self._ballast = ballast or Ballast(0)
+
+    def time(self, launches: Sequence[Launch]) -> Timing:
+        _warm_up(launches, self._criterion.max_seconds)
+        times: list[float] = []
+        start = time.perf_counter()
+        while not self._criterion.enough(times, time.perf_counter() - start):
+            self._ballast.touch()
+            times.append(_wall_us(launches[len(times) % len(launches)]))
+        return Timing(tuple(times), "rotated")
+
+
+def _warm_up(launches: Sequence[Launch], max_seconds: float) -> None:
+    """Launch on every set once: first touches of memory and lazy initialisation are not timed.
+
+    At least two launches; past them no more than `max_seconds`.
+    """
+    start = time.perf_counter()
+    for count, launch in enumerate([*launches, launches[0]]):
+        if count >= 2 and time.perf_counter() - start > max_seconds:
+            return
+        launch()
+
+
+def _wall_us(launch: Launch) -> float:
+    start = time.perf_counter_ns()
+    launch()
+    return (time.perf_counter_ns() - start) / 1e3
+
+
+class CudaBallast:
+    """Device memory overwritten between launches, outside the events, to push small operands out of L2."""
+
+    def __init__(self, bytes_between: int) -> None:
+        import torch
+
+        self._values = torch.empty(bytes_between, dtype=torch.uint8, device="cuda")
+
+    def touch(self) -> None:
+        """Overwrite all of it once."""
+        self._values.zero_()
+
+
+class CudaTimer:
+    """CUDA events around each launch on torch's current stream; launches are queued in batches, then read."""
+
+    BATCH = 32
+    QUEUE_CLOCKS = 10_000_000
+    """How long the GPU spins before a batch (some ms), so that the queue fills and no event waits for the host."""
+
+    def __init__(self, criterion: Criterion, ballast: CudaBallast) -> None:
+        self._criterion = criterion
+        self._ballast = ballast
+
+    def time(self, launches: Sequence[Launch]) -> Timing:
+        import torch
+
+        _warm_up(launches, self._criterion.max_seconds)
+        torch.cuda.synchronize()
+        times: list[float] = []
+        start = time.perf_counter()
+        while not self._criterion.enough(times, time.perf_counter() - start):
+            first = len(times)
+            times += self._batch(torch, [launches[(first + i) % len(launches)] for i in range(self.BATCH)])
+        return Timing(tuple(times), "rotated")
+
+    def _batch(self, torch: Any, launches: Sequence[Launch]) -> list[float]:
+        pairs = [tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in launches]
+        torch.cuda._sleep(self.QUEUE_CLOCKS)
+        for (before, after), launch in zip(pairs, launches, strict=True):
+            self._ballast.touch()
+            before.record()
+            launch()
+            after.record()
+        torch.cuda.synchronize()
+        return [before.elapsed_time(after) * 1e3 for before, after in pairs]

@@ -1,0 +1,107 @@
+"""Verification: every kernel against the exact oracle on shapes that sit on its tile's edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from immabench.kernels import KernelConfig, illegal_reason
+from immabench.numerics import gemm_reference
+from immabench.operands import make_operands
+from immabench.problems import Problem
+from immabench.providers.handwritten import CudaLaunch, EmulatedLaunch
+
+ORDERS = ("forward", "reverse", "random")
+"""Orders the emulated machine runs the warps of a block in: a missing barrier shows in at least one."""
+
+WAVE_BLOCKS = 4
+"""Blocks that stand for one wave, so that partial waves stay cheap to emulate."""
+
+EPILOGUES: dict[str, dict[str, str | bool]] = {
+    "s32": {},
+    "f32": {"row_scale": "vector", "col_scale": "vector", "bias": True},
+    "f16": {"row_scale": "tensor", "col_scale": "vector", "bias": False},
+    "bf16": {"row_scale": "vector", "col_scale": "tensor", "bias": True},
+}
+"""The epilogue each output type is verified with: together they cover every kind of scale, with bias and without."""
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One kernel on one shape and output type; `status` is "ok", "failed" or "skipped"."""
+
+    id: str
+    shape: Shape
+    output_type: str
+    device: str
+    status: str
+    detail: str = ""
+
+
+def edge_shapes(config: KernelConfig) -> list[Shape]:
+    """Shapes computed from the tile: around its edges, K short of the pipeline, odd K, partial and repeated waves."""
+    m, n, k = config.block_tile
+    pipeline = config.stages * k
+    half, five_quarters, two_and_half = WAVE_BLOCKS // 2, WAVE_BLOCKS * 5 // 4, WAVE_BLOCKS * 5 // 2
+    shapes = [
+        (1, 1, 1),
+        (1, n, pipeline),
+        (m, 1, k),
+        (m - 1, n - 1, k - 1),
+        (m, n, k),
+        (m + 1, n + 1, k + 1),
+        (m + 8, n + 8, k + 16),
+        (m, n, max(1, pipeline - k)),
+        (m, n, pipeline - 1),
+        (m - 1, n + 1, pipeline + 3),
+        (half * m, n, k),
+        (m, five_quarters * n, k),
+        (2 * m - 1, two_and_half // 2 * n, pipeline + k),
+    ]
+    return list(dict.fromkeys(shapes))
+
+
+def verify_kernel(
+    config: KernelConfig,
+    shapes: Sequence[Shape],
+    output_types: Sequence[str],
+    orders: Sequence[str],
+    device: str,
+    seed: int,
+) -> Iterator[Check]:
+    """Check one configuration on every shape and output type; emulated launches run once an order of warps."""
+    for m, n, k in shapes:
+        for output_type in output_types:
+            problem = Problem(m, n, k, output_type=output_type, **EPILOGUES[output_type])  # type: ignore[arg-type]
+            yield _check(config, problem, orders, device, seed)
+
+
+def _check(config: KernelConfig, problem: Problem, orders: Sequence[str], device: str, seed: int) -> Check:
+    place = (config.id, (problem.m, problem.n, problem.k), problem.output_type, device)
+    reason = illegal_reason(config, problem)
+    if reason is not None:
+        return Check(*place, "skipped", reason)
+    run = _run_on_gpu if device == "cuda" else _run_emulated
+    wrong = run(config, problem, orders, seed)
+    return Check(*place, "failed" if wrong else "ok", wrong)
+
+
+def _run_emulated(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
+    """What is wrong in the first order that is wrong; empty when all are right."""
+    operands = make_operands(problem, seed)
+    want = gemm_reference(problem, operands)
+    for order in orders:
+        launch = EmulatedLaunch(problem, config.id, operands, order=order, seed=seed)
+        launch.launch()
+        wrong = launch.compare(want)
+        if wrong:
+            return f"order {order}: {wrong}"
+    return ""
+
+
+def _run_on_gpu(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
+    launch = CudaLaunch(problem, config.id, make_operands(problem, seed))
+    launch.launch()
+    return launch.verify()

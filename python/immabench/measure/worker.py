@@ -1,0 +1,56 @@
+"""The worker: a child process that runs jobs one by one, so that a crash costs one row and not the sweep.
+
+It reads one JSON request a line on standard input and answers one line each. Answers go to the descriptor that was
+standard output at the start; standard output itself is joined to standard error, so that whatever a library prints
+cannot damage an answer. The worker ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one request: `{"do": "row", "job", "ceilings", "criterion"}` or `{"do": "ceilings", "device"}`."""
+    if request["do"] == "ceilings":
+        from immabench.measure.ceilings import measure_ceilings
+
+        return {"ceilings": measure_ceilings(request["device"])}
+    from immabench.measure.case import Job, run_job
+    from immabench.measure.timer import Criterion
+
+    outcome = run_job(Job.from_dict(request["job"]), request["ceilings"], Criterion(**request["criterion"]))
+    return {"row": outcome.row.model_dump(mode="json"), "times_us": outcome.times_us}
+
+
+def main() -> None:
+    """Serve requests until standard input ends."""
+    _follow_parent()
+    # Ctrl-C reaches the whole terminal group: the sweep decides what becomes of the case in flight, not the worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        try:
+            reply = answer(json.loads(line))
+        except Exception as error:  # noqa: BLE001 - the sweep decides what an error means
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(reply) + "\n")
+        answers.flush()
+
+
+def _follow_parent() -> None:
+    """Die with the sweep: without this a `kill -9` of it would leave a long case running. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

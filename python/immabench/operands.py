@@ -1,0 +1,130 @@
+"""Operands of a problem: full-range random inputs every process can remake, and an output poisoned before launch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immabench.errors import OperandError
+from immabench.numerics import NUMPY_TYPES, Array, check_scale
+from immabench.problems import Problem
+
+POISON_BITS = {"s32": 0x5A5A5A5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
+"""What an element holds until a kernel writes it: quiet NaNs with a payload, a pattern no one sums up to for s32."""
+
+ALIGNMENT = 256
+"""Bytes that cudaMalloc aligns to. Emulated sectors are counted from real addresses, so operands here do the same."""
+
+
+@dataclass(frozen=True)
+class Operands:
+    """Inputs of one problem as numpy arrays: a int8 [M,K], b int8 [N,K], scales and bias float32 or None.
+
+    `row_scale` is [1] or [M], `col_scale` [1] or [N], `bias` [N].
+    """
+
+    a: NDArray[np.int8]
+    b: NDArray[np.int8]
+    row_scale: NDArray[np.float32] | None = None
+    col_scale: NDArray[np.float32] | None = None
+    bias: NDArray[np.float32] | None = None
+
+    def copy(self) -> Operands:
+        """The same values in fresh memory: one more set for a timer to rotate over."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: _aligned(value) for name, value in values.items() if value is not None})
+
+
+def generator_for(problem: Problem, seed: int) -> np.random.Generator:
+    """The random generator of (seed, problem): the same in every process, independent between problems."""
+    digest = hashlib.sha256(problem.key.encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:8], "little")])
+
+
+def make_operands(problem: Problem, seed: int = 0) -> Operands:
+    """Random operands of an s8 problem: int8 over [-128, 127] with both ends present, scales over two decades, a bias.
+
+    Scales and bias are small enough that float16 outputs rarely overflow, and that a wrong accumulator shows in them.
+    """
+    generator = generator_for(problem, seed)
+    return Operands(
+        a=_full_range(generator, problem.m, problem.k),
+        b=_full_range(generator, problem.n, problem.k),
+        row_scale=_scale(generator, problem.row_scale, problem.m),
+        col_scale=_scale(generator, problem.col_scale, problem.n),
+        bias=_aligned(generator.normal(0.0, 1.0, problem.n).astype(np.float32)) if problem.bias else None,
+    )
+
+
+def poisoned_output(problem: Problem) -> Array:
+    """A fresh output [M, N] full of the poison of its type, C-contiguous and aligned as a GPU's allocator would."""
+    bits = {4: np.uint32, 2: np.uint16}[np.dtype(NUMPY_TYPES[problem.output_type]).itemsize]
+    filled = np.full((problem.m, problem.n), POISON_BITS[problem.output_type], bits)
+    return _aligned(filled).view(NUMPY_TYPES[problem.output_type])
+
+
+def check_operands(problem: Problem, operands: Operands) -> None:
+    """Raise OperandError, naming the operand and the remedy, unless `operands` fit `problem`."""
+    _check_array("a", operands.a, np.int8, (problem.m, problem.k))
+    _check_array("b", operands.b, np.int8, (problem.n, problem.k))
+    _check_epilogue("row_scale", operands.row_scale, _length(problem.row_scale, problem.m))
+    _check_epilogue("col_scale", operands.col_scale, _length(problem.col_scale, problem.n))
+    _check_epilogue("bias", operands.bias, problem.n if problem.bias else None)
+    for name, scale in (("row_scale", operands.row_scale), ("col_scale", operands.col_scale)):
+        if scale is not None:
+            check_scale(name, scale)
+    if operands.bias is not None and not np.isfinite(operands.bias).all():
+        raise OperandError("bias is not finite", "remove NaN and infinity from bias")
+
+
+def _full_range(generator: np.random.Generator, rows: int, depth: int) -> NDArray[np.int8]:
+    values = generator.integers(-128, 128, (rows, depth), np.int8)
+    where = generator.choice(values.size, size=min(2, values.size), replace=False)
+    values.reshape(-1)[where] = np.array([-128, 127], np.int8)[: len(where)]
+    return _aligned(values)
+
+
+def _aligned(values: Array) -> Array:
+    """A copy that starts on `ALIGNMENT`; numpy's own memory often starts in the middle of a sector."""
+    memory = np.empty(values.nbytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    copy = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy
+
+
+def _scale(generator: np.random.Generator, kind: str, length: int) -> NDArray[np.float32] | None:
+    if kind == "none":
+        return None
+    exponents = generator.uniform(-3.0, -1.0, length if kind == "vector" else 1)
+    return _aligned(np.power(10.0, exponents).astype(np.float32))
+
+
+def _length(kind: str, vector: int) -> int | None:
+    return {"none": None, "tensor": 1, "vector": vector}[kind]
+
+
+def _check_epilogue(name: str, value: Array | None, length: int | None) -> None:
+    if length is None and value is not None:
+        raise OperandError(f"{name} is given but the problem has none", f"leave {name} out, or state it in the problem")
+    if length is not None and value is None:
+        raise OperandError(f"{name} is missing", f"give float32[{length}]")
+    if value is not None and length is not None:
+        _check_array(name, value, np.float32, (length,))
+
+
+def _check_array(name: str, value: Array, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+    wanted = np.dtype(dtype)
+    if not isinstance(value, np.ndarray):
+        raise OperandError(
+            f"{name} is a {type(value).__name__}, not a numpy array on the CPU", f"pass {name}.cpu().numpy()"
+        )
+    if value.dtype != wanted:
+        raise OperandError(f"{name} is {value.dtype}, expected {wanted}", f"convert with {name}.astype('{wanted}')")
+    if value.shape != shape:
+        raise OperandError(f"{name} has shape {list(value.shape)}, expected {list(shape)}", "A is [M,K] and B is [N,K]")
+    if not value.flags.c_contiguous:
+        raise OperandError(f"{name} is not C-contiguous", f"pass numpy.ascontiguousarray({name})")

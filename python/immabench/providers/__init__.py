@@ -1,0 +1,1 @@
+"""Who computes a problem: one small file a provider. `registry` finds them, third-party ones included."""

@@ -1,0 +1,75 @@
+"""Between numpy operands and torch tensors, bit for bit. torch is imported when a tensor is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from immabench.errors import MissingHardwareError
+from immabench.numerics import Array
+from immabench.operands import Operands, poisoned_output
+from immabench.problems import Problem
+
+TORCH_TYPES = {"s8": "int8", "s32": "int32", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+"""The attribute of torch that names each data type."""
+
+
+def torch_device(kind: str) -> Any:
+    """torch's device of a kind. Raises MissingHardwareError where torch itself has no CUDA device."""
+    import torch
+
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise MissingHardwareError(
+            "torch has no CUDA device", "install a CUDA build of torch, or run with --device cpu"
+        )
+    return torch.device(kind)
+
+
+def to_tensor(values: Array | None, device: Any, data_type: str = "") -> Any:
+    """The same bits on `device`, None for None. `data_type` "bf16" reads uint16 bits as bfloat16."""
+    import torch
+
+    if values is None:
+        return None
+    if data_type == "bf16":
+        return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16).to(device)
+    return torch.from_numpy(values).to(device)
+
+
+def to_numpy(tensor: Any) -> Array:
+    """The same bits as a numpy array; bfloat16 as uint16."""
+    import torch
+
+    values = tensor.detach().cpu()
+    bits: Array = values.view(torch.int16).numpy().view(np.uint16) if values.dtype == torch.bfloat16 else values.numpy()
+    return bits
+
+
+def poisoned_tensor(problem: Problem, device: Any) -> Any:
+    """A fresh poisoned output [M, N] on `device`."""
+    return to_tensor(poisoned_output(problem), device, problem.output_type)
+
+
+class CudaBuffers:
+    """Operands and a poisoned output of a problem on the current GPU, for the project's own launch."""
+
+    def __init__(self, problem: Problem, operands: Operands) -> None:
+        import torch
+
+        device = torch_device("cuda")
+        self.a, self.b = to_tensor(operands.a, device), to_tensor(operands.b, device)
+        self.row_scale, self.col_scale = to_tensor(operands.row_scale, device), to_tensor(operands.col_scale, device)
+        self.bias = to_tensor(operands.bias, device)
+        self.out = poisoned_tensor(problem, device)
+        self.architecture = "sm_{}{}".format(*torch.cuda.get_device_capability())
+
+    def stream(self) -> int:
+        """The handle of torch's current stream, so that its events time the launch."""
+        import torch
+
+        return int(torch.cuda.current_stream().cuda_stream)
+
+    def output(self) -> Array:
+        """The output on the host; waits for the device."""
+        return to_numpy(self.out)

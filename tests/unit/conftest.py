@@ -1,0 +1,137 @@
+"""A native module made of numpy, for tests of the library that must not depend on what was compiled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+TILES = {
+    "imma_s8s8s32_128x128x64_w2x4_s3_sm80": ((128, 128, 64), (2, 4), 3),
+    "imma_s8s8s32_64x64x64_w2x2_s4_sm80": ((64, 64, 64), (2, 2), 4),
+    "imma_s8s8s32_16x64x128_w1x4_s2_sm80": ((16, 64, 128), (1, 4), 2),
+}
+
+
+class FakeNative(ModuleType):
+    """The interface of `immabench._native`. Tests change `illegal`, `corrupt`, `hazards` and `devices`."""
+
+    def __init__(self) -> None:
+        super().__init__("immabench._native")
+        self.illegal: dict[str, str] = {}
+        self.corrupt: set[str] = set()
+        self.hazard_orders: set[str] = set()
+        self.devices: list[dict[str, Any]] = []
+        self.orders_seen: list[str] = []
+
+    def build_info(self) -> dict[str, Any]:
+        cuda = bool(self.devices)
+        version = "13.0" if cuda else None
+        architectures = ["sm_80", "sm_90a"] if cuda else []
+        return {
+            "version": "0.1.0",
+            "cuda": cuda,
+            "cuda_version": version,
+            "architectures": architectures,
+            "compiler": "numpy",
+            "simd": "numpy",
+        }
+
+    def cuda_devices(self) -> dict[str, Any]:
+        if self.devices:
+            return {"status": 0, "error": "", "devices": self.devices}
+        return {"status": 35, "error": "CUDA driver version is insufficient", "devices": []}
+
+    def kernels(self) -> list[dict[str, Any]]:
+        return [_kernel(name, *tile) for name, tile in TILES.items()]
+
+    def illegal_reason(self, id: str, m: int, n: int, k: int, output_type: str) -> str | None:  # noqa: A002
+        return self.illegal.get(id)
+
+    def emulate_gemm_s8(self, id: str, a: Any, b: Any, out: Any, *, output_type: str, **options: Any) -> dict[str, Any]:  # noqa: A002
+        from immabench.numerics import round_to
+
+        self.orders_seen.append(options["order"])
+        total = a.astype(np.int64) @ b.astype(np.int64).T
+        value = total.astype(np.float32)
+        for factor in (_column(options["row_scale"]), options["col_scale"]):
+            value = value if factor is None else value * factor
+        value = value if options["bias"] is None else value + options["bias"]
+        out[...] = total.astype(np.int32) if output_type == "s32" else round_to(output_type, value)
+        if id in self.corrupt:
+            out.reshape(-1)[-1] = 0 if out.reshape(-1)[-1] else 1
+        hazards = [HAZARD] if options["order"] in self.hazard_orders else []
+        return {
+            "hazards": hazards,
+            "hazard_total": len(hazards),
+            "blocks": 1,
+            "macs": total.size * a.shape[1],
+            "seconds": 0.001,
+            "counts": COUNTS,
+            "lines": [LINE],
+        }
+
+
+HAZARD = {"kind": "race", "detail": "two writes", "file": "gemm.cuh", "line": 7, "block": [0, 0, 0], "thread": 3}
+_MEMORY = {"requests": 4, "bytes": 2048, "ideal": 16}
+COUNTS = {
+    "mma": 8,
+    "barriers": 2,
+    **{name: {**_MEMORY, "wavefronts": 16} for name in ("ldmatrix", "shared_load", "shared_store")},
+    **{name: {**_MEMORY, "sectors": 16} for name in ("global_load", "global_store")},
+    "async_copy": {**_MEMORY, "sectors": 16, "wavefronts": 18, "ideal_wavefronts": 16},
+}
+LINE = {
+    "file": "gemm.cuh",
+    "line": 42,
+    "operation": "ldmatrix",
+    "requests": 4,
+    "bytes": 2048,
+    "units": 20,
+    "ideal": 16,
+    "unit": "wavefronts",
+}
+
+
+@pytest.fixture
+def fake_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNative]:
+    """Put a fresh fake in place of the compiled module for one test."""
+    from immabench.kernels import kernel_configs
+
+    fake = FakeNative()
+    monkeypatch.setitem(sys.modules, "immabench._native", fake)
+    kernel_configs.cache_clear()
+    yield fake
+    kernel_configs.cache_clear()
+
+
+@pytest.fixture
+def torch_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the torch provider believe that torch is there; plans never import it."""
+    monkeypatch.setattr("immabench.providers.torch_matmul.metadata.version", lambda name: "2.13.0")
+
+
+def _kernel(name: str, block: tuple[int, int, int], warps: tuple[int, int], stages: int) -> dict[str, Any]:
+    return {
+        "id": name,
+        "family": "gemm_s8",
+        "provider": "handwritten",
+        "architectures": ["sm_80", "sm_90a"],
+        "operand_types": {"a": "s8", "b": "s8", "accumulator": "s32"},
+        "output_types": ["s32", "f32", "f16", "bf16"],
+        "block_tile": list(block),
+        "warps": list(warps),
+        "warp_tile": [block[0] // warps[0], block[1] // warps[1]],
+        "stages": stages,
+        "threads": 32 * warps[0] * warps[1],
+        "shared_bytes": stages * (block[0] + block[1]) * block[2],
+        "mma": "m16n8k32",
+    }
+
+
+def _column(scale: Any) -> Any:
+    return None if scale is None else scale.reshape(-1, 1)

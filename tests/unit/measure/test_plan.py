@@ -1,0 +1,114 @@
+"""The plan: what runs where, what is skipped and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from immabench.errors import ImmabenchError, MissingHardwareError, NothingSelectedError, UsageError
+from immabench.measure.plan import Selection, make_plan, selected_cases, shape_problem
+from immabench.problems import Problem
+
+EMULATED = Selection(shapes=("64x64x64",), devices=("emulated",))
+
+
+@pytest.fixture(autouse=True)
+def _fake(fake_native: Any) -> None:
+    """Every test here runs on the fake module."""
+
+
+def test_selection_survives_json() -> None:
+    selection = Selection(suites=("quick",), kernels=("*",), top=3)
+    assert Selection.from_dict(selection.as_dict()) == selection
+    assert Selection.from_dict({"suites": ["quick"], "future": 1}).suites == ("quick",)
+
+
+def test_without_a_gpu_kernels_are_emulated_and_torch_is_timed(torch_installed: None) -> None:
+    plan = make_plan(Selection(shapes=("64x64x64",)))
+    kinds = [(planned.job.provider, planned.job.device_kind) for planned in plan]
+    assert kinds == [("handwritten", "emulated")] * 2 + [("torch", "cpu")] * 4
+    assert not any(planned.skip for planned in plan)
+
+
+def test_only_the_best_few_unless_kernels_are_named() -> None:
+    assert [planned.job.kernel_id[13:21] for planned in make_plan(EMULATED)] == ["64x64x64", "16x64x12"]
+    named = Selection(shapes=EMULATED.shapes, devices=EMULATED.devices, kernels=("imma_*",))
+    assert len(make_plan(named)) == 3
+
+
+def test_large_cases_are_skipped_with_the_remedy() -> None:
+    plan = make_plan(Selection(shapes=("1024x1024x1024",), devices=("emulated",)))
+    assert {planned.skip for planned in plan} == {"1.07 GMAC is above --emulate-budget 0.5; raise it to emulate it"}
+    more = Selection(shapes=("1024x1024x1024",), devices=("emulated",), emulate_budget_gmac=2)
+    assert not any(planned.skip for planned in make_plan(more))
+
+
+def test_illegal_configurations_are_rows_when_named_or_when_nothing_is_legal(fake_native: Any) -> None:
+    small = "imma_s8s8s32_16x64x128_w1x4_s2_sm80"
+    fake_native.illegal[small] = "K is odd"
+    assert small not in [planned.job.kernel_id for planned in make_plan(EMULATED)]
+    named = Selection(shapes=EMULATED.shapes, devices=EMULATED.devices, kernels=("*16x64*",))
+    assert [planned.skip for planned in make_plan(named)] == ["K is odd"]
+    fake_native.illegal = {entry["id"]: "no" for entry in fake_native.kernels()}
+    assert [planned.skip for planned in make_plan(EMULATED)] == ["no"]
+
+
+def test_an_unavailable_provider_is_skipped_visibly(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("immabench.providers.torch_matmul.metadata.version", missing)
+    plan = make_plan(Selection(shapes=("64x64x64",), providers=("torch",)))
+    assert {planned.skip for planned in plan} == {"torch is not installed; pip install 'immabench[models]'"}
+
+
+def test_the_oracle_takes_part_only_when_asked() -> None:
+    plan = make_plan(Selection(shapes=("64x64x64",), providers=("reference",)))
+    assert [planned.job.kernel_id for planned in plan] == ["reference_numpy"]
+
+
+def test_suites_and_case_globs() -> None:
+    cases = selected_cases(Selection(suites=("quick",), shapes=("1x2x3",), cases=("rag*", "1x2x3")))
+    assert [(named.suite, named.case.name) for named in cases] == [("quick", "ragged"), ("shapes", "1x2x3")]
+
+
+@pytest.mark.parametrize(
+    ("selection", "error", "message"),
+    [
+        (Selection(suites=("quik",)), NothingSelectedError, "nearest: quick"),
+        (Selection(suites=("quick",), cases=("raged",)), NothingSelectedError, "nearest: ragged"),
+        (Selection(shapes=("1x1x1",), kernels=("imma_16x*",)), NothingSelectedError, "no kernel matches"),
+        (Selection(shapes=("1x1x1",), providers=("troch",)), NothingSelectedError, "nearest: torch"),
+        (Selection(shapes=("1x1x1",), providers=("torch",), devices=("emulated",)), NothingSelectedError, "nothing to"),
+        (Selection(shapes=("1x1x1",), devices=("cuda",)), MissingHardwareError, "no CUDA device"),
+        (Selection(shapes=("1x1x1",), devices=("gpu",)), UsageError, "unknown device"),
+        (Selection(shapes=("1x1",)), UsageError, "is not MxNxK"),
+        (Selection(shapes=("1x1x131072",)), UsageError, "can overflow"),
+    ],
+)
+def test_bad_selections(selection: Selection, error: type[ImmabenchError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make_plan(selection)
+
+
+def test_a_provider_that_cannot_be_loaded_stops_only_those_who_ask_for_it(
+    install_provider: Any, tmp_path: Path
+) -> None:
+    install_provider("broken", "import nothing_of_that_name")
+    assert make_plan(EMULATED)
+    with pytest.raises(ImmabenchError, match="provider broken cannot be loaded: ModuleNotFoundError"):
+        make_plan(Selection(shapes=("1x1x1",), providers=("broken",)))
+
+
+def test_a_plugin_takes_part_by_default(misbehaving: str) -> None:
+    plan = make_plan(Selection(shapes=("8x8x8",), devices=("cpu",), kernels=("good", "wrong")))
+    assert [planned.job.provider for planned in plan] == ["misbehaving"] * 2
+
+
+def test_shapes_of_the_command_line_have_a_full_epilogue() -> None:
+    assert shape_problem("1x2x3", "s32") == Problem(1, 2, 3)
+    assert shape_problem("1x2x3", "f16").key.endswith("f16_rv_cv_b")

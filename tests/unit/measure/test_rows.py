@@ -1,0 +1,43 @@
+"""The row's schema."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from immabench.measure.case import Job
+from immabench.measure.rows import Row
+from immabench.problems import Problem
+
+JOB = Job("quick", "ragged", 3, Problem(3, 4, 5), "torch", "torch_int8", "cpu", 9)
+
+
+def test_json_round_trip() -> None:
+    row = JOB.row("ok", time_us_median=1.5, counts=None, verified=True)
+    assert Row.model_validate_json(row.model_dump_json()) == row
+
+
+def test_a_row_says_which_case_it_is() -> None:
+    row = JOB.row("skipped", "too large")
+    assert row.row_id == "torch_int8@gemm_s8_m3_n4_k5_s32@cpu" == JOB.row_id
+    assert row.identity == JOB.identity == ("quick", "ragged", row.row_id)
+    assert (row.calls, row.seed, row.reason) == (3, 9, "too large")
+    assert row.flops_per_byte == JOB.problem.operations_per_byte
+
+
+def test_a_float_baseline_states_its_own_types() -> None:
+    row = JOB.row("ok", problem=Problem(3, 4, 5, "f32", "f32", "f32"))
+    assert (row.a_type, row.output_type) == ("f32", "f32")
+    assert row.row_id == JOB.row_id
+
+
+def test_unknown_fields_and_statuses_are_refused() -> None:
+    values = JOB.row("ok").model_dump()
+    with pytest.raises(ValidationError):
+        Row.model_validate({**values, "gflops": 1.0})
+    with pytest.raises(ValidationError):
+        Row.model_validate({**values, "status": "fine"})
+
+
+def test_a_job_survives_json() -> None:
+    assert Job.from_dict(JOB.as_dict()) == JOB

@@ -1,0 +1,67 @@
+"""The project's own kernels as a provider, on the fake native module."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from immabench.errors import NothingSelectedError, OperandError
+from immabench.operands import Operands, make_operands
+from immabench.problems import Problem
+from immabench.providers.handwritten import EmulatedLaunch, HandwrittenProvider
+
+H200 = {"index": 0, "name": "NVIDIA H200", "compute_capability": [9, 0], "sm_count": 132}
+PROBLEM = Problem(9, 10, 11, output_type="bf16", row_scale="tensor", col_scale="vector", bias=True)
+
+
+def test_availability_names_the_build(fake_native: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = HandwrittenProvider()
+    assert provider.availability().detail == "3 configurations, emulation only"
+    assert provider.devices() == ("emulated",)
+    fake_native.devices = [H200]
+    assert provider.availability().detail == "3 configurations, CUDA 13.0 for sm_80, sm_90a"
+    assert provider.devices() == ("emulated", "cuda")
+    monkeypatch.setitem(sys.modules, "immabench._native", None)
+    assert not provider.availability().ok
+
+
+def test_candidates_are_ranked_and_the_illegal_come_last(fake_native: Any) -> None:
+    last = fake_native.kernels()[2]["id"]
+    fake_native.illegal[last] = "no"
+    candidates = HandwrittenProvider().configs(PROBLEM, "emulated")
+    assert [candidate.reason for candidate in candidates] == [None, None, "no"]
+    assert candidates[-1].config_id == last
+
+
+def test_a_gpu_of_another_architecture_is_a_reason(fake_native: Any) -> None:
+    fake_native.devices = [H200]
+    assert all(candidate.reason is None for candidate in HandwrittenProvider().configs(PROBLEM, "cuda"))
+    fake_native.devices = [{**H200, "compute_capability": [7, 5]}]
+    reasons = {candidate.reason for candidate in HandwrittenProvider().configs(PROBLEM, "cuda")}
+    assert reasons == {"compiled for sm_80, sm_90a, and this GPU is sm_75"}
+
+
+def test_an_emulated_launch_is_verified_bit_for_bit(fake_native: Any) -> None:
+    config = fake_native.kernels()[0]["id"]
+    launch = HandwrittenProvider().prepare(PROBLEM, config, make_operands(PROBLEM), "emulated")
+    assert "never" not in launch.backend
+    assert launch.verify().startswith("90 of 90 elements differ")  # nothing was launched: all poison
+    launch.launch()
+    assert launch.verify() == ""
+    assert launch.emulation is not None
+    assert launch.emulation.counts["barriers"] == 2
+
+
+def test_bad_operands_are_refused_before_the_launch(fake_native: Any) -> None:
+    config = fake_native.kernels()[0]["id"]
+    operands = make_operands(PROBLEM)
+    transposed = Operands(
+        np.asfortranarray(operands.a), operands.b, operands.row_scale, operands.col_scale, operands.bias
+    )
+    with pytest.raises(OperandError, match="a is not C-contiguous"):
+        EmulatedLaunch(PROBLEM, config, transposed)
+    with pytest.raises(NothingSelectedError):
+        HandwrittenProvider().prepare(PROBLEM, "imma_gone", operands, "emulated")

@@ -1,0 +1,24 @@
+"""The oracle as a provider."""
+
+from __future__ import annotations
+
+from immabench.operands import make_operands
+from immabench.problems import Problem
+from immabench.providers.reference import ReferenceProvider
+
+
+def test_it_agrees_with_itself_once_launched() -> None:
+    problem = Problem(5, 6, 7, output_type="bf16", row_scale="vector")
+    launch = ReferenceProvider().prepare(problem, "reference_numpy", make_operands(problem), "cpu")
+    assert launch.verify() != ""
+    launch.launch()
+    assert launch.verify() == ""
+
+
+def test_it_offers_one_configuration_for_s8() -> None:
+    provider = ReferenceProvider()
+    assert provider.availability().ok
+    assert provider.devices() == ("cpu",)
+    (candidate,) = provider.configs(Problem(1, 1, 1), "cpu")
+    assert (candidate.config_id, candidate.reason) == ("reference_numpy", None)
+    assert provider.configs(Problem(1, 1, 1, "f32", "f32", "f32"), "cpu")[0].reason

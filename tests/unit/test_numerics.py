@@ -1,0 +1,228 @@
+"""The oracles, against slow references written differently."""
+
+from __future__ import annotations
+
+import math
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from immabench.errors import UsageError
+from immabench.numerics import (
+    accumulate,
+    bf16_to_f32,
+    compare_exact,
+    compare_float,
+    dequantize,
+    f32_to_bf16,
+    float_reference,
+    gemm_reference,
+    quantize,
+    round_to,
+)
+from immabench.operands import Operands, make_operands, poisoned_output
+from immabench.problems import MAX_K_S8, Problem
+
+FLOAT32 = st.floats(width=32)
+FINITE32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
+SCALES = st.floats(2.0**-20, 2.0**20, width=32)
+BITS32 = st.integers(0, 2**32 - 1)
+
+
+class TestQuantize:
+    def test_ties_go_to_even(self) -> None:
+        x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 126.5], np.float32)
+        assert quantize(x, 1.0).tolist() == [0, 2, 2, 0, -2, -2, 126]
+
+    def test_nan_gives_the_zero_point_and_infinities_saturate(self) -> None:
+        x = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38], np.float32)
+        assert quantize(x, 1e-3, zero_point=7).tolist() == [7, 127, -128, 127, -128]
+
+    def test_symmetric_range(self) -> None:
+        assert quantize([-1e9, 1e9], 1.0, qmin=-127, qmax=127).tolist() == [-127, 127]
+
+    def test_scales_broadcast_a_row(self) -> None:
+        x = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+        assert quantize(x, np.array([[1.0], [0.5]], np.float32)).tolist() == [[1, 2], [6, 8]]
+
+    def test_zero_point_is_added_after_rounding(self) -> None:
+        assert quantize([0.5, 1.5], 1.0, zero_point=1).tolist() == [1, 3]
+
+    @given(FINITE32, SCALES, st.integers(-128, 127))
+    def test_agrees_with_exact_arithmetic(self, x: float, scale: float, zero_point: int) -> None:
+        with np.errstate(over="ignore", under="ignore"):
+            ratio = np.float32(x) / np.float32(scale)
+        exact = round(Fraction(float(ratio))) if np.isfinite(ratio) else int(math.copysign(10**9, ratio))
+        assert quantize([x], scale, zero_point)[0] == min(127, max(-128, exact + zero_point))
+
+    @given(st.integers(-128, 127), SCALES)
+    def test_undoes_dequantize(self, q: int, scale: float) -> None:
+        assert quantize(dequantize([q], scale), scale)[0] == q
+
+    @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
+    def test_bad_scales(self, scale: float) -> None:
+        with pytest.raises(UsageError, match=r"scale\[0\] is .*positive and finite"):
+            quantize([1.0], scale)
+
+    def test_empty_scale_and_bad_range(self) -> None:
+        with pytest.raises(UsageError, match="scale is empty"):
+            quantize([1.0], np.empty(0, np.float32))
+        with pytest.raises(UsageError, match="not a range of int8"):
+            quantize([1.0], 1.0, qmin=0, qmax=255)
+
+
+class TestBfloat16:
+    @given(BITS32)
+    def test_rounds_to_nearest_even_and_keeps_nans_quiet(self, bits: int) -> None:
+        value = np.array([bits], np.uint32).view(np.float32)
+        got = int(f32_to_bf16(value)[0])
+        if np.isnan(value[0]):
+            assert got == (bits >> 16) | 0x40
+        else:
+            assert got == _nearest_bf16(bits)
+
+    @given(st.integers(0, 2**16 - 1))
+    def test_every_bf16_survives_a_round_trip(self, bits: int) -> None:
+        wide = bf16_to_f32(np.array([bits], np.uint16))
+        quiet = bits | 0x40 if np.isnan(wide[0]) else bits
+        assert int(f32_to_bf16(wide)[0]) == quiet
+
+    def test_agrees_with_ml_dtypes(self) -> None:
+        ml_dtypes = pytest.importorskip("ml_dtypes")
+        bits = np.random.default_rng(0).integers(0, 2**32, 1 << 16, np.uint32)
+        values = bits.view(np.float32)
+        values = values[~np.isnan(values)]
+        assert (f32_to_bf16(values) == values.astype(ml_dtypes.bfloat16).view(np.uint16)).all()
+
+
+@given(npst.arrays(np.float32, 8, elements=FINITE32))
+def test_float16_is_rounded_once(x: np.ndarray) -> None:
+    with np.errstate(over="ignore"):
+        assert (round_to("f16", x).view(np.uint16) == x.astype(np.float64).astype(np.float16).view(np.uint16)).all()
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_accumulate_is_exact(m: int, n: int, k: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    a, b = (generator.integers(-128, 128, (rows, k), np.int8) for rows in (m, n))
+    assert (accumulate(a, b) == a.astype(np.int64) @ b.astype(np.int64).T).all()
+
+
+@pytest.mark.parametrize("value", [-128, 127])
+def test_accumulate_at_the_largest_k(value: int) -> None:
+    a = np.full((1, MAX_K_S8), value, np.int8)
+    b = np.full((2, MAX_K_S8), -128, np.int8)
+    assert accumulate(a, b).tolist() == [[MAX_K_S8 * value * -128] * 2]
+
+
+def test_accumulate_crosses_every_block_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("immabench.numerics.BLOCK_ROWS", 3)
+    monkeypatch.setattr("immabench.numerics.BLOCK_K", 4)
+    operands = make_operands(Problem(7, 8, 9))
+    assert (accumulate(operands.a, operands.b) == operands.a.astype(int) @ operands.b.astype(int).T).all()
+
+
+def test_a_thousand_cubed_takes_a_second_at_most() -> None:
+    problem = Problem(1024, 1024, 1024)
+    operands = make_operands(problem)
+    start = time.process_time()
+    gemm_reference(problem, operands)
+    assert time.process_time() - start < 5.0  # CPU seconds on a loaded machine; 0.1 is usual
+
+
+class TestGemmReference:
+    def test_epilogue_rounds_at_every_step(self) -> None:
+        problem = Problem(1, 1, 1, output_type="f32", row_scale="vector", col_scale="vector", bias=True)
+        row, col, bias = (np.array([value], np.float32) for value in (0.1, 0.3, -0.7))
+        operands = Operands(np.array([[77]], np.int8), np.array([[-91]], np.int8), row, col, bias)
+        want = np.float32(np.float32(np.float32(77 * -91) * row[0]) * col[0]) + bias[0]
+        assert gemm_reference(problem, operands)[0, 0] == want
+
+    def test_absent_steps_are_skipped(self) -> None:
+        problem = Problem(2, 2, 3, output_type="f32")
+        operands = make_operands(problem)
+        assert (gemm_reference(problem, operands) == accumulate(operands.a, operands.b).astype(np.float32)).all()
+
+    def test_accumulators_beyond_24_bits_round_to_even(self) -> None:
+        problem = Problem(1, 1, 1025, output_type="f32")
+        operands = Operands(np.full((1, 1025), -128, np.int8), np.full((1, 1025), -128, np.int8))
+        operands.a[0, -1], operands.b[0, -1] = 1, 1
+        assert gemm_reference(problem, operands)[0, 0] == float(2**24)  # 2**24 + 1 is a tie
+
+    @pytest.mark.parametrize("output_type", ["f16", "bf16"])
+    def test_narrow_outputs_round_once_from_fp32(self, output_type: str) -> None:
+        narrow = Problem(5, 6, 7, output_type=output_type, row_scale="vector", col_scale="vector", bias=True)
+        operands = make_operands(narrow)
+        wide = Problem(5, 6, 7, output_type="f32", row_scale="vector", col_scale="vector", bias=True)
+        want = round_to(output_type, gemm_reference(wide, operands))
+        assert (gemm_reference(narrow, operands) == want).all()
+
+
+class TestCompareExact:
+    def test_equal_outputs_say_nothing(self) -> None:
+        problem = Problem(2, 3, 4)
+        want = gemm_reference(problem, make_operands(problem))
+        assert compare_exact(problem, want.copy(), want).exact
+        assert compare_exact(problem, want.copy(), want).describe() == ""
+
+    def test_the_first_difference_is_named(self) -> None:
+        problem = Problem(2, 3, 4)
+        want = np.zeros((2, 3), np.int32)
+        got = want.copy()
+        got[1, 0], got[1, 2] = 5, 6
+        comparison = compare_exact(problem, got, want)
+        assert comparison.describe() == "2 of 6 elements differ, first C[1,0] is 5, expected 0"
+
+    @pytest.mark.parametrize("output_type", ["s32", "f32", "f16", "bf16"])
+    def test_poison_never_passes(self, output_type: str) -> None:
+        problem = Problem(3, 3, 3, output_type=output_type)
+        want = gemm_reference(problem, make_operands(problem))
+        assert compare_exact(problem, poisoned_output(problem), want).wrong == 9
+
+    def test_signs_of_zero_and_nan_payloads_are_bits(self) -> None:
+        problem = Problem(1, 2, 1, output_type="f32")
+        one = np.array([[0.0, np.nan]], np.float32)
+        other = np.array([[0x80000000, 0x7FC00001]], np.uint32).view(np.float32)
+        comparison = compare_exact(problem, one, other)
+        assert comparison.wrong == 2
+        assert compare_exact(problem, one[:, 1:], other[:, 1:]).describe().count("bits 0x7fc0000") == 2
+
+    def test_shape_or_dtype_differ(self) -> None:
+        problem = Problem(1, 2, 1)
+        with pytest.raises(UsageError, match="expected int32"):
+            compare_exact(problem, np.zeros((1, 2), np.float32), np.zeros((1, 2), np.int32))
+
+
+class TestCompareFloat:
+    PROBLEM = Problem(4, 5, 64, "f32", "f32", "f32", bias=True)
+
+    def reference(self) -> tuple[np.ndarray, np.ndarray]:
+        operands = make_operands(Problem(4, 5, 64, output_type="f32", bias=True))
+        return float_reference(operands.a, operands.b, operands.bias)
+
+    def test_rounding_passes_and_a_wrong_element_does_not(self) -> None:
+        want, magnitude = self.reference()
+        got = want.astype(np.float32)
+        assert compare_float(self.PROBLEM, got, want, magnitude).exact
+        got[2, 3] += np.float32(0.01)
+        assert compare_float(self.PROBLEM, got, want, magnitude).first == (2, 3)
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_nan_and_infinity_never_pass(self, bad: float) -> None:
+        want, magnitude = self.reference()
+        got = want.astype(np.float32)
+        got[0, 0] = bad
+        assert compare_float(self.PROBLEM, got, want, magnitude).wrong == 1
+
+
+def _nearest_bf16(bits: int) -> int:
+    """Brute force: of the two neighbours the nearer, on a tie the even one; infinity comes after the last number."""
+    below, rest = divmod(bits, 1 << 16)
+    if rest > 0x8000 or (rest == 0x8000 and below & 1):
+        below += 1
+    return below

@@ -1,0 +1,123 @@
+"""Operands are full-range, the same everywhere, and checked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from immabench.errors import ImmabenchError, OperandError, UsageError
+from immabench.operands import ALIGNMENT, POISON_BITS, Operands, check_operands, make_operands, poisoned_output
+from immabench.problems import Problem
+
+FULL = Problem(33, 17, 65, output_type="f16", row_scale="vector", col_scale="vector", bias=True)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 1), (2, 2, 1), (33, 17, 65), (300, 5, 40)])
+def test_both_ends_of_int8_are_present(shape: tuple[int, int, int]) -> None:
+    operands = make_operands(Problem(*shape))
+    for matrix in (operands.a, operands.b):
+        assert matrix.dtype == np.int8
+        assert matrix.flags.c_contiguous
+        assert -128 in matrix
+        assert matrix.size == 1 or 127 in matrix
+
+
+def test_scales_are_positive_and_spread() -> None:
+    operands = make_operands(replace(FULL, m=500, n=500))
+    for scale in (operands.row_scale, operands.col_scale):
+        assert scale is not None
+        assert (scale > 0).all()
+        assert scale.max() / scale.min() > 50
+    check_operands(replace(FULL, m=500, n=500), operands)
+
+
+def test_tensor_scales_have_one_element_and_absent_ones_none() -> None:
+    operands = make_operands(Problem(3, 4, 5, output_type="f32", row_scale="tensor"))
+    assert operands.row_scale is not None
+    assert operands.row_scale.shape == (1,)
+    assert operands.col_scale is None
+    assert operands.bias is None
+
+
+def test_seed_and_problem_both_matter() -> None:
+    first, again = make_operands(FULL, 1), make_operands(FULL, 1)
+    assert (first.a == again.a).all()
+    assert not (first.a == make_operands(FULL, 2).a).all()
+    other = make_operands(replace(FULL, output_type="f32"), 1)
+    assert not (first.a == other.a).all()
+
+
+def test_another_process_makes_the_same() -> None:
+    code = (
+        "from immabench.operands import make_operands; from immabench.problems import Problem;"
+        "print(make_operands(Problem(33, 17, 65), 7).a.astype(int).sum())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == make_operands(Problem(33, 17, 65), 7).a.astype(int).sum()
+
+
+def test_everything_starts_where_a_gpu_would_put_it() -> None:
+    for operands in (make_operands(FULL), make_operands(FULL).copy()):
+        arrays = [operands.a, operands.b, operands.row_scale, operands.col_scale, operands.bias, poisoned_output(FULL)]
+        assert all(array is not None and array.ctypes.data % ALIGNMENT == 0 for array in arrays)
+
+
+def test_copies_share_no_memory() -> None:
+    operands = make_operands(FULL)
+    copy = operands.copy()
+    assert (copy.a == operands.a).all()
+    assert not np.shares_memory(copy.a, operands.a)
+    assert make_operands(Problem(2, 2, 2)).copy().bias is None
+
+
+@pytest.mark.parametrize("output_type", list(POISON_BITS))
+def test_poison_fills_every_bit(output_type: str) -> None:
+    output = poisoned_output(Problem(3, 5, 1, output_type=output_type))
+    assert output.shape == (3, 5)
+    assert output.flags.c_contiguous
+    bits = output.view({4: np.uint32, 2: np.uint16}[output.itemsize])
+    assert (bits == POISON_BITS[output_type]).all()
+    if output_type in ("f32", "f16"):
+        assert np.isnan(output).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"a": np.zeros((33, 65), np.uint8)}, "a is uint8, expected int8"),
+        ({"b": np.zeros((65, 17), np.int8)}, r"b has shape \[65, 17\], expected \[17, 65\]"),
+        ({"a": np.zeros((65, 33), np.int8).T}, "a is not C-contiguous"),
+        ({"a": [[1]]}, "a is a list, not a numpy array on the CPU"),
+        ({"a": np.zeros((0, 65), np.int8)}, r"a has shape \[0, 65\]"),
+        ({"row_scale": np.ones(33, np.float64)}, "row_scale is float64, expected float32"),
+        ({"row_scale": np.ones(1, np.float32)}, r"row_scale has shape \[1\], expected \[33\]"),
+        ({"col_scale": None}, "col_scale is missing"),
+        ({"bias": np.full(17, np.nan, np.float32)}, "bias is not finite"),
+    ],
+)
+def test_bad_operands_name_the_operand_and_the_remedy(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(OperandError, match=message) as caught:
+        check_operands(FULL, replace(make_operands(FULL), **changes))
+    assert caught.value.remedy
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0, 0.0])
+def test_bad_scales_name_the_element(bad: float) -> None:
+    operands = make_operands(FULL)
+    assert operands.col_scale is not None
+    operands.col_scale[3] = bad
+    with pytest.raises(UsageError, match=r"col_scale\[3\] is .*positive and finite"):
+        check_operands(FULL, operands)
+
+
+def test_a_scale_the_problem_lacks() -> None:
+    operands = make_operands(FULL)
+    bare = Operands(operands.a, operands.b, row_scale=operands.row_scale)
+    with pytest.raises(ImmabenchError, match="row_scale is given but the problem has none"):
+        check_operands(Problem(33, 17, 65), bare)
