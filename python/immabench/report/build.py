@@ -1,0 +1,44 @@
+"""Build the report of a run folder: read rows, gather, then write page, summary, table of rows and plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immabench.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from immabench.report.document import Document
+
+
+def build_report(run: Path) -> Path:
+    """Write ``report.html``, ``summary.md``, ``rows.csv`` and ``plots/`` into the run folder; returns the page's path.
+
+    The same rows give the same numbers every time: nothing is measured here. Raises RunFolderError for a folder that is
+    missing, damaged, without rows or not writable.
+    """
+    from immabench.measure.run_folder import RunFolder
+    from immabench.report.document import gather
+
+    folder = RunFolder.open(run)
+    rows = list(folder.rows())
+    if not rows:
+        raise RunFolderError(f"{run} holds no row yet", "run the sweep first: immabench sweep SUITE --out DIR --resume")
+    document = gather(rows, folder.meta)
+    try:
+        folder.write_csv()
+        return _write(document, run)
+    except OSError as error:
+        raise RunFolderError(f"cannot write into {run}: {error.strerror}", "make the folder writable") from error
+
+
+def _write(document: Document, run: Path) -> Path:
+    from immabench.report.page import render_page
+    from immabench.report.plots import write_plots
+    from immabench.report.summary import render_summary
+
+    plots = write_plots(document, run / "plots")
+    (run / "summary.md").write_text(render_summary(document, plots), encoding="utf-8")
+    page = run / "report.html"
+    page.write_text(render_page(document), encoding="utf-8")
+    return page

@@ -1,0 +1,99 @@
+"""Everything one report shows, gathered once from a run; the page and the summary only lay it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
+from immabench.report.grids import Grid, grids
+from immabench.report.roofline import Roofline, rooflines
+from immabench.report.tables import Table
+
+if TYPE_CHECKING:
+    from immabench.measure.rows import Row
+
+MOST_GAINS = 40
+
+
+@dataclass(frozen=True)
+class Document:
+    title: str
+    meta: dict[str, Any]
+    verdict: list[str]
+    rooflines: list[Roofline]
+    totals: list[models.ModelTotal]
+    gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
+    gains_note: str
+    grids: list[Grid]
+    best_kernel: str
+    sass_note: str
+    tables: dict[str, Table]
+    provenance: list[tuple[str, str]]
+    command: str
+
+    @property
+    def drawn_rooflines(self) -> list[Roofline]:
+        """Rooflines with something to see: at least one timed row."""
+        return [roof for roof in self.rooflines if roof.points]
+
+
+def gather(rows: list[Row], meta: dict[str, Any]) -> Document:
+    """Compute all parts of the report from the rows and the metadata of a run."""
+    roofs = rooflines(rows, meta)
+    found = speed.timings(rows)
+    totals = models.model_totals(rows, found)
+    facts = emulation.emulated(rows)
+    best = emulation.best_kernel(facts)
+    gains, note = _gains(found)
+    listing = sass.sass_report()
+    tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
+    return Document(
+        title=_title(meta),
+        meta=meta,
+        verdict=verdict.verdict(rows, meta, roofs, found, totals, facts),
+        rooflines=roofs,
+        totals=totals,
+        gains=gains,
+        gains_note=note,
+        grids=grids(facts),
+        best_kernel=emulation.best_choice(facts, best) if facts else "",
+        sass_note=listing.note,
+        tables={name: table.without_constant() for name, table in tables.items()},
+        provenance=provenance.entries(meta),
+        command=provenance.command(meta),
+    )
+
+
+def _tables(
+    rows: list[Row],
+    meta: dict[str, Any],
+    found: list[speed.Timing],
+    totals: list[models.ModelTotal],
+    facts: list[emulation.Emulated],
+) -> dict[str, Table]:
+    return {
+        "ceilings": provenance.ceiling_table(meta),
+        "speed": speed.speed_table(found),
+        "models": models.model_table(totals),
+        "kernels": emulation.kernel_table(facts),
+        "emulation": emulation.shape_table(facts),
+        "failures": failures.failure_table(rows),
+    }
+
+
+def _title(meta: dict[str, Any]) -> str:
+    return str(meta.get("suite") or meta.get("run_id") or "run")
+
+
+def _gains(found: list[speed.Timing]) -> tuple[dict[str, list[speed.Timing]], str]:
+    """Timings with an fp32 one beside them, a device each, limited to the cases with most work."""
+    beside = [one for one in found if one.speedup is not None and one.row.provider != "reference"]
+    shapes = sorted({one.shape for one in beside}, key=lambda shape: -shape[0] * shape[1] * shape[2])
+    shown = set(shapes[:MOST_GAINS])
+    gains: dict[str, list[speed.Timing]] = {}
+    for one in beside:
+        if one.shape in shown:
+            gains.setdefault(one.row.device_kind, []).append(one)
+    left = len(shapes) - len(shown)
+    return gains, f"The {MOST_GAINS} shapes with most work are drawn; {left} more are in the table." if left else ""

@@ -1,0 +1,45 @@
+"""Everything that is not ok, with its reason; equal reasons are one line so that a thousand skips stay readable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from immabench.report.formats import number
+from immabench.report.speed import shape_text
+from immabench.report.tables import Column, Table, text, value
+
+if TYPE_CHECKING:
+    from immabench.measure.rows import Row
+
+
+def failure_table(rows: Iterable[Row]) -> Table:
+    """One line a (status, provider, device, reason): how many rows, and one example to reproduce it."""
+    columns = [
+        Column("status", "status", choose=True),
+        Column("provider", "text", choose=True),
+        Column("device", "text", choose=True),
+        Column("reason", "text"),
+        Column("rows"),
+        Column("example", "code"),
+    ]
+    table = Table("failures", columns, empty="Every row is ok.")
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    for row in rows:
+        if row.status != "ok":
+            groups.setdefault((row.status, row.provider, row.device_kind, row.reason), []).append(row)
+    for (status, provider, device, reason), of in sorted(groups.items(), key=_severity):
+        table.add(
+            text(status, tone="quiet" if status == "skipped" else "bad"),
+            text(provider),
+            text(device),
+            text(reason or "no reason recorded"),
+            value(number(len(of)), len(of)),
+            text(f"{of[0].kernel_id} at {shape_text((of[0].m, of[0].n, of[0].k))}"),
+        )
+    return table
+
+
+def _severity(item: tuple[tuple[str, str, str, str], list[Row]]) -> tuple[bool, int]:
+    (status, *_), of = item
+    return (status == "skipped", -len(of))

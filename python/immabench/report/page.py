@@ -1,0 +1,73 @@
+"""The page: template, style, script and plotly in one file that needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immabench.report.charts import gain_chart, grid_chart, model_chart, roofline_chart
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from immabench.report.document import Document
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def render_page(document: Document) -> str:
+    """HTML of the report; every text from a run is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters["marked"] = marked
+    charts = charts_of(document)
+    return environment.get_template("report.html.j2").render(
+        doc=document,
+        charts=charts,
+        chart_data=script_json(charts),
+        style=_asset("report.css"),
+        script=_asset("report.js"),
+        plotly=_plotly() if charts else "",
+    )
+
+
+def charts_of(document: Document) -> dict[str, dict[str, Any]]:
+    """Every chart that has something to show, by the name of its place in the template."""
+    charts = {f"roofline-{roof.device_kind}": roofline_chart(roof) for roof in document.drawn_rooflines}
+    charts |= {f"gain-{kind}": gain_chart(gains) for kind, gains in document.gains.items()}
+    if any(total.complete for total in document.totals):
+        charts["models"] = model_chart(document.totals)
+    return charts | {f"grid-{grid.name}": grid_chart(grid) for grid in document.grids}
+
+
+def marked(text: str) -> Markup:
+    """``**bold**`` and `` `code` `` as HTML, everything else escaped."""
+    from markupsafe import Markup, escape
+
+    html = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", html))
+
+
+def script_json(data: object) -> Markup:
+    """JSON that may stand inside a script element whatever the strings hold."""
+    from markupsafe import Markup
+
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
+
+
+def _asset(name: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup((ASSETS / name).read_text(encoding="utf-8"))
+
+
+def _plotly() -> Markup:
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs())

@@ -1,0 +1,149 @@
+"""Speed by shape: the best verified time of each series, and how much faster than fp32 on the same device it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import geometric_mean
+from typing import TYPE_CHECKING
+
+from immabench.report.formats import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio
+from immabench.report.palette import Series, series_of
+from immabench.report.tables import Cell, Column, Table, text, value
+
+if TYPE_CHECKING:
+    from immabench.measure.rows import Row
+
+BASELINE = "f32"
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The fastest ok row of one series for one case on one device; ``speedup`` is over the fastest fp32 row there."""
+
+    row: Row
+    series: Series
+    speedup: float | None
+
+    @property
+    def shape(self) -> Shape:
+        return (self.row.m, self.row.n, self.row.k)
+
+    @property
+    def microseconds(self) -> float:
+        assert self.row.time_us_median is not None
+        return self.row.time_us_median
+
+
+def shape_text(shape: Shape) -> str:
+    return "×".join(str(extent) for extent in shape)
+
+
+def timed_ok(rows: Iterable[Row]) -> list[Row]:
+    """Rows whose time may be compared: ok and timed."""
+    return [row for row in rows if row.status == "ok" and row.time_us_median]
+
+
+def timings(rows: Iterable[Row]) -> list[Timing]:
+    """Best timing of each (device, suite, case, shape, series), in the order the rows came."""
+    ok = timed_ok(rows)
+    baseline = _fastest(ok, lambda row: (row.device, row.m, row.n, row.k), only=BASELINE)
+    best = _fastest(ok, lambda row: (row.device, row.suite, row.case, row.m, row.n, row.k, series_of(row)))
+    return [_timing(row, baseline.get((row.device, row.m, row.n, row.k))) for row in best.values()]
+
+
+def _fastest(rows: Iterable[Row], key: Callable[[Row], tuple[object, ...]], only: str = "") -> dict[object, Row]:
+    best: dict[object, Row] = {}
+    for row in rows:
+        group = key(row)
+        if (not only or row.a_type == only) and (group not in best or _time(row) < _time(best[group])):
+            best[group] = row
+    return best
+
+
+def _time(row: Row) -> float:
+    return row.time_us_median or float("inf")
+
+
+def _timing(row: Row, baseline: Row | None) -> Timing:
+    speedup = _time(baseline) / _time(row) if baseline and row.a_type != BASELINE else None
+    return Timing(row, series_of(row), speedup)
+
+
+def int8_speedups(found: Iterable[Timing], device: str) -> list[Timing]:
+    """The fastest int8 timing of each case on a device, where an fp32 time stands beside it; slowest gain first."""
+    best: dict[object, Timing] = {}
+    for one in found:
+        if one.row.device == device and one.row.a_type == "s8" and one.speedup is not None:
+            key = (one.row.suite, one.row.case, one.shape)
+            if key not in best or one.microseconds < best[key].microseconds:
+                best[key] = one
+    return sorted(best.values(), key=lambda one: one.speedup or 0.0)
+
+
+def mean_speedup(found: Iterable[Timing]) -> float | None:
+    """Geometric mean, the right one for ratios; None without any."""
+    gains = [one.speedup for one in found if one.speedup]
+    return geometric_mean(gains) if gains else None
+
+
+def speed_table(found: list[Timing]) -> Table:
+    """Every timing with its share of the measured roof and its gain over fp32."""
+    unit = rate_unit(one.row.tops for one in found)
+    table = Table("speed", _columns(unit), empty="No row of this run carries a time.")
+    for one in found:
+        table.add(*_cells(one, unit))
+    table.note = (
+        "Median of the samples of each row; the fastest kernel of each series is shown. GB/s and op/byte count "
+        "compulsory traffic. Share of roof is the rate over min(measured peak, op/byte × measured copy bandwidth). "
+        "Gain is the fastest fp32 time of the same shape and device over this time."
+    )
+    return table
+
+
+def _columns(unit: RateUnit) -> list[Column]:
+    return [
+        Column("suite", "text", choose=True, drop=True),
+        Column("case", "text"),
+        Column("M×N×K", "text"),
+        Column("calls", hint="how often the model runs this shape"),
+        Column("provider", "text", choose=True),
+        Column("kernel", "code", hint="and the backend that really ran"),
+        Column("device", "text", choose=True, drop=True),
+        Column("time", unit="µs"),
+        Column("spread", unit="%", hint="interquartile range over median"),
+        Column("rate", unit=unit.name),
+        Column("bytes", unit="GB/s"),
+        Column("intensity", unit="op/byte"),
+        Column("share of roof", unit="%"),
+        Column("gain over fp32", unit="×"),
+    ]
+
+
+def _cells(one: Timing, unit: RateUnit) -> list[Cell]:
+    row, rate = one.row, unit.of(one.row.tops)
+    spread = 100 * row.time_us_iqr / one.microseconds if row.time_us_iqr is not None else None
+    pct = row.pct_roof
+    return [
+        text(row.suite or NOTHING),
+        text(row.case or NOTHING),
+        value(shape_text(one.shape), row.m * row.n * row.k),
+        value(number(row.calls), row.calls),
+        text(one.series.label),
+        text(row.kernel_id, hint=row.backend),
+        text(row.device_kind, hint=row.device),
+        value(number(one.microseconds, 4), one.microseconds, hint=duration(one.microseconds)),
+        value(number(spread, 2), spread),
+        value(number(rate), rate),
+        value(number(row.gbps), row.gbps),
+        value(number(row.flops_per_byte), row.flops_per_byte),
+        value(number(pct), pct, hint=percent(pct), share=min(pct / 100, 1.0) if pct is not None else None),
+        value(ratio(one.speedup) if one.speedup else NOTHING, one.speedup, tone=_tone(one.speedup)),
+    ]
+
+
+def _tone(speedup: float | None) -> str:
+    if speedup is None or 0.97 < speedup < 1.03:
+        return ""
+    return "good" if speedup > 1 else "bad"

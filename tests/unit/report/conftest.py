@@ -1,0 +1,34 @@
+"""The made-up run as a fixture: test modules cannot import each other under pytest's importlib mode."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from immabench.measure.run_folder import RunFolder
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("immabench_tests_synthetic", Path(__file__).parent / "synthetic.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    """The module that makes synthetic rows and runs."""
+    return _load()
+
+
+@pytest.fixture
+def run(tmp_path: Path, synthetic: ModuleType) -> RunFolder:
+    """A synthetic run folder with timed, emulated, failed and skipped rows."""
+    folder: RunFolder = synthetic.write_run(tmp_path / "run")
+    return folder

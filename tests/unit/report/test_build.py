@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from immabench.errors import RunFolderError
+from immabench.measure.run_folder import RunFolder
+from immabench.report import build_report
+from immabench.report.document import gather
+from immabench.report.page import marked, render_page, script_json
+from immabench.report.summary import markdown_table
+from immabench.report.tables import Column, Table, text
+
+PLOTS = ["emulation_l2_traffic", "emulation_useful_mma", "gain_cpu", "model_totals", "roofline_cpu"]
+
+
+class Sources(HTMLParser):
+    """Collects everything a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        wanted = {"src"} if tag == "a" else {"src", "href", "srcset", "data"}
+        self.found += [value for name, value in attrs if name in wanted and value]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, synthetic: ModuleType) -> RunFolder:
+    """A synthetic run with its report; tests only read it."""
+    folder: RunFolder = synthetic.write_run(tmp_path_factory.mktemp("report") / "run")
+    assert build_report(folder.path) == folder.path / "report.html"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def html(built: RunFolder) -> str:
+    return (built.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_all_files_are_there_and_none_is_empty(built: RunFolder) -> None:
+    assert (built.path / "rows.csv").is_file()
+    for name in PLOTS:
+        for kind in ("png", "svg", "csv"):
+            assert (built.path / "plots" / f"{name}.{kind}").stat().st_size > 200
+    assert len(list((built.path / "plots").iterdir())) == 3 * len(PLOTS)
+
+
+def test_the_page_fetches_nothing(html: str) -> None:
+    sources = Sources()
+    sources.feed(html)
+    assert sources.found == ["data:,"]
+    assert "@import" not in html.split("</style>")[0]
+    assert html.count("plotly.js v") == 1
+
+
+def test_texts_of_a_run_cannot_break_out_of_the_page(html: str) -> None:
+    assert "&lt;no&gt; 16-byte alignment &amp; K=65" in html
+    assert "<no>" not in html
+    assert "</script>" not in str(script_json({"case": "</script><b>"}))
+    assert marked("**a** `b` <i>") == "<strong>a</strong> <code>b</code> &lt;i&gt;"
+
+
+def test_the_same_rows_give_the_same_page(built: RunFolder, html: str) -> None:
+    document = gather(built.rows(), built.meta)
+    assert render_page(document) == html
+
+
+def test_plot_numbers_are_those_of_the_rows(built: RunFolder) -> None:
+    with (built.path / "plots" / "roofline_cpu.csv").open() as file:
+        points = {record["name"]: record for record in csv.DictReader(file) if record["kind"] == "row"}
+    for row in built.rows():
+        if row.tops is not None:
+            assert float(points[row.row_id]["tops"]) == pytest.approx(row.tops)
+
+
+def test_charts_are_valid_json_with_values(html: str) -> None:
+    found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)
+    assert found is not None
+    charts = json.loads(found[1])
+    assert set(charts) == {"roofline-cpu", "gain-cpu", "models", "grid-useful_mma", "grid-l2_traffic"}
+    assert all(len(trace["x"]) > 0 for chart in charts.values() for trace in chart["data"])
+
+
+def test_the_summary_fits_a_page(built: RunFolder) -> None:
+    summary = (built.path / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith("# immabench: synthetic-net\n")
+    assert len(summary.splitlines()) < 120
+    assert "plots/roofline_cpu.png" in summary
+
+
+def test_long_tables_are_cut_and_say_so() -> None:
+    table = Table("t", [Column("a|b", "text")])
+    for n in range(25):
+        table.add(text(f"x|{n}"))
+    shown = markdown_table(table)
+    assert "5 more in report.html" in shown
+    assert "x\\|0" in shown
+    with pytest.raises(ValueError, match="2 cells for 1 columns"):
+        table.add(text(1), text(2))
+
+
+def test_a_partial_run_is_reported_as_unfinished(run: RunFolder) -> None:
+    html = render_page(gather(run.rows(), {**run.meta, "finished_utc": None, "ceilings": None, "git": None}))
+    assert "not finished: rows so far" in html
+    assert "No ceiling was measured" in html
+
+
+def test_an_emulated_run_has_no_time_chart(tmp_path: Path, synthetic: ModuleType) -> None:
+    synthetic.write_run(tmp_path / "run", timed=False)
+    build_report(tmp_path / "run")
+    assert sorted(path.stem for path in (tmp_path / "run" / "plots").glob("*.png")) == PLOTS[:2]
+
+
+def test_a_run_without_rows_is_one_line(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "run")
+    with pytest.raises(RunFolderError, match="holds no row"):
+        build_report(tmp_path / "run")
+
+
+def test_an_unwritable_folder_is_one_line(run: RunFolder) -> None:
+    (run.path / "plots").write_text("in the way", encoding="utf-8")
+    with pytest.raises(RunFolderError, match="cannot write into"):
+        build_report(run.path)

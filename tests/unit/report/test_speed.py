@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from immabench.measure.run_folder import RunFolder
+from immabench.report.speed import int8_speedups, mean_speedup, speed_table, timings
+
+
+def test_speedup_is_fp32_time_over_own_time_of_the_same_shape(run: RunFolder) -> None:
+    rows = run.rows()
+    for one in timings(rows):
+        floats = [r for r in rows if r.a_type == "f32" and (r.m, r.n, r.k) == one.shape and r.time_us_median]
+        expected = None if one.row.a_type == "f32" else floats[0].time_us_median / one.microseconds
+        assert one.speedup == pytest.approx(expected)
+
+
+def test_failed_rows_are_never_compared(run: RunFolder) -> None:
+    timed = [row for row in run.rows() if row.time_us_median]
+    broken = [row.model_copy(update={"status": "incorrect"}) if row.a_type == "f32" else row for row in timed]
+    found = timings(broken)
+    assert {one.row.a_type for one in found} == {"bf16", "s8"}
+    assert all(one.speedup is None for one in found)
+    assert mean_speedup(found) is None
+
+
+def test_the_fastest_kernel_of_a_series_counts(run: RunFolder) -> None:
+    row = next(row for row in run.rows() if row.a_type == "s8" and row.time_us_median)
+    faster = row.model_copy(update={"kernel_id": "other", "time_us_median": row.time_us_median / 2})
+    (one,) = timings([row, faster])
+    assert one.row.kernel_id == "other"
+
+
+def test_the_table_has_a_unit_and_a_cell_for_every_timing(run: RunFolder) -> None:
+    found = timings(run.rows())
+    table = speed_table(found)
+    assert len(table.rows) == len(found) == 18
+    times = {column.title: column.unit for column in table.columns}
+    assert (times["time"], times["rate"], times["gain over fp32"]) == ("µs", "Gop/s", "×")
+    assert table.records()[0]["time (µs)"] == pytest.approx(found[0].microseconds)
+
+
+def test_constant_columns_that_may_go_are_dropped(run: RunFolder) -> None:
+    table = speed_table(timings(run.rows())).without_constant()
+    titles = [column.title for column in table.columns]
+    assert "suite" not in titles
+    assert "device" not in titles
+    assert "provider" in titles
+
+
+def test_int8_gains_are_sorted_from_the_slowest(run: RunFolder) -> None:
+    found = timings(run.rows())
+    gains = [one.speedup for one in int8_speedups(found, found[0].row.device)]
+    assert len(gains) == 6
+    assert gains == sorted(gains)
