@@ -1,0 +1,7 @@
+"""What the compiled kernels are made of: SASS facts, occupancy, and what each architecture's instructions become."""
+
+from __future__ import annotations
+
+from immabench.profile.facts import load_sass_facts
+
+__all__ = ["load_sass_facts"]

@@ -1,0 +1,40 @@
+"""Our fragment maps and shared-memory swizzles against CuTe's layouts, evaluated on the CPU."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.oracle
+
+MMA_SHAPES = ("m16n8k16.s8", "m16n8k32.s8", "m16n8k32.s4", "m16n8k64.s4", "m16n8k256.b1")
+MAPS = (
+    *(f"{shape} {operand}" for shape in MMA_SHAPES for operand in "ABC"),
+    *(f"ldmatrix.x{count}{trans}" for trans in ("", ".trans") for count in (1, 2, 4)),
+    *(f"swizzle {size}-byte rows" for size in (32, 64, 128, 256)),
+)
+
+
+@pytest.fixture(scope="module")
+def disagreements(
+    kernels_dir: Path, cutlass_include: Path, cuda_include: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """Map -> "0" and nothing, or the number of disagreements and the first of them."""
+    program = tmp_path_factory.mktemp("cute") / "cute_layouts"
+    headers = [cutlass_include, cuda_include, cuda_include / "cccl"]
+    includes = [f"-I{kernels_dir}", *(word for header in headers for word in ("-isystem", str(header)))]
+    source = Path(__file__).parent / "cute_layouts.cpp"
+    subprocess.run(["g++", "-std=c++20", "-O0", "-w", *includes, source, "-o", program], check=True)
+    lines = subprocess.run([program], capture_output=True, text=True, check=False).stdout.splitlines()
+    return dict(line.split("\t", 1) for line in lines)
+
+
+def test_every_map_is_compared(disagreements: dict[str, str]) -> None:
+    assert sorted(disagreements) == sorted(MAPS)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_map_agrees_with_cute(disagreements: dict[str, str], name: str) -> None:
+    assert disagreements[name] == "0\t"

@@ -1,0 +1,66 @@
+"""Our device primitives against CuTe's, compiled the same way and compared as machine code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from immabench.profile.sass import Instruction, parse_listing
+
+pytestmark = pytest.mark.oracle
+
+SOURCE = Path(__file__).parent / "primitives.cu"
+# sm_80 has every one of them natively; on sm_90a the 4-bit ones are routines, which must be the same too.
+ARCHITECTURES = ("sm_80", "sm_90a")
+# CuTe compiles the xor form to a trap on sm_90, where the hardware has lost it.
+ABSENT_IN_CUTE = {("sm_90a", "mma_m16n8k256_b1_xor")}
+# CuTe asks L2 to fetch 128 bytes for small copies too; ours, which serve ragged rows, ask for what they read.
+OMITTED_BY_US = {"copy_async_4": ".LTC128B", "copy_async_8": ".LTC128B"}
+
+
+def primitives() -> list[str]:
+    """Names of the pairs in primitives.cu."""
+    return re.findall(r"^(?:MMA|MMA_B1|LDMATRIX|COPY_ASYNC)\((\w+),", SOURCE.read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def functions(
+    request: pytest.FixtureRequest,
+    nvcc: Path,
+    nvdisasm: Path,
+    kernels_dir: Path,
+    cutlass_include: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, list[Instruction]]:
+    """SASS of every kernel in primitives.cu."""
+    cubin = tmp_path_factory.mktemp(request.param) / "primitives.cubin"
+    flags = ["-std=c++20", "-O3", "-w", "--expt-relaxed-constexpr", "-cubin", f"-arch={request.param}"]
+    includes = [f"-I{kernels_dir}", "-isystem", str(cutlass_include)]
+    subprocess.run([nvcc, *flags, *includes, SOURCE, "-o", cubin], check=True)
+    listing = subprocess.run([nvdisasm, "-json", cubin], capture_output=True, text=True, check=True).stdout
+    return parse_listing(listing)
+
+
+def normalised(code: list[Instruction]) -> list[str]:
+    """Instructions with registers and routine names replaced: what is computed, not where it is kept."""
+    text = (f"{line.predicate} {line.opcode} {line.operands}".strip() for line in code)
+    return [re.sub(r"\$__internal_\d+_", "", re.sub(r"\b(U?[RP])\d+\b", r"\1", line)) for line in text]
+
+
+@pytest.mark.parametrize("name", primitives())
+def test_same_machine_code_as_cute(
+    functions: dict[str, list[Instruction]], name: str, request: pytest.FixtureRequest
+) -> None:
+    if (request.node.callspec.params["functions"], name) in ABSENT_IN_CUTE:
+        pytest.skip("CuTe has no such atom on this architecture to compare with")
+    theirs = [line.replace(OMITTED_BY_US.get(name, ""), "") for line in normalised(functions[f"cute_{name}"])]
+    assert normalised(functions[f"ours_{name}"]) == theirs
+
+
+def test_the_comparison_sees_a_difference(functions: dict[str, list[Instruction]]) -> None:
+    ours = normalised(functions["ours_mma_m16n8k32_s8_s8"])
+    assert ours != normalised(functions["cute_mma_m16n8k32_s8_u8"])
+    assert ours != normalised(functions["cute_mma_m16n8k16_s8_s8"])

@@ -1,0 +1,75 @@
+"""What the compiled kernels must look like, on every architecture of this build."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from immabench.errors import MissingHardwareError
+from immabench.kernels import kernel_configs
+from immabench.profile import load_sass_facts
+
+native = pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+
+
+@pytest.fixture(scope="module")
+def facts() -> list[dict[str, Any]]:
+    try:
+        kernels: list[dict[str, Any]] = load_sass_facts()["kernels"]
+    except MissingHardwareError as error:
+        pytest.skip(str(error))
+    return kernels
+
+
+def names(kernels: list[dict[str, Any]]) -> list[str]:
+    return [f"{kernel['kernel_id']} {kernel['variant']} {kernel['arch']}" for kernel in kernels]
+
+
+def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None:
+    expected = {
+        (config.id, variant, arch)
+        for config in kernel_configs()
+        for variant in ("aligned", "ragged")
+        for arch in native.build_info()["architectures"]
+    }
+    assert {(kernel["kernel_id"], kernel["variant"], kernel["arch"]) for kernel in facts} == expected
+
+
+def test_threads_and_shared_memory_are_those_of_the_table(facts: list[dict[str, Any]]) -> None:
+    configs = {config.id: config for config in kernel_configs()}
+    for kernel in facts:
+        config = configs[kernel["kernel_id"]]
+        assert (kernel["threads"], kernel["dynamic_shared_bytes"]) == (config.threads, config.shared_bytes)
+
+
+def test_no_spills_and_no_local_memory(facts: list[dict[str, Any]]) -> None:
+    leaky = [kernel for kernel in facts if kernel["stack_bytes"] or kernel["local_loads"] or kernel["local_stores"]]
+    assert names(leaky) == []
+
+
+def test_no_calls(facts: list[dict[str, Any]]) -> None:
+    assert names([kernel for kernel in facts if kernel["calls"]]) == []
+
+
+def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]]) -> None:
+    assert names([kernel for kernel in facts if set(kernel["mma"]) != {"IMMA.16832.S8.S8"}]) == []
+
+
+def test_the_main_loop_is_found_with_all_its_multiplies(facts: list[dict[str, Any]]) -> None:
+    configs = {config.id: config for config in kernel_configs()}
+    for kernel in facts:
+        config = configs[kernel["kernel_id"]]
+        warp_m, warp_n = config.warp_tile
+        a_k_tile = warp_m // 16 * (warp_n // 8) * (config.block_tile[2] // 32)
+        multiplies = kernel["main_loop"]["mma"]["IMMA.16832.S8.S8"]
+        # The compiler may unroll the loop over K tiles.
+        assert multiplies % a_k_tile == 0, f"{multiplies} multiplies, {a_k_tile} a K tile"
+        assert kernel["main_loop"]["histogram"]["BAR"] == multiplies // a_k_tile
+
+
+def test_a_block_fits_where_the_kernel_is_said_to_run(facts: list[dict[str, Any]]) -> None:
+    configs = {config.id: config for config in kernel_configs()}
+    for kernel in facts:
+        runs = kernel["arch"] in configs[kernel["kernel_id"]].architectures
+        assert (kernel["occupancy"]["blocks_per_sm"] > 0) == runs, f"{kernel['kernel_id']} on {kernel['arch']}"

@@ -1,0 +1,147 @@
+"""Reading SASS, on a recorded disassembly of tests/tools/data/sample_kernels.cu."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from immabench.profile.families import kernel_name
+from immabench.profile.loops import natural_loops
+from immabench.profile.sass import Instruction, classify, describe_kernel, parse_listing, parse_resources
+
+DATA = Path(__file__).parent / "data"
+ALIGNED = "_Z14imma_s8_kernelI10ImmaConfigILi128ELi64ELi64ELi2ELi2ELi3EELb1EEvPKiPii"
+RAGGED = "_Z14imma_s8_kernelI10ImmaConfigILi16ELi128ELi64ELi1ELi4ELi2EELb0EEvPKiPii"
+HELPER = "_Z6helperPi"
+
+
+@pytest.fixture(scope="module")
+def listing() -> dict[str, list[Instruction]]:
+    return parse_listing((DATA / "sample_kernels.sm_80.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, dict[str, int]]:
+    return parse_resources((DATA / "sample_kernels.sm_80.resources.txt").read_text())
+
+
+def facts(symbol: str, listing: dict[str, list[Instruction]], resources: dict[str, dict[str, int]]) -> dict[str, Any]:
+    found = describe_kernel(symbol, "sm_80", listing[symbol], resources[symbol])
+    assert found is not None
+    return found
+
+
+def test_resources_of_every_function(resources: dict[str, dict[str, int]]) -> None:
+    assert set(resources) == {ALIGNED, RAGGED, HELPER}
+    assert (resources[RAGGED]["REG"], resources[RAGGED]["STACK"]) == (20, 128)
+
+
+def test_listing_has_addresses_predicates_and_operands(listing: dict[str, list[Instruction]]) -> None:
+    branch = next(line for line in listing[ALIGNED] if line.mnemonic == "BRA")
+    assert (branch.address, branch.predicate, branch.operands) == (0x60, "@!P0", "0x230")
+
+
+def test_clean_kernel(listing: dict[str, list[Instruction]], resources: dict[str, dict[str, int]]) -> None:
+    kernel = facts(ALIGNED, listing, resources)
+    assert kernel["kernel_id"] == "imma_s8s8s32_128x64x64_w2x2_s3_sm80"
+    assert kernel["variant"] == "aligned"
+    assert (kernel["threads"], kernel["dynamic_shared_bytes"]) == (128, 3 * (128 + 64) * 64)
+    assert (kernel["registers"], kernel["stack_bytes"], kernel["spills"], kernel["calls"]) == (18, 0, 0, 0)
+    assert kernel["mma"] == {"IMMA.16832.S8.S8": 3}
+
+
+def test_main_loop_is_the_innermost_one_with_multiplies(
+    listing: dict[str, list[Instruction]], resources: dict[str, dict[str, int]]
+) -> None:
+    loop = facts(ALIGNED, listing, resources)["main_loop"]
+    # 0x120 to 0x1f0, less the padding instruction that never runs
+    assert (loop["instructions"], loop["mma"]) == (13, {"IMMA.16832.S8.S8": 2})
+    assert loop["mix"] == {"integer and moves": 9, "matrix multiply": 2, "control flow": 1, "global memory": 1}
+
+
+def test_local_memory_is_seen(listing: dict[str, list[Instruction]], resources: dict[str, dict[str, int]]) -> None:
+    kernel = facts(RAGGED, listing, resources)
+    assert kernel["variant"] == "ragged"
+    assert (kernel["stack_bytes"], kernel["local_loads"], kernel["local_stores"]) == (128, 1, 1)
+    # Two stages of (16 + 128) x 64 bytes, more than the epilogue's 16 rows of 128 int32.
+    assert kernel["dynamic_shared_bytes"] == 18432
+
+
+def test_helpers_are_no_kernels(listing: dict[str, list[Instruction]]) -> None:
+    assert describe_kernel(HELPER, "sm_80", listing[HELPER], {}) is None
+
+
+def test_id_from_a_symbol_inside_namespaces() -> None:
+    config = "NS_10ImmaConfigILi16ELi64ELi128ELi1ELi4ELi5EEE"
+    symbol = f"_ZN9immabench4cuda14imma_s8_kernelI{config}Lb0EEEvNS0_16ImmaS8ParametersE"
+    name = kernel_name(symbol)
+    assert name is not None
+    assert (name.kernel_id, name.variant) == ("imma_s8s8s32_16x64x128_w1x4_s5_sm80", "ragged")
+
+
+def program(*lines: str) -> list[Instruction]:
+    """Instructions from "opcode operands" lines, an optional guard before."""
+    code = []
+    for index, line in enumerate(lines):
+        predicate, rest = line.split(" ", 1) if line.startswith("@") else ("", line)
+        opcode, _, operands = rest.partition(" ")
+        code.append(Instruction(16 * index, opcode, operands, predicate))
+    return code
+
+
+def test_blocks_moved_out_of_line_belong_to_their_loop() -> None:
+    code = program(
+        "MOV R0",  # 0x00
+        "IMMA R0",  # 0x10: head
+        "@P0 BRA 0x60",  # 0x20: to the block out of line
+        "IADD3 R0",  # 0x30
+        "@P1 BRA 0x10",  # 0x40
+        "EXIT",  # 0x50
+        "LDG R0",  # 0x60
+        "BRA 0x30",  # 0x70: back into the loop
+    )
+    assert natural_loops(code) == [{1, 2, 3, 4, 6, 7}]
+
+
+def test_divergent_threads_meet_again_inside_the_loop() -> None:
+    code = program(
+        "MOV R0",  # 0x00
+        "BSSY B0,0x50",  # 0x10: head
+        "@P0 BRA 0x70",  # 0x20
+        "IADD3 R0",  # 0x30
+        "BSYNC B0",  # 0x40
+        "@P1 BRA 0x10",  # 0x50
+        "EXIT",  # 0x60
+        "LDG R0",  # 0x70: out of line
+        "BSYNC B0",  # 0x80
+    )
+    assert natural_loops(code) == [{1, 2, 3, 4, 5, 7, 8}]
+
+
+def test_a_jump_whose_target_can_be_bypassed_is_no_loop() -> None:
+    code = program("@P0 BRA 0x20", "MOV R0", "IADD3 R0", "@P1 BRA 0x10", "EXIT")
+    assert natural_loops(code) == []
+
+
+@pytest.mark.parametrize(
+    ("mnemonic", "expected"),
+    [
+        ("IMMA", "matrix multiply"),
+        ("IGMMA", "matrix multiply"),
+        ("HFMA2", "floating point"),
+        ("LDSM", "matrix load"),
+        ("LDGSTS", "async copy"),
+        ("UTMALDG", "async copy"),
+        ("STS", "shared memory"),
+        ("STL", "local memory"),
+        ("BAR", "barrier"),
+        ("FMUL", "floating point"),
+        ("I2FP", "floating point"),
+        ("IMAD", "integer and moves"),
+        ("FLO", "integer and moves"),
+    ],
+)
+def test_classes(mnemonic: str, expected: str) -> None:
+    assert classify(mnemonic) == expected
