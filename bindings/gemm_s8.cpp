@@ -194,13 +194,13 @@ py::object illegal(const std::string& id, int m, int n, int k, const std::string
 void register_gemm_s8(py::module_& module) {
   using py::arg;
   module.def("kernels", &kernels, "Every compiled tile configuration.");
-  module.def("illegal_reason", &illegal, arg("id"), arg("m"), arg("n"), arg("k"), arg("output_type"),
+  module.def("illegal_reason", &illegal, arg("kernel_id"), arg("m"), arg("n"), arg("k"), arg("output_type"),
              "Why a kernel cannot compute a problem, or None.");
-  module.def("emulate_gemm_s8", &emulate, arg("id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
+  module.def("emulate_gemm_s8", &emulate, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
              arg("row_scale") = py::none(), arg("col_scale") = py::none(), arg("bias") = py::none(), arg("order") = "forward",
              arg("seed") = 0, arg("check") = true, arg("count") = true, arg("threads") = 0, arg("max_hazards") = 16,
              "Runs a kernel on the emulated machine; fills `out` and returns hazards and counts.");
-  module.def("launch_gemm_s8", &launch, arg("id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
+  module.def("launch_gemm_s8", &launch, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
              arg("row_scale") = py::none(), arg("col_scale") = py::none(), arg("bias") = py::none(), arg("stream") = 0,
              "Launches a kernel on the operands' GPU and the given stream; returns at once.");
 }

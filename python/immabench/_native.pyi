@@ -10,16 +10,16 @@ def build_info() -> dict[str, Any]:
     """`version`, `cuda`, `cuda_version` (or None), `architectures` (["sm_80", ...]), `compiler`, `simd`."""
 
 def cuda_devices() -> dict[str, Any]:
-    """`status` (a cudaError_t, 0 when usable), `error`, and `devices`: name, compute capability, SMs, L2, memory, clock."""
+    """`status` (a cudaError_t, 0 when usable), `error`, `devices`: name, capability, SMs, L2, memory, clock."""
 
 def kernels() -> list[dict[str, Any]]:
     """Every compiled tile configuration, as `immabench.kernels.KernelConfig` holds it."""
 
-def illegal_reason(id: str, m: int, n: int, k: int, output_type: str) -> str | None:
-    """Why kernel `id` cannot compute an M x N x K problem, or None."""
+def illegal_reason(kernel_id: str, m: int, n: int, k: int, output_type: str) -> str | None:
+    """Why a kernel cannot compute an M x N x K problem, or None."""
 
 def emulate_gemm_s8(
-    id: str,
+    kernel_id: str,
     a: Any,
     b: Any,
     out: Any,
@@ -37,12 +37,12 @@ def emulate_gemm_s8(
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a int8 [M, K], b int8 [N, K], out [M, N]; scales float32 [1] or [M] / [N], bias [N].
 
-    Fills `out` and returns `hazards`, `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 outputs may be
-    uint16 arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile.
+    Fills `out` and returns `hazards`, `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 outputs may
+    be uint16 arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile.
     """
 
 def launch_gemm_s8(
-    id: str,
+    kernel_id: str,
     a: Any,
     b: Any,
     out: Any,

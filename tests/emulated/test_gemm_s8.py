@@ -1,4 +1,4 @@
-"""The hand-written INT8 GEMM on the emulated machine: exact everywhere, and ideal in its memory transactions where aligned."""
+"""The hand-written INT8 GEMM on the emulated machine: exact everywhere, ideal in its transactions where aligned."""
 
 from __future__ import annotations
 
@@ -130,7 +130,10 @@ OUT = np.zeros((4, 8), np.float32)
         ({"out": OUT.T.copy()}, "operand 'out' has shape \\[8, 4\\] where \\[4, 8\\]"),
         ({"out": OUT.astype(np.float16)}, "operand 'out' holds float16 where float32"),
         ({"output_type": "f64"}, "output type 'f64' is unknown"),
-        ({"output_type": "s32", "out": OUT.astype(np.int32), "bias": np.ones(8, np.float32)}, "'bias' is given for int32"),
+        (
+            {"output_type": "s32", "out": OUT.astype(np.int32), "bias": np.ones(8, np.float32)},
+            "'bias' is given for int32",
+        ),
         ({"row_scale": np.ones(3, np.float32)}, "operand 'row_scale' has shape \\[3\\] where \\[4\\]"),
         ({"col_scale": np.ones(8)}, "operand 'col_scale' holds an unsupported type where float32"),
         ({"col_scale": np.full(8, np.nan, np.float32)}, "operand 'col_scale' holds -?nan at index 0"),

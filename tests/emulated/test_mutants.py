@@ -1,7 +1,7 @@
-"""Mutation tests of the real kernel: each classic mistake, put into its source, must be noticed by the emulated machine.
+"""Mutation tests of the real kernel: each classic mistake, put into its source, must be noticed by the machine.
 
-Some mistakes leave every output right (a race that happens to go well, an access just past an operand, a bank conflict);
-those are the ones a comparison of results cannot find.
+Some mistakes leave every output right (a race that happens to go well, an access just past an operand, a bank
+conflict); those are the ones a comparison of results cannot find.
 """
 
 from __future__ import annotations
@@ -154,7 +154,19 @@ def run_mutant(kernels: Path, machine: list[Path], folder: Path) -> list[dict[st
     """What each of the three orders found, by name."""
     program = folder / "mutant"
     source = Path(__file__).with_name("mutant.cpp")
-    command = ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-I", kernels, source, *machine, "-pthread", "-o", program]
+    command = [
+        "g++",
+        "-std=c++20",
+        "-O1",
+        "-ffp-contract=off",
+        "-I",
+        kernels,
+        source,
+        *machine,
+        "-pthread",
+        "-o",
+        program,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     lines = subprocess.run([program], check=True, capture_output=True, text=True, timeout=120).stdout.splitlines()
     return [dict(item.split("=") for item in line.split()) for line in lines]

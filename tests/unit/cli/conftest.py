@@ -25,9 +25,7 @@ class Result:
 
 
 @pytest.fixture
-def run(
-    fake_native: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Result]:
+def run(fake_native: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     """`run("list", "kernels")`: the whole `main`, on the fake native module."""
     from immabench.cli import main
 
