@@ -112,14 +112,21 @@ struct Call {
   }
 };
 
-// Only where it can be looked at without waiting for a GPU.
-void expect_valid_scales(const Operand& scale) {
-  const auto* values = reinterpret_cast<const float*>(scale.address());
-  for (std::int64_t i = 0; i < scale.elements(); ++i) {
-    if (!(values[i] > 0) || std::isinf(values[i])) {
-      scale.reject("holds " + std::to_string(values[i]) + " at index " + std::to_string(i), "scales are positive and finite");
-    }
+// The values of an epilogue vector, looked at only where that means no waiting for a GPU.
+template <class IsValid>
+void expect_values(const std::optional<Operand>& vector, IsValid&& is_valid, const char* rule) {
+  if (!vector) return;
+  const auto* values = reinterpret_cast<const float*>(vector->address());
+  for (std::int64_t i = 0; i < vector->elements(); ++i) {
+    if (!is_valid(values[i])) vector->reject("holds " + std::to_string(values[i]) + " at index " + std::to_string(i), rule);
   }
+}
+
+void expect_valid_epilogue(const Call& call) {
+  const auto is_scale = [](float value) { return value > 0 && std::isfinite(value); };
+  expect_values(call.row_scale, is_scale, "scales are positive and finite");
+  expect_values(call.col_scale, is_scale, "scales are positive and finite");
+  expect_values(call.bias, [](float value) { return std::isfinite(value); }, "bias is finite");
 }
 
 py::dict emulate(const std::string& id, const py::object& a, const py::object& b, const py::object& out,
@@ -130,8 +137,7 @@ py::dict emulate(const std::string& id, const py::object& a, const py::object& b
   const simt::host::Options options = make_options(order, seed, check, count, threads, max_hazards);
   const Call call(kernel, a, b, out, output_type, row_scale, col_scale, bias);
   if (call.a.place().cuda) call.a.reject("is on a CUDA device", "emulation needs CPU tensors; launch_gemm_s8 runs on the GPU");
-  if (call.row_scale) expect_valid_scales(*call.row_scale);
-  if (call.col_scale) expect_valid_scales(*call.col_scale);
+  expect_valid_epilogue(call);
 
   simt::host::GlobalMemory memory;
   for (const Operand* input : call.inputs()) {

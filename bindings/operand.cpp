@@ -91,6 +91,9 @@ Operand::Operand(const std::string& name, const py::object& object) : name_(name
   }
   if (!is_contiguous(tensor))
     reject("is not contiguous", "pass a contiguous copy (tensor.contiguous(), numpy.ascontiguousarray)");
+  if (element_bytes_ && address_ % element_bytes_)
+    reject("starts at an address that is no multiple of its " + std::to_string(element_bytes_) + " bytes an element",
+           "pass a copy");
 }
 
 std::int64_t Operand::elements() const {

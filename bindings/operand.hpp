@@ -20,7 +20,8 @@ struct Place {
 // A borrowed tensor; what it views lives as long as this object.
 class Operand {
  public:
-  // Raises ValueError, naming the operand, when `object` is not a tensor on a CPU or a CUDA device in C order.
+  // Raises ValueError, naming the operand, when `object` is not an aligned tensor on a CPU or a CUDA device in
+  // C order.
   Operand(const std::string& name, const pybind11::object& object);
 
   const std::string& name() const { return name_; }

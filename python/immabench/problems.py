@@ -20,6 +20,9 @@ OPERAND_TYPES = ("s8", "f32", "f16", "bf16")
 OUTPUT_TYPES = ("s32", "f32", "f16", "bf16")
 SCALE_KINDS = ("none", "tensor", "vector")
 
+MAX_SIZE = 2**31 - 1
+"""Largest M, N or K: kernels count them in 32 bits."""
+
 MAX_K_S8 = (2**31 - 1) // 128**2
 """Largest K for which K products of -128 * -128 still fit int32: 131071."""
 
@@ -28,7 +31,7 @@ _SCALE_LETTER = {"tensor": "t", "vector": "v"}
 
 @dataclass(frozen=True)
 class Problem:
-    """One GEMM. Raises UsageError for sizes below 1, unknown types, K that overflows int32, scaled integer output."""
+    """One GEMM. Raises UsageError for sizes out of range, unknown types, K that overflows int32, scaled integer output."""
 
     m: int
     n: int
@@ -58,6 +61,8 @@ class Problem:
             size = getattr(self, name)
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise UsageError(f"{name.upper()}={size!r} is not a size", "M, N and K are whole numbers of at least 1")
+            if size > MAX_SIZE:
+                raise UsageError(f"{name.upper()}={size} is too large", f"M, N and K go up to {MAX_SIZE}")
 
     def _check_types(self) -> None:
         _check_member("a_type", self.a_type, OPERAND_TYPES)

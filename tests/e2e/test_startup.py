@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -19,9 +19,9 @@ LIMITS_SECONDS = {
 
 @pytest.mark.parametrize("name", list(LIMITS_SECONDS))
 def test_startup_time(name: str) -> None:
-    """The fastest of several starts: on a machine with other work the rest measures that work."""
+    """In processor time, the least of several starts: wall time on a machine with other work measures that work."""
     command, limit = LIMITS_SECONDS[name]
-    assert min(_seconds(command) for _ in range(5)) <= limit
+    assert min(_processor_seconds(command) for _ in range(3)) <= limit
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,8 @@ def test_lazy_names_resolve() -> None:
         _ = immabench.nothing
 
 
-def _seconds(command: list[str]) -> float:
-    start = time.perf_counter()
+def _processor_seconds(command: list[str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

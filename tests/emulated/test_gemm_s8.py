@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes
 from immabench.numerics import compare_exact, gemm_reference
 from immabench.operands import Operands, make_operands, poisoned_output
 from immabench.problems import Problem
+from immabench.providers.handwritten import describe_hazard
 
 CONFIGS = kernel_configs()
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
@@ -140,6 +143,8 @@ OUT = np.zeros((4, 8), np.float32)
         ({"row_scale": np.array([-1], np.float32)}, "operand 'row_scale' holds -1.0"),
         ({"row_scale": np.array([0], np.float32)}, "scales are positive and finite"),
         ({"row_scale": np.array([np.inf], np.float32)}, "scales are positive and finite"),
+        ({"bias": np.array([0, 1, 2, np.inf, 0, 0, 0, 0], np.float32)}, "operand 'bias' holds inf at index 3"),
+        ({"bias": np.full(33, 0, np.uint8)[1:].view(np.float32)}, "operand 'bias' starts at an address"),
         ({"order": "sideways"}, "order 'sideways' is unknown"),
         ({"a": np.ones((4, 131072), np.int8), "b": np.ones((8, 131072), np.int8)}, "K=131072 exceeds 131071"),
     ],
@@ -149,6 +154,20 @@ def test_bad_operands_are_named_in_one_line(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         _native.emulate_gemm_s8(CONFIGS[0].id, **call)
     assert "\n" not in str(error.value)
+
+
+def test_hazards_reach_the_verdict_in_one_line() -> None:
+    """The kernel has none to show, so the operands make one: the output lies in the memory of an input."""
+    memory = np.ones(4 * 8 * 4, np.int8)
+    out = memory.view(np.int32).reshape(4, 8)
+    report = _native.emulate_gemm_s8(CONFIGS[0].id, memory[:64].reshape(4, 16), B, out, output_type="s32")
+    assert report["hazard_total"] > 0
+    hazard = report["hazards"][0]
+    assert (hazard["kind"], hazard["block"]) == ("global-out-of-bounds", 0)
+    assert re.fullmatch(
+        r"global-out-of-bounds at kernels/parts/epilogue\.cuh:\d+, block 0, thread \d+: store of \d+ global bytes .*",
+        describe_hazard(hazard),
+    )
 
 
 def test_unknown_kernels_are_key_errors() -> None:

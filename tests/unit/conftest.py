@@ -49,10 +49,12 @@ class FakeNative(ModuleType):
     def kernels(self) -> list[dict[str, Any]]:
         return [_kernel(name, *tile) for name, tile in TILES.items()]
 
-    def illegal_reason(self, id: str, m: int, n: int, k: int, output_type: str) -> str | None:  # noqa: A002
-        return self.illegal.get(id)
+    def illegal_reason(self, kernel_id: str, m: int, n: int, k: int, output_type: str) -> str | None:
+        return self.illegal.get(kernel_id)
 
-    def emulate_gemm_s8(self, id: str, a: Any, b: Any, out: Any, *, output_type: str, **options: Any) -> dict[str, Any]:  # noqa: A002
+    def emulate_gemm_s8(
+        self, kernel_id: str, a: Any, b: Any, out: Any, *, output_type: str, **options: Any
+    ) -> dict[str, Any]:
         from immabench.numerics import round_to
 
         self.orders_seen.append(options["order"])
@@ -62,7 +64,7 @@ class FakeNative(ModuleType):
             value = value if factor is None else value * factor
         value = value if options["bias"] is None else value + options["bias"]
         out[...] = total.astype(np.int32) if output_type == "s32" else round_to(output_type, value)
-        if id in self.corrupt:
+        if kernel_id in self.corrupt:
             out.reshape(-1)[-1] = 0 if out.reshape(-1)[-1] else 1
         hazards = [HAZARD] if options["order"] in self.hazard_orders else []
         return {
@@ -76,7 +78,7 @@ class FakeNative(ModuleType):
         }
 
 
-HAZARD = {"kind": "race", "detail": "two writes", "file": "gemm.cuh", "line": 7, "block": [0, 0, 0], "thread": 3}
+HAZARD = {"kind": "race", "detail": "two writes", "file": "gemm.cuh", "line": 7, "block": 5, "thread": 3}
 _MEMORY = {"requests": 4, "bytes": 2048, "ideal": 16}
 COUNTS = {
     "mma": 8,

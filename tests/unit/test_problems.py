@@ -62,6 +62,7 @@ def test_largest_k_fits_int32_and_the_next_does_not() -> None:
     ("values", "message"),
     [
         ({"m": 0}, "M=0 is not a size"),
+        ({"n": 2**31}, "N=2147483648 is too large"),
         ({"n": -1}, "N=-1"),
         ({"k": 1.5}, "K=1.5"),
         ({"k": True}, "K=True"),

@@ -308,24 +308,11 @@ bool Block::access_global(Operation operation, std::uint64_t address, std::uint3
     add_hazard(HazardKind::kMisaligned, "global access of " + std::to_string(alignment) + " bytes", site);
     return false;
   }
-  if (!options_.check) return true;
-  const bool writes = operation == Operation::kGlobalStore;
-  const auto verdict = writes ? memory_->write(address, bytes, index_) : memory_->read(address, bytes, index_);
-  switch (verdict) {
-    case GlobalMemory::Verdict::kOk: return true;
-    case GlobalMemory::Verdict::kOutOfBounds:
-      add_hazard(HazardKind::kGlobalOutOfBounds,
-                 std::string(writes ? "store" : "load") + " of " + std::to_string(bytes) + " bytes", site);
-      return false;
-    case GlobalMemory::Verdict::kUninitialised:
-      add_hazard(HazardKind::kUninitialisedRead, "global bytes that no thread wrote", site);
-      return true;
-    case GlobalMemory::Verdict::kRace:
-      add_hazard(HazardKind::kRace, std::string(writes ? "store to" : "load from") + " global bytes that another block wrote",
-                 site);
-      return true;
+  switch (operation) {
+    case Operation::kGlobalLoad: return judge_global(GlobalMemory::Touch::kReadOnlyLoad, "load", address, bytes, site);
+    case Operation::kGlobalStore: return judge_global(GlobalMemory::Touch::kStore, "store", address, bytes, site);
+    default: return judge_global(GlobalMemory::Touch::kLoad, "asynchronous copy", address, bytes, site);
   }
-  return true;
 }
 
 bool Block::update_global(std::uint64_t address, std::uint32_t bytes, const Site& site) {
@@ -333,9 +320,29 @@ bool Block::update_global(std::uint64_t address, std::uint32_t bytes, const Site
     add_hazard(HazardKind::kMisaligned, "atomic of " + std::to_string(bytes) + " bytes", site);
     return false;
   }
-  if (memory_->update_atomically(address, bytes) == GlobalMemory::Verdict::kOk) return true;
-  add_hazard(HazardKind::kGlobalOutOfBounds, "atomic outside memory that holds data and may be written", site);
-  return false;
+  return judge_global(GlobalMemory::Touch::kAtomic, "atomic", address, bytes, site);
+}
+
+bool Block::judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
+                         const Site& site) {
+  if (!options_.check) return true;
+  const std::string access = std::string(action) + " of " + std::to_string(bytes) + " global bytes ";
+  switch (memory_->touch(touch, address, bytes, index_)) {
+    case GlobalMemory::Verdict::kOk: return true;
+    case GlobalMemory::Verdict::kOutOfBounds:
+      add_hazard(HazardKind::kGlobalOutOfBounds, access + "outside what it may touch", site);
+      return false;
+    case GlobalMemory::Verdict::kUninitialised:
+      add_hazard(HazardKind::kUninitialisedRead, access + "that no thread wrote", site);
+      return true;
+    case GlobalMemory::Verdict::kReadOnlyPath:
+      add_hazard(HazardKind::kReadOnlyPath, access + "that one launch both writes and loads through the read-only path", site);
+      return true;
+    case GlobalMemory::Verdict::kRace:
+      add_hazard(HazardKind::kRace, access + "not ordered after an access by another block", site);
+      return true;
+  }
+  return true;
 }
 
 void Block::record(Operation operation, std::uint64_t address, std::uint32_t bytes, const Site& site) {

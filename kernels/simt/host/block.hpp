@@ -135,6 +135,8 @@ class Block {
   [[noreturn]] void diverge(const Meeting& meeting);
   void report_stuck();
   bool within_shared(std::uint32_t address, std::uint32_t bytes, const Site& site, std::uint32_t thread);
+  bool judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
+                    const Site& site);
   void judge_shared(SharedMemory::Verdict verdict, bool writes, const Site& site, std::uint32_t thread);
   void unwind();
   std::uint32_t random();

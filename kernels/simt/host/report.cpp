@@ -9,6 +9,7 @@ const char* name(HazardKind kind) {
                                            "read-in-flight",
                                            "write-in-flight",
                                            "uninitialised-read",
+                                           "read-only-path",
                                            "shared-out-of-bounds",
                                            "global-out-of-bounds",
                                            "misaligned",

@@ -37,6 +37,7 @@ enum class HazardKind : std::uint8_t {
   kReadInFlight,
   kWriteInFlight,
   kUninitialisedRead,
+  kReadOnlyPath,
   kSharedOutOfBounds,
   kGlobalOutOfBounds,
   kMisaligned,
@@ -52,7 +53,7 @@ struct Hazard {
   HazardKind kind;
   std::string detail;
   Site site;
-  std::uint64_t block;  // linear index within the grid
+  std::uint64_t block;  // linear index within the grid, x first
   std::uint32_t thread;
 };
 

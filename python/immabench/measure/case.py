@@ -183,12 +183,9 @@ def impossible_reason(problem: Problem, time_us: float, peak_tops: float | None)
 
 @contextmanager
 def nvtx_range(name: str) -> Iterator[None]:
-    """An NVTX range around launches, so that ncu and nsys select by row id; nothing where nvtx is not installed."""
-    try:
-        import nvtx
-    except ImportError:
-        yield
-        return
+    """An NVTX range around launches, so that ncu and nsys select by row id."""
+    import nvtx
+
     with nvtx.annotate(name):
         yield
 

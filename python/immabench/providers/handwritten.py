@@ -77,7 +77,8 @@ class EmulatedLaunch:
     def _hazards(self) -> str:
         if self.emulation is None or not self.emulation.hazard_total:
             return ""
-        return f"{self.emulation.hazard_total} hazards, first: {describe_hazard(self.emulation.hazards[0])}"
+        total = self.emulation.hazard_total
+        return f"{total} hazard{'s' if total > 1 else ''}, first: {describe_hazard(self.emulation.hazards[0])}"
 
 
 class CudaLaunch:
@@ -170,6 +171,6 @@ def _absent_on(config: KernelConfig, gpu: dict[str, Any] | None) -> str | None:
 
 
 def describe_hazard(hazard: dict[str, Any]) -> str:
-    """A hazard in one line: kind, detail, place, block and thread."""
+    """A hazard in one line: kind, place, block (linear index in the grid), thread and detail."""
     place = f"{hazard['file']}:{hazard['line']}"
-    return f"{hazard['kind']} at {place}, block {tuple(hazard['block'])}, thread {hazard['thread']}: {hazard['detail']}"
+    return f"{hazard['kind']} at {place}, block {hazard['block']}, thread {hazard['thread']}: {hazard['detail']}"

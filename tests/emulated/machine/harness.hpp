@@ -56,23 +56,42 @@ constexpr Order kOrders[] = {Order::kForward, Order::kReverse, Order::kRandom};
 
 using Kernel = std::function<void()>;
 
+struct Allocation {
+  const void* begin;
+  std::size_t bytes;
+  simt::host::Access access;
+};
+template <class T>
+Allocation input(const T& object) {
+  return {&object, sizeof object, simt::host::Access::kRead};
+}
+template <class T>
+Allocation output(const T& object) {
+  return {&object, sizeof object, simt::host::Access::kWrite};
+}
+template <class T>
+Allocation input_and_output(const T& object) {
+  return {&object, sizeof object, simt::host::Access::kReadWrite};
+}
+
 struct Setup {
   u32 threads = 32;
   u32 shared_bytes = 4096;
   u32 blocks = 1;
-  simt::host::GlobalMemory* memory = nullptr;
+  std::vector<Allocation> memory = {};  // anew for each run: what one did to its bytes is nothing to the next
   std::size_t max_hazards = 4096;
 };
 
 inline Report run(const Setup& setup, const Kernel& kernel, Order order = Order::kForward, int os_threads = 1) {
-  simt::host::GlobalMemory none;
+  simt::host::GlobalMemory memory;
+  for (const Allocation& allocation : setup.memory) memory.add(allocation.begin, allocation.bytes, allocation.access);
   simt::host::Options options;
   options.order = order;
   options.seed = 7;
   options.threads = os_threads;
   options.max_hazards = setup.max_hazards;
   const simt::host::LaunchShape shape{{setup.blocks}, setup.threads, setup.shared_bytes};
-  return simt::host::launch(shape, setup.memory ? *setup.memory : none, options, kernel);
+  return simt::host::launch(shape, memory, options, kernel);
 }
 
 inline std::string describe(const Report& report) {

@@ -3,7 +3,6 @@
 
 using namespace machine_tests;
 using simt::host::Access;
-using simt::host::GlobalMemory;
 
 namespace {
 
@@ -103,9 +102,7 @@ CASE(atomics_of_all_threads_add_up) {
 
 CASE(read_of_bytes_in_flight) {
   static Bytes16 source[32];
-  GlobalMemory memory;
-  memory.add(source, sizeof source, Access::kRead);
-  expect_bug_and_clean_twin(HazardKind::kReadInFlight, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+  expect_bug_and_clean_twin(HazardKind::kReadInFlight, (Setup{.memory = {input(source)}}), [](bool buggy, int& line) {
     const u32 mine = simt::shared_base() + 16 * thread();
     simt::copy_async<16>(mine, global(source) + thread(), 16);
     simt::copy_async_commit();
@@ -123,9 +120,7 @@ CASE(read_of_bytes_in_flight) {
 
 CASE(write_to_bytes_in_flight) {
   static Bytes16 source[32];
-  GlobalMemory memory;
-  memory.add(source, sizeof source, Access::kRead);
-  expect_bug_and_clean_twin(HazardKind::kWriteInFlight, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+  expect_bug_and_clean_twin(HazardKind::kWriteInFlight, (Setup{.memory = {input(source)}}), [](bool buggy, int& line) {
     const u32 mine = simt::shared_base() + 16 * thread();
     simt::copy_async<16>(mine, global(source) + thread(), 16);
     simt::copy_async_commit();
@@ -137,9 +132,7 @@ CASE(write_to_bytes_in_flight) {
 
 CASE(landed_copy_needs_a_barrier_for_other_warps) {
   static Bytes16 source[64];
-  GlobalMemory memory;
-  memory.add(source, sizeof source, Access::kRead);
-  expect_bug_and_clean_twin(HazardKind::kRace, (Setup{.threads = 64, .memory = &memory}), [](bool buggy, int& line) {
+  expect_bug_and_clean_twin(HazardKind::kRace, (Setup{.threads = 64, .memory = {input(source)}}), [](bool buggy, int& line) {
     const u32 base = simt::shared_base();
     simt::copy_async<16>(base + 16 * thread(), global(source) + thread(), 16);
     simt::copy_async_commit();
@@ -151,9 +144,7 @@ CASE(landed_copy_needs_a_barrier_for_other_warps) {
 
 CASE(copy_still_in_flight_at_exit) {
   static Bytes16 source[32];
-  GlobalMemory memory;
-  memory.add(source, sizeof source, Access::kRead);
-  expect_bug_and_clean_twin(HazardKind::kCopyAtExit, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+  expect_bug_and_clean_twin(HazardKind::kCopyAtExit, (Setup{.memory = {input(source)}}), [](bool buggy, int& line) {
     MARK(line), simt::copy_async<16>(simt::shared_base() + 16 * thread(), global(source) + thread(), 16);
     simt::copy_async_commit();
     if (!buggy) simt::copy_async_wait<0>();
@@ -163,10 +154,8 @@ CASE(copy_still_in_flight_at_exit) {
 CASE(copies_land_late_and_zero_fill) {
   static Bytes16 source[32];
   for (u32 i = 0; i < 32; ++i) source[i] = {{i, i + 100, i + 200, i + 300}};
-  GlobalMemory memory;
-  memory.add(source, sizeof source, Access::kRead);
   static u32 first[32], last[32];
-  expect_clean({.memory = &memory}, [] {
+  expect_clean({.memory = {input(source)}}, [] {
     const u32 mine = simt::shared_base() + 16 * thread();
     simt::copy_async<16>(mine, global(source) + thread(), 8);
     simt::copy_async_commit();
@@ -191,16 +180,18 @@ CASE(uninitialised_shared_read) {
 
 CASE(uninitialised_global_read) {
   static u32 out[32];
-  for (const bool buggy : {true, false}) {
-    GlobalMemory memory;
-    memory.add(out, sizeof out, Access::kWrite);
-    const Report report = run({.memory = &memory}, [&] {
-      if (!buggy) simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(out + thread())}, thread());
-      simt::load_global(global(out) + thread());
-    });
-    CHECK_EQUAL(report.has(HazardKind::kUninitialisedRead), buggy);
-    CHECK_EQUAL(report.clean(), !buggy);
-  }
+  const auto kernel = [](int& line) { MARK(line), simt::load_global(global(out) + thread()); };
+  int line = 0;
+  expect_caught(HazardKind::kUninitialisedRead, line, {.memory = {output(out)}}, [&] { kernel(line); }, __LINE__);
+  expect_clean({.memory = {input_and_output(out)}}, [&] { kernel(line); });
+}
+
+CASE(uninitialised_global_atomic) {
+  static simt::i32 out[32];
+  const auto kernel = [](int& line) { MARK(line), simt::atomic_add_global(global(out) + thread(), 1); };
+  int line = 0;
+  expect_caught(HazardKind::kUninitialisedRead, line, {.memory = {output(out)}}, [&] { kernel(line); }, __LINE__);
+  expect_clean({.memory = {input_and_output(out)}}, [&] { kernel(line); });
 }
 
 CASE(shared_access_past_the_end) {
@@ -217,34 +208,36 @@ CASE(shared_access_without_the_base) {
 
 CASE(global_load_past_the_end) {
   static u32 in[32];
-  GlobalMemory memory;
-  memory.add(in, sizeof in, Access::kRead);
-  expect_bug_and_clean_twin(HazardKind::kGlobalOutOfBounds, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+  expect_bug_and_clean_twin(HazardKind::kGlobalOutOfBounds, (Setup{.memory = {input(in)}}), [](bool buggy, int& line) {
     MARK(line), simt::load_global(global(in) + thread() + (buggy ? 1 : 0));
   });
 }
 
 CASE(asynchronous_copy_past_the_end) {
-  static Bytes16 in[32];
-  GlobalMemory memory;
-  memory.add(in, sizeof in - 4, Access::kRead);  // the last row is three words
-  expect_bug_and_clean_twin(HazardKind::kGlobalOutOfBounds, (Setup{.memory = &memory}), [](bool buggy, int& line) {
-    const int valid = !buggy && thread() == 31 ? 12 : 16;
-    MARK(line), simt::copy_async<16>(simt::shared_base() + 16 * thread(), global(in) + thread(), valid);
-    simt::copy_async_commit();
-    simt::copy_async_wait<0>();
-  });
+  static Bytes16 in[32];  // and the last one has three words only
+  expect_bug_and_clean_twin(
+      HazardKind::kGlobalOutOfBounds, (Setup{.memory = {{in, sizeof in - 4, Access::kRead}}}), [](bool buggy, int& line) {
+        const int valid = !buggy && thread() == 31 ? 12 : 16;
+        MARK(line), simt::copy_async<16>(simt::shared_base() + 16 * thread(), global(in) + thread(), valid);
+        simt::copy_async_commit();
+        simt::copy_async_wait<0>();
+      });
 }
 
 CASE(store_to_an_input) {
   static u32 buffer[32];
-  for (const bool buggy : {true, false}) {
-    GlobalMemory memory;
-    memory.add(buffer, sizeof buffer, buggy ? Access::kRead : Access::kWrite);
-    const Report report = run(
-        {.memory = &memory}, [] { simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(buffer + thread())}, 1u); });
-    CHECK_EQUAL(report.has(HazardKind::kGlobalOutOfBounds), buggy);
-  }
+  const auto kernel = [](int& line) { MARK(line), simt::store_global(global(buffer) + thread(), 1u); };
+  int line = 0;
+  expect_caught(HazardKind::kGlobalOutOfBounds, line, {.memory = {input(buffer)}}, [&] { kernel(line); }, __LINE__);
+  expect_clean({.memory = {output(buffer)}}, [&] { kernel(line); });
+}
+
+CASE(atomic_on_an_input) {
+  static simt::i32 buffer[32];
+  const auto kernel = [](int& line) { MARK(line), simt::atomic_add_global(global(buffer) + thread(), 1); };
+  int line = 0;
+  expect_caught(HazardKind::kGlobalOutOfBounds, line, {.memory = {input(buffer)}}, [&] { kernel(line); }, __LINE__);
+  expect_clean({.memory = {input_and_output(buffer)}}, [&] { kernel(line); });
 }
 
 CASE(misaligned_shared_access) {
@@ -255,27 +248,90 @@ CASE(misaligned_shared_access) {
 
 CASE(misaligned_global_access) {
   static Bytes16 in[33];
-  GlobalMemory memory;
-  memory.add(in, sizeof in, Access::kRead);
-  expect_bug_and_clean_twin(HazardKind::kMisaligned, (Setup{.memory = &memory}), [](bool buggy, int& line) {
+  expect_bug_and_clean_twin(HazardKind::kMisaligned, (Setup{.memory = {input(in)}}), [](bool buggy, int& line) {
     const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(in + thread()) + (buggy ? 4 : 0)};
     MARK(line), simt::load_global(p);
   });
 }
 
-// ---- blocks against each other
+// ---- the read-only path
 
-CASE(two_blocks_write_the_same_bytes) {
+CASE(read_only_load_of_what_the_launch_stored) {
   static u32 out[64];
-  for (const bool buggy : {true, false}) {
-    GlobalMemory memory;
-    memory.add(out, sizeof out, Access::kWrite);
-    const Report report = run({.blocks = 2, .memory = &memory}, [&] {
-      const u32 index = thread() + (buggy ? 0 : 32 * simt::block_index_x());
-      simt::store_global(simt::Global<u32>{reinterpret_cast<simt::u64>(out + index)}, thread());
-    });
-    CHECK_EQUAL(report.has(HazardKind::kRace), buggy);
-    CHECK_EQUAL(report.clean(), !buggy);
+  expect_bug_and_clean_twin(HazardKind::kReadOnlyPath, Setup{.memory = {input_and_output(out)}}, [](bool buggy, int& line) {
+    simt::store_global(global(out) + thread(), 1u);
+    MARK(line), simt::load_global(global(out) + thread() + (buggy ? 0 : 32));
+  });
+}
+
+CASE(store_to_what_the_launch_loaded_by_the_read_only_path) {
+  static u32 out[64];
+  expect_bug_and_clean_twin(HazardKind::kReadOnlyPath, Setup{.memory = {input_and_output(out)}}, [](bool buggy, int& line) {
+    simt::load_global(global(out) + thread());
+    MARK(line), simt::store_global(global(out) + thread() + (buggy ? 0 : 32), 1u);
+  });
+}
+
+CASE(atomic_on_what_the_launch_loaded_by_the_read_only_path) {
+  static simt::i32 out[64];
+  expect_bug_and_clean_twin(HazardKind::kReadOnlyPath, Setup{.memory = {input_and_output(out)}}, [](bool buggy, int& line) {
+    simt::load_global(global(out) + thread());
+    MARK(line), simt::atomic_add_global(global(out) + thread() + (buggy ? 0 : 32), 1);
+  });
+}
+
+// ---- blocks against each other: nothing orders them but the end of the launch
+
+namespace {
+
+enum class Touch { kStore, kCopy, kAtomic };
+constexpr Touch kTouches[] = {Touch::kStore, Touch::kCopy, Touch::kAtomic};
+
+void touch(Touch how, simt::Global<simt::i32> p, SIMT_SITE) {
+  switch (how) {
+    case Touch::kStore: return simt::store_global(p, 1, site);
+    case Touch::kCopy: return simt::copy_async<4>(word(thread()), p, 4, site);
+    case Touch::kAtomic: simt::atomic_add_global(p, 1, site);
+  }
+}
+
+}  // namespace
+
+CASE(two_blocks_touch_the_same_bytes) {
+  static simt::i32 buffer[64];
+  for (const Touch first : kTouches) {
+    for (const Touch second : kTouches) {
+      const Setup setup{.blocks = 2, .memory = {input_and_output(buffer)}};
+      const auto kernel = [=](bool shared, int& line) {
+        const u32 block = simt::block_index_x();
+        MARK(line), touch(block ? second : first, global(buffer) + thread() + (shared ? 0 : 32 * block));
+        simt::copy_async_commit();
+        simt::copy_async_wait<0>();
+      };
+      int line = 0;
+      expect_clean(setup, [&] { kernel(false, line); });
+      if (first == second && first != Touch::kStore)  // readers agree, and so do atomics
+        expect_clean(setup, [&] { kernel(true, line); });
+      else
+        expect_caught(HazardKind::kRace, line, setup, [&] { kernel(true, line); }, __LINE__);
+    }
+  }
+}
+
+CASE(one_block_may_touch_its_bytes_as_it_likes) {
+  static simt::i32 buffer[64];
+  for (const Touch first : kTouches) {
+    for (const Touch second : kTouches) {
+      if (first == Touch::kAtomic && second != Touch::kAtomic) continue;  // others may be updating still
+      expect_clean({.blocks = 2, .memory = {input_and_output(buffer)}}, [=] {
+        const auto mine = global(buffer) + 32 * simt::block_index_x() + thread();
+        for (const Touch how : {first, second}) {
+          touch(how, mine);
+          simt::copy_async_commit();
+          simt::copy_async_wait<0>();
+        }
+      });
+    }
   }
 }
 
@@ -283,10 +339,8 @@ CASE(atomics_of_many_blocks_add_up) {
   static simt::i32 sum;
   for (const int threads : {1, 2}) {
     sum = 0;
-    GlobalMemory memory;
-    memory.add(&sum, sizeof sum, Access::kReadWrite);
     const Report report = run(
-        {.blocks = 50, .memory = &memory},
+        {.blocks = 50, .memory = {input_and_output(sum)}},
         [] { simt::atomic_add_global({reinterpret_cast<simt::u64>(&sum)}, simt::i32(thread())); }, Order::kForward, threads);
     CHECK(report.clean());
     CHECK_EQUAL(sum, 50 * 31 * 16);
@@ -314,16 +368,10 @@ CASE(lanes_skip_ldmatrix) {
 }
 
 CASE(shuffle_with_returned_lanes) {
-  for (const Order order : kOrders) {
-    const Report report = run(
-        {},
-        [] {
-          if (simt::lane_index() == 3) return;
-          simt::shuffle_xor(1, 1);
-        },
-        order);
-    CHECK(report.has(HazardKind::kDivergentCollective));
-  }
+  expect_bug_and_clean_twin(HazardKind::kDivergentCollective, Setup{}, [](bool buggy, int& line) {
+    if (buggy && simt::lane_index() == 3) return;
+    MARK(line), simt::shuffle_xor(1, 1);
+  });
 }
 
 CASE(deadlock_at_a_barrier_some_warps_skip) {

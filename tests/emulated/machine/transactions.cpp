@@ -21,9 +21,7 @@ using Sixteen = simt::Vector<u32, 4>;
 alignas(256) float source[4096];
 
 simt::host::Transactions load_sectors(u32 offset, u32 stride, u32 lanes = 32) {
-  simt::host::GlobalMemory memory;
-  memory.add(source, sizeof source, Access::kRead);
-  const Report report = run({.memory = &memory}, [=] {
+  const Report report = run({.memory = {input(source)}}, [=] {
     const simt::Global<float> p{reinterpret_cast<simt::u64>(source)};
     if (simt::lane_index() < lanes) simt::load_global(p + offset + simt::lane_index() * stride);
   });
@@ -88,9 +86,7 @@ CASE(ldmatrix_conflicts_without_a_swizzle) {
 
 CASE(divergent_lanes_are_grouped_into_their_requests) {
   // Even lanes run the loop twice, odd lanes three times: three requests, of 32, 32 and 16 lanes.
-  simt::host::GlobalMemory memory;
-  memory.add(source, sizeof source, Access::kRead);
-  const Report report = run({.memory = &memory}, [] {
+  const Report report = run({.memory = {input(source)}}, [] {
     const simt::Global<float> p{reinterpret_cast<simt::u64>(source)};
     for (u32 i = 0; i < 2 + simt::lane_index() % 2; ++i) simt::load_global(p + 32 * i + simt::lane_index());
   });

@@ -32,7 +32,7 @@ def test_a_wrong_result_and_a_hazard_exit_1(run: Any, fake_native: Any) -> None:
     fake_native.hazard_orders.add("forward")
     result = run(*ARGUMENTS)
     assert result.code == 1
-    assert "race at gemm.cuh:7, block (0, 0, 0), thread 3: two writes" in result.out
+    assert "race at gemm.cuh:7, block 5, thread 3: two writes" in result.out
 
 
 def test_an_illegal_shape_is_a_usage_error(run: Any, fake_native: Any) -> None:

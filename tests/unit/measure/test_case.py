@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 
-from immabench.measure.case import Job, as_other_case, impossible_reason, nvtx_range, run_job
+from immabench.measure.case import Job, as_other_case, impossible_reason, run_job
 from immabench.measure.timer import Criterion
 from immabench.problems import Problem
 
@@ -38,6 +38,7 @@ def test_an_emulated_row_has_counts_and_no_time(fake_native: Any) -> None:
     assert (row.status, row.verified, row.backend) == ("ok", True, "emulated:host-simt")
     assert row.counts is not None
     assert row.counts["mma"] == 8
+    assert row.counts["lines"][0]["line"] == 42
     assert (row.hazards, row.time_us_median, row.tops, row.l2_state) == (0, None, None, "n/a")
     assert outcome.times_us == ()
 
@@ -54,7 +55,7 @@ def test_a_hazard_is_wrong_even_where_numbers_agree(fake_native: Any) -> None:
     fake_native.hazard_orders.add("forward")
     row = run_job(job("handwritten", fake_native.kernels()[0]["id"], "emulated")).row
     assert (row.status, row.hazards) == ("incorrect", 1)
-    assert row.reason == "1 hazards, first: race at gemm.cuh:7, block (0, 0, 0), thread 3: two writes"
+    assert row.reason == "1 hazard, first: race at gemm.cuh:7, block 5, thread 3: two writes"
 
 
 @pytest.mark.parametrize(
@@ -127,9 +128,15 @@ def test_other_cases_share_a_measurement() -> None:
     assert other.time_us_median == row.time_us_median
 
 
-def test_nvtx_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
-    with nvtx_range("x"):
-        pass
-    monkeypatch.setitem(sys.modules, "nvtx", None)
-    with nvtx_range("x"):
-        pass
+def test_every_launch_is_in_an_nvtx_range_of_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    import nvtx
+
+    entered: list[str] = []
+
+    def annotate(name: str) -> AbstractContextManager[None]:
+        entered.append(name)
+        return nullcontext()
+
+    monkeypatch.setattr(nvtx, "annotate", annotate)
+    row = run_job(job(), criterion=FAST).row
+    assert entered == [row.row_id] * 3  # verified, timed, verified anew

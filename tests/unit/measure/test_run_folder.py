@@ -117,7 +117,7 @@ def test_samples(folder: RunFolder) -> None:
 
 def test_csv_flattens_counts(folder: RunFolder) -> None:
     folder.append(row(1))
-    folder.append(row(2, counts={"mma": 4, "ldmatrix": {"wavefronts": 8}}))
+    folder.append(row(2, counts={"mma": 4, "ldmatrix": {"wavefronts": 8}, "lines": [{"line": 42}]}))
     header, _, second = folder.write_csv().read_text().splitlines()
     assert header.startswith("schema_version,row_id,suite")
     assert header.endswith("counts.mma,counts.ldmatrix.wavefronts")

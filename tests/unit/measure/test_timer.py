@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import resource
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -91,6 +93,16 @@ class TestCpuTimer:
         criterion = Criterion(max_samples=5)
         timing = CpuTimer(criterion, Ballast(64 << 20)).time([lambda: time.sleep(0.002)])
         assert 2000 <= timing.median_us < 6000
+
+
+def test_the_ballast_is_memory_and_not_the_zero_page() -> None:
+    def resident_bytes() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    before = resident_bytes()
+    ballast = Ballast(128 << 20)
+    ballast.touch()
+    assert resident_bytes() - before > 120 << 20
 
 
 def test_timing_summary() -> None:

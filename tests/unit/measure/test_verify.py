@@ -45,7 +45,7 @@ def test_wrong_numbers_and_hazards_fail(fake_native: Any, config: KernelConfig) 
     fake_native.hazard_orders.add("random")
     (check,) = verify_kernel(config, [(3, 5, 7)], ["s32"], ORDERS, "emulated", 0)
     assert check.status == "failed"
-    assert check.detail.startswith("order random: 1 hazards, first: race at gemm.cuh:7")
+    assert check.detail.startswith("order random: 1 hazard, first: race at gemm.cuh:7, block 5, thread 3: two")
     fake_native.corrupt.add(config.id)
     (check,) = verify_kernel(config, [(3, 5, 7)], ["s32"], ORDERS, "emulated", 0)
     assert check.detail.startswith("order forward: 1 of 15 elements differ")
