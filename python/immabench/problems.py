@@ -31,7 +31,7 @@ _SCALE_LETTER = {"tensor": "t", "vector": "v"}
 
 @dataclass(frozen=True)
 class Problem:
-    """One GEMM. Raises UsageError for sizes out of range, unknown types, K that overflows int32, scaled integer output."""
+    """One GEMM. Raises UsageError for bad sizes, unknown types, K that overflows int32, scaled integer output."""
 
     m: int
     n: int
