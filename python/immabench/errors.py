@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
+MOST_NAMES_SHOWN = 8
+"""A message that lists more names than this is no longer one line."""
+
+
 class ImmabenchError(Exception):
     """What is wrong (`message`), what to do about it (`remedy`), and the exit code it becomes on the command line."""
 
@@ -41,12 +45,13 @@ class NothingSelectedError(ImmabenchError):
 
     @classmethod
     def nearest(cls, kind: str, wanted: str, names: Iterable[str]) -> NothingSelectedError:
-        """The error for `wanted`, with the nearest of `names` as the remedy."""
+        """The error for `wanted`, with the nearest of `names` as the remedy, else the first few."""
         known = list(names)
         near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.4)
         if near:
             return cls(f"no {kind} matches {wanted!r}", f"nearest: {', '.join(near)}")
-        return cls(f"no {kind} matches {wanted!r}", f"known: {', '.join(known) or 'none'}")
+        shown = known if len(known) <= MOST_NAMES_SHOWN else [*known[:3], f"{len(known) - 3} more"]
+        return cls(f"no {kind} matches {wanted!r}", f"known: {', '.join(shown) or 'none'}")
 
 
 class MissingHardwareError(ImmabenchError):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench.errors import OperandError
+from immabench.errors import OperandError, UsageError
+from immabench.hardware import cpu_info
 from immabench.numerics import NUMPY_TYPES, Array, check_scale
 from immabench.problems import Problem
 
@@ -48,7 +49,9 @@ def make_operands(problem: Problem, seed: int = 0) -> Operands:
     """Random operands of an s8 problem: int8 over [-128, 127] with both ends present, scales over two decades, a bias.
 
     Scales and bias are small enough that float16 outputs rarely overflow, and that a wrong accumulator shows in them.
+    Raises UsageError for a problem this machine has not the memory to compute and check.
     """
+    _check_memory(problem)
     generator = generator_for(problem, seed)
     return Operands(
         a=_full_range(generator, problem.m, problem.k),
@@ -78,6 +81,20 @@ def check_operands(problem: Problem, operands: Operands) -> None:
             check_scale(name, scale)
     if operands.bias is not None and not np.isfinite(operands.bias).all():
         raise OperandError("bias is not finite", "remove NaN and infinity from bias")
+
+
+def _check_memory(problem: Problem) -> None:
+    """Refuse before the system's own answer, which may be to kill the process."""
+    m, n, k = problem.m, problem.n, problem.k
+    # Operands and the copies that align them; outputs likewise, and the oracle's sums, epilogue and result.
+    needed = 2 * (m + n) * k + 5 * 4 * m * n
+    memory = cpu_info().memory_bytes
+    if memory and needed > memory:
+        raise UsageError(
+            f"{problem.shape} takes {needed / 2**30:.0f} GiB to compute and check, and this machine has "
+            f"{memory / 2**30:.0f} GiB",
+            "choose a smaller shape",
+        )
 
 
 def _full_range(generator: np.random.Generator, rows: int, depth: int) -> NDArray[np.int8]:

@@ -41,4 +41,6 @@ def test_nearest_names_come_first() -> None:
 
 def test_without_a_near_name_all_are_listed() -> None:
     assert str(NothingSelectedError.nearest("suite", "zzz", ["quick"])) == "no suite matches 'zzz'; known: quick"
+    many = NothingSelectedError.nearest("suite", "zzz", [f"s{i}" for i in range(20)])
+    assert str(many) == "no suite matches 'zzz'; known: s0, s1, s2, 17 more"
     assert str(NothingSelectedError.nearest("suite", "zzz", [])) == "no suite matches 'zzz'; known: none"

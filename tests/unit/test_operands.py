@@ -121,3 +121,8 @@ def test_a_scale_the_problem_lacks() -> None:
     bare = Operands(operands.a, operands.b, row_scale=operands.row_scale)
     with pytest.raises(ImmabenchError, match="row_scale is given but the problem has none"):
         check_operands(Problem(33, 17, 65), bare)
+
+
+def test_a_problem_too_large_for_this_machine_is_refused_before_it_is_made() -> None:
+    with pytest.raises(UsageError, match=r"1000000x1000000x64 takes 18627 GiB .* this machine has \d+ GiB; choose"):
+        make_operands(Problem(1_000_000, 1_000_000, 64))
