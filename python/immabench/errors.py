@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-
 MOST_NAMES_SHOWN = 8
 """A message that lists more names than this is no longer one line."""
 
