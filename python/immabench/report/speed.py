@@ -109,15 +109,15 @@ def _columns(unit: RateUnit) -> list[Column]:
         Column("M×N×K", "text"),
         Column("calls", hint="how often the model runs this shape"),
         Column("provider", "text", choose=True),
-        Column("kernel", "code", hint="and the backend that really ran"),
         Column("device", "text", choose=True, drop=True),
         Column("time", unit="µs"),
         Column("spread", unit="%", hint="interquartile range over median"),
         Column("rate", unit=unit.name),
-        Column("bytes", unit="GB/s"),
-        Column("intensity", unit="op/byte"),
         Column("share of roof", unit="%"),
         Column("gain over fp32", unit="×"),
+        Column("kernel", "code", hint="and the backend that really ran"),
+        Column("intensity", unit="op/byte"),
+        Column("bytes", unit="GB/s"),
     ]
 
 
@@ -131,15 +131,15 @@ def _cells(one: Timing, unit: RateUnit) -> list[Cell]:
         value(shape_text(one.shape), row.m * row.n * row.k),
         value(number(row.calls), row.calls),
         text(one.series.label),
-        text(row.kernel_id, hint=row.backend),
         text(row.device_kind, hint=row.device),
         value(number(one.microseconds, 4), one.microseconds, hint=duration(one.microseconds)),
         value(number(spread, 2), spread),
         value(number(rate), rate),
-        value(number(row.gbps), row.gbps),
-        value(number(row.flops_per_byte), row.flops_per_byte),
         value(number(pct), pct, hint=percent(pct), share=min(pct / 100, 1.0) if pct is not None else None),
         value(ratio(one.speedup) if one.speedup else NOTHING, one.speedup, tone=_tone(one.speedup)),
+        text(row.kernel_id, hint=row.backend),
+        value(number(row.flops_per_byte), row.flops_per_byte),
+        value(number(row.gbps), row.gbps),
     ]
 
 
