@@ -326,20 +326,21 @@ bool Block::update_global(std::uint64_t address, std::uint32_t bytes, const Site
 bool Block::judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
                          const Site& site) {
   if (!options_.check) return true;
-  const std::string access = std::string(action) + " of " + std::to_string(bytes) + " global bytes ";
+  const auto access = [=] { return std::string(action) + " of " + std::to_string(bytes) + " global bytes "; };
   switch (memory_->touch(touch, address, bytes, index_)) {
     case GlobalMemory::Verdict::kOk: return true;
     case GlobalMemory::Verdict::kOutOfBounds:
-      add_hazard(HazardKind::kGlobalOutOfBounds, access + "outside what it may touch", site);
+      add_hazard(HazardKind::kGlobalOutOfBounds, access() + "outside what it may touch", site);
       return false;
     case GlobalMemory::Verdict::kUninitialised:
-      add_hazard(HazardKind::kUninitialisedRead, access + "that no thread wrote", site);
+      add_hazard(HazardKind::kUninitialisedRead, access() + "that no thread wrote", site);
       return true;
     case GlobalMemory::Verdict::kReadOnlyPath:
-      add_hazard(HazardKind::kReadOnlyPath, access + "that one launch both writes and loads through the read-only path", site);
+      add_hazard(HazardKind::kReadOnlyPath, access() + "that one launch both writes and loads through the read-only path",
+                 site);
       return true;
     case GlobalMemory::Verdict::kRace:
-      add_hazard(HazardKind::kRace, access + "not ordered after an access by another block", site);
+      add_hazard(HazardKind::kRace, access() + "not ordered after an access by another block", site);
       return true;
   }
   return true;
