@@ -1,4 +1,4 @@
-"""Axes: the values a size takes in a suite, in the four ways a person may write them."""
+"""Axes: the values a size takes in a suite, in the ways a person may write them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_VALUES = 10_000
 """An axis with more values than this is taken for a slip of the pen."""
 
 _MAX_DIGITS = 12
-_FORMS = 'write a number, a list of numbers, "a:b:step" or "pow2:a:b"'
+_FORMS = 'write a number, a list of numbers, "a,b,c", "a:b:step" or "pow2:a:b"'
 
 
 class AxisError(ValueError):
@@ -22,9 +22,9 @@ class AxisError(ValueError):
 def axis_values(value: object) -> Axis:
     """The sizes that `value` stands for, in the order written.
 
-    `64` is one size and `[1, 17, 64]` three; `"512:2048:512"` counts from 512 in steps of 512 and includes 2048;
-    `"pow2:256:4096"` is every power of two from 256 to 4096. Raises AxisError for anything else, for a size below 1
-    and for a size given twice.
+    `64` is one size, `[1, 17, 64]` and `"1,17,64"` are three; `"512:2048:512"` counts from 512 in steps of 512 and
+    includes 2048; `"pow2:256:4096"` is every power of two from 256 to 4096; forms of text may be joined by commas.
+    Raises AxisError for anything else, for a size below 1 and for a size given twice.
     """
     if isinstance(value, str):
         values = _from_text(value)
@@ -42,6 +42,10 @@ def _size(value: object) -> int:
 
 
 def _from_text(text: str) -> Axis:
+    return tuple(value for part in text.split(",") for value in _one_form(part))
+
+
+def _one_form(text: str) -> Axis:
     head, *rest = (part.strip() for part in text.split(":"))
     if head == "pow2" and len(rest) == 2:
         return _powers_of_two(text, *(_number(text, part) for part in rest))

@@ -26,6 +26,9 @@ MAX_SIZE = 2**31 - 1
 MAX_K_S8 = (2**31 - 1) // 128**2
 """Largest K for which K products of -128 * -128 still fit int32: 131071."""
 
+Shape = tuple[int, int, int]
+"""(M, N, K)."""
+
 _SCALE_LETTER = {"tensor": "t", "vector": "v"}
 
 

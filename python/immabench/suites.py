@@ -22,7 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from immabench.axes import Axis, AxisError, axis_values
 from immabench.errors import ImmabenchError, NothingSelectedError, UsageError
-from immabench.problems import Problem
+from immabench.problems import Problem, Shape
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -199,13 +199,30 @@ def parse_axis(value: object) -> tuple[int, ...]:
         raise UsageError(str(error), error.remedy) from error
 
 
-def parse_shape(text: str) -> tuple[int, int, int]:
-    """(m, n, k) of "MxNxK", for example "128x256x64". Raises UsageError."""
-    sizes = text.strip().lower().split("x")
-    if len(sizes) != 3 or not all(size.isascii() and size.isdigit() and int(size) > 0 for size in sizes):
-        raise UsageError(f"shape {text!r} is not MxNxK", "write three positive numbers, for example 128x256x64")
-    m, n, k = map(int, sizes)
-    return m, n, k
+def parse_shapes(text: str) -> list[Shape]:
+    """Every (m, n, k) of "MxNxK", each of the three an axis as `axis_values` reads it, the last one fastest.
+
+    "128x256x64" is one shape, "1,16xpow2:1024:4096x4096" six. Raises UsageError, also above `MAX_CASES` shapes.
+    """
+    parts = text.strip().lower().split("x")
+    if len(parts) != 3:
+        raise UsageError(f"shape {text!r} is not MxNxK", "write three sizes, for example 128x256x64 or 1,16x4096x4096")
+    try:
+        axes = [axis_values(part) for part in parts]
+    except AxisError as error:
+        raise UsageError(f"shape {text!r}: {error}", error.remedy) from error
+    count = prod(map(len, axes))
+    if count > MAX_CASES:
+        raise UsageError(f"shape {text!r} expands to {count} shapes, more than {MAX_CASES}", "shorten an axis")
+    return [(m, n, k) for m, n, k in product(*axes)]
+
+
+def parse_shape(text: str) -> Shape:
+    """The one (m, n, k) of "MxNxK", for example "128x256x64". Raises UsageError."""
+    shapes = parse_shapes(text)
+    if len(shapes) > 1:
+        raise UsageError(f"shape {text!r} is {len(shapes)} shapes where one is needed", "write three numbers")
+    return shapes[0]
 
 
 def _merged_case(problem: Problem, uses: list[tuple[str, int]]) -> Case:

@@ -20,7 +20,11 @@ def test_a_number_is_one_size_however_it_is_written(size: int) -> None:
 
 @given(st.lists(SIZES, min_size=1, max_size=50, unique=True))
 def test_a_list_keeps_its_order(sizes: list[int]) -> None:
-    assert axis_values(sizes) == tuple(sizes)
+    assert axis_values(sizes) == axis_values(",".join(map(str, sizes))) == tuple(sizes)
+
+
+def test_text_forms_are_joined_by_commas() -> None:
+    assert axis_values("1, pow2:16:64,100:110:5") == (1, 16, 32, 64, 100, 105, 110)
 
 
 @given(SIZES, st.integers(1, 10**6), st.integers(0, 500), st.integers(0, 10**6))

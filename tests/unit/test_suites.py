@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from immabench.errors import NothingSelectedError, UsageError
 from immabench.problems import Problem
-from immabench.suites import CaseSpec, list_suites, load_suite, parse_axis, parse_shape, suite_names
+from immabench.suites import CaseSpec, list_suites, load_suite, parse_axis, parse_shape, parse_shapes, suite_names
 
 HEAD = '[suite]\nname = "mine"\ndescription = "d"\nsource = "hand"\n'
 CASE = '[[cases]]\nname = "a"\nm = 1\nn = 2\nk = 3\n'
@@ -163,8 +163,17 @@ def test_shapes_round_trip(shape: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["", "128", "1x2", "1x2x3x4", "0x1x2", "-1x2x3", "ax2x3", "1x2x³", "1.5x2x3"])
 def test_what_is_no_shape_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is not MxNxK"):
+    with pytest.raises(UsageError, match=r"^shape '.*' is not MxNxK|^shape '.*': .*; write "):
         parse_shape(text)
+
+
+def test_each_size_of_a_shape_may_be_an_axis() -> None:
+    assert parse_shapes("1,16xpow2:64:128x8") == [(1, 64, 8), (1, 128, 8), (16, 64, 8), (16, 128, 8)]
+    assert parse_shapes("2x3x10:20:10") == [(2, 3, 10), (2, 3, 20)]
+    with pytest.raises(UsageError, match="is 2 shapes where one is needed"):
+        parse_shape("1,2x3x4")
+    with pytest.raises(UsageError, match="expands to 1000000 shapes, more than 10000"):
+        parse_shapes("1:100:1x1:100:1x1:100:1")
 
 
 def test_parse_axis_speaks_in_usage_errors() -> None:

@@ -46,10 +46,11 @@ def _run(kernel: str, shape: str, output_type: str, order: str, seed: int) -> di
     from immabench.numerics import compare_exact, gemm_reference
     from immabench.operands import make_operands
     from immabench.providers.handwritten import EmulatedLaunch
+    from immabench.suites import parse_shape
 
     if order not in ORDERS:
         raise UsageError(f"unknown order {order!r}", f"choose one of {', '.join(ORDERS)}")
-    config, problem = kernel_config(kernel), shape_problem(shape, output_type)
+    config, problem = kernel_config(kernel), shape_problem(parse_shape(shape), output_type)
     reason = illegal_reason(config, problem)
     if reason is not None:
         raise UsageError(f"{kernel} cannot compute {problem.shape}: {reason}", "choose another kernel or shape")

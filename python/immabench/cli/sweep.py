@@ -27,7 +27,12 @@ def register(app: typer.Typer) -> None:
 
 def sweep(
     suite: list[str] = typer.Argument(None, help="Names of suites or TOML files; see `immabench list suites`."),
-    shape: list[str] = typer.Option([], "--shape", metavar="MxNxK", help="A shape of your own; repeatable."),
+    shape: list[str] = typer.Option(
+        [],
+        "--shape",
+        metavar="MxNxK",
+        help="Shapes, each size an axis: 1,16xpow2:64:512x4096; repeatable.",
+    ),
     output_type: str = typer.Option("f16", "--output-type", help="Output of --shape: s32, f32, f16 or bf16."),
     case: list[str] = typer.Option([], "--case", metavar="GLOB", help="Only cases whose name matches; repeatable."),
     kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Exactly these kernels; repeatable."),

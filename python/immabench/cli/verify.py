@@ -9,7 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from immabench.kernels import KernelConfig
-    from immabench.measure.verify import Check, Shape
+    from immabench.measure.verify import Check
+    from immabench.problems import Shape
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Only kernels that match; repeatable."),
-    shape: list[str] = typer.Option([], "--shape", metavar="MxNxK", help="These shapes instead of the tile's edges."),
+    shape: list[str] = typer.Option(
+        [], "--shape", metavar="MxNxK", help="These shapes, each size an axis, instead of the tile's edges."
+    ),
     output_type: list[str] = typer.Option([], "--output-type", help="s32, f32, f16 or bf16; all by default."),
     order: str = typer.Option(
         "all", "--order", help="Order of warps under emulation: all, forward, reverse or random."
@@ -37,11 +40,11 @@ def verify(
     from immabench.cli.output import console, print_json
     from immabench.hardware import device_of
     from immabench.kernels import match_kernels
-    from immabench.suites import parse_shape
+    from immabench.suites import parse_shapes
 
     _check_choices(device, order, output_type)
     device_of(device)
-    shapes = [parse_shape(text) for text in shape]
+    shapes = [one for text in shape for one in parse_shapes(text)]
     checks: list[Check] = []
     log = console(stderr=True)
     for config in match_kernels(kernel):

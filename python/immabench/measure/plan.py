@@ -10,10 +10,10 @@ from immabench.errors import ImmabenchError, NothingSelectedError
 from immabench.hardware import device_of, present_kinds
 from immabench.kernels import match_names, matches_any
 from immabench.measure.case import Job
-from immabench.problems import Problem
+from immabench.problems import Problem, Shape
 from immabench.providers.base import Availability, Candidate, Provider
 from immabench.providers.registry import BrokenProvider, provider_names, select_providers
-from immabench.suites import Case, load_suite, parse_shape
+from immabench.suites import Case, load_suite, parse_shapes
 
 ORACLE_PROVIDER = "reference"
 """Left out unless asked for: timing the oracle tells nothing about the machine."""
@@ -90,21 +90,22 @@ def make_plan(selection: Selection) -> list[Planned]:
 def selected_cases(selection: Selection) -> list[NamedCase]:
     """The cases of the suites, then the shapes, that match `selection.cases`. Raises NothingSelectedError."""
     named = [NamedCase(suite.name, case) for suite in map(load_suite, selection.suites) for case in suite.expand()]
-    named += [NamedCase(SHAPES_SUITE, _shape_case(text, selection.output_type)) for text in selection.shapes]
+    shapes = dict.fromkeys(shape for text in selection.shapes for shape in parse_shapes(text))
+    named += [NamedCase(SHAPES_SUITE, _shape_case(shape, selection.output_type)) for shape in shapes]
     match_names("case", (entry.case.name for entry in named), selection.cases)
     return [entry for entry in named if matches_any(entry.case.name, selection.cases)]
 
 
-def shape_problem(text: str, output_type: str) -> Problem:
-    """The problem of "MxNxK" on the command line: vector scales and a bias, except for bare s32 accumulators."""
-    m, n, k = parse_shape(text)
+def shape_problem(shape: Shape, output_type: str) -> Problem:
+    """The problem of a shape on the command line: vector scales and a bias, except for bare s32 accumulators."""
+    m, n, k = shape
     if output_type == "s32":
         return Problem(m, n, k)
     return Problem(m, n, k, output_type=output_type, row_scale="vector", col_scale="vector", bias=True)
 
 
-def _shape_case(text: str, output_type: str) -> Case:
-    problem = shape_problem(text, output_type)
+def _shape_case(shape: Shape, output_type: str) -> Case:
+    problem = shape_problem(shape, output_type)
     return Case(problem.shape, problem, 1, ((problem.shape, 1),))
 
 

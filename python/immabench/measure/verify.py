@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from immabench.kernels import KernelConfig, illegal_reason
 from immabench.numerics import gemm_reference
 from immabench.operands import make_operands
-from immabench.problems import Problem
+from immabench.problems import Problem, Shape
 from immabench.providers.handwritten import CudaLaunch, EmulatedLaunch
 
 ORDERS = ("forward", "reverse", "random")
@@ -24,8 +24,6 @@ EPILOGUES: dict[str, dict[str, str | bool]] = {
     "bf16": {"row_scale": "vector", "col_scale": "tensor", "bias": True},
 }
 """The epilogue each output type is verified with: together they cover every kind of scale, with bias and without."""
-
-Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)

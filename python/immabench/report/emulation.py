@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
+from immabench.problems import Shape
 from immabench.report.formats import NOTHING, data_size, number, plural, ratio
-from immabench.report.speed import Shape, shape_text
+from immabench.report.speed import shape_text
 from immabench.report.tables import Cell, Column, Table, text, value
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
+from immabench.problems import Shape
 from immabench.report.formats import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio
 from immabench.report.palette import Series, series_of
 from immabench.report.tables import Cell, Column, Table, text, value
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from immabench.measure.rows import Row
 
 BASELINE = "f32"
-Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immabench.errors import ImmabenchError
+from immabench.problems import Shape
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -20,7 +21,6 @@ SHARED = " + "  # how a suite joins the names of merged cases
 VARIANT = "/"  # ``b8/layer1.0.conv1``: the variant stands before the slash
 
 CaseKey = tuple[str, str, int]  # suite, case, calls
-Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def test_usage_errors_exit_2(run: Any, arguments: list[str]) -> None:
         (["verify", "--output-type", "f64"], 2, "unknown output type"),
         (["verify", "--shape", "1x1"], 2, "is not MxNxK"),
         (["verify", "--shape", "1x1x131072"], 2, "K=131072 can overflow"),
-        (["verify", "--shape", "0x1x1"], 2, "is not MxNxK"),
+        (["verify", "--shape", "0x1x1"], 2, "'0' holds 0, sizes start at 1"),
         (["emulate", "nope", "--shape", "1x1x1"], 5, "no kernel matches 'nope'"),
         (["emulate", "imma_s8s8s32_64x64x64_w2x2_s4_sm80", "--shape", "1x1x131072"], 2, "keep K <= 131071"),
         (["emulate", "imma_s8s8s32_64x64x64_w2x2_s4_sm80", "--shape", "x"], 2, "is not MxNxK"),

@@ -110,5 +110,5 @@ def test_a_plugin_takes_part_by_default(misbehaving: str) -> None:
 
 
 def test_shapes_of_the_command_line_have_a_full_epilogue() -> None:
-    assert shape_problem("1x2x3", "s32") == Problem(1, 2, 3)
-    assert shape_problem("1x2x3", "f16").key.endswith("f16_rv_cv_b")
+    assert shape_problem((1, 2, 3), "s32") == Problem(1, 2, 3)
+    assert shape_problem((1, 2, 3), "f16").key.endswith("f16_rv_cv_b")
