@@ -205,7 +205,7 @@ def parse_shapes(text: str) -> list[Shape]:
     "128x256x64" is one shape, "1,16xpow2:1024:4096x4096" six. Raises UsageError, also above `MAX_CASES` shapes.
     """
     parts = text.strip().lower().split("x")
-    if len(parts) != 3:
+    if len(parts) != 3 or not all(parts):
         raise UsageError(f"shape {text!r} is not MxNxK", "write three sizes, for example 128x256x64 or 1,16x4096x4096")
     try:
         axes = [axis_values(part) for part in parts]
