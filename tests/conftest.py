@@ -43,8 +43,9 @@ from immabench.providers.base import Availability, Candidate
 from immabench.providers.reference import ReferenceLaunch
 
 class Launch(ReferenceLaunch):
-    def __init__(self, problem, operands, config_id):
-        super().__init__(problem, operands)
+    def __init__(self, buffers, config_id):
+        super().__init__(buffers)
+        self.out = buffers.out
         self.backend = "misbehaving:" + config_id
         self.config_id = config_id
 
@@ -61,7 +62,7 @@ class Launch(ReferenceLaunch):
             time.sleep(0.05)
         super().launch()
         if self.config_id == "wrong":
-            self._output.reshape(-1)[0] = 1 + (self._output.reshape(-1)[0] == 1)
+            self.out.reshape(-1)[0] = 1 + (self.out.reshape(-1)[0] == 1)
         if self.config_id == "chatty":
             print("noise on standard output")
             os.system("echo noise from a child")
@@ -78,10 +79,12 @@ class Provider:
         return self.IDS
     def configs(self, problem, device):
         return [Candidate(name) for name in self.IDS]
-    def prepare(self, problem, config_id, operands, device):
+    def stated(self, problem, config_id):
+        return problem
+    def prepare(self, config_id, buffers):
         if config_id == "nohardware":
             raise MissingHardwareError("no tensor cores", "buy some")
-        return Launch(problem, operands, config_id)
+        return Launch(buffers, config_id)
 '''
 
 

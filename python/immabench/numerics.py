@@ -194,10 +194,24 @@ def compare_float(
     problem: Problem, got: Array, want: NDArray[np.float64], magnitude: NDArray[np.float64]
 ) -> Comparison:
     """Compare a float GEMM with its float64 reference, each element within `float_bound`; NaN and infinity fail."""
-    value = (bf16_to_f32(got) if problem.output_type == "bf16" else got).astype(np.float64)
+    value = as_float32(problem.output_type, got).astype(np.float64)
     # Written so that a NaN, which compares false, counts as wrong.
     differs = ~(np.abs(value - want) <= float_bound(problem, magnitude))
     return _comparison(differs, lambda i, j: (_shown(problem, got[i, j]), f"{want[i, j]:.9g}"))
+
+
+def compare_with_oracle(problem: Problem, got: Array, operands: Operands) -> Comparison:
+    """Compare an output of `problem` with what its s8 `operands` give: exactly, or within `float_bound` for floats."""
+    if problem.a_type == "s8":
+        return compare_exact(problem, got, gemm_reference(problem, operands))
+    bias = operands.bias if problem.bias else None
+    rounded = None if bias is None else as_float32(problem.a_type, round_to(problem.a_type, bias))
+    return compare_float(problem, got, *float_reference(operands.a, operands.b, rounded))
+
+
+def as_float32(data_type: str, values: Array) -> NDArray[np.float32]:
+    """Float values of `data_type` as float32, exactly; "bf16" are uint16 bits."""
+    return bf16_to_f32(values) if data_type == "bf16" else values.astype(np.float32)
 
 
 def _comparison(differs: NDArray[np.bool_], show: Callable[[int, int], tuple[str, str]]) -> Comparison:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from immabench.errors import OperandError, UsageError
 from immabench.hardware import cpu_info
-from immabench.numerics import NUMPY_TYPES, Array, check_scale
+from immabench.numerics import NUMPY_TYPES, Array, check_scale, round_to
 from immabench.problems import Problem
 
 POISON_BITS = {"s32": 0x5A5A5A5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
@@ -33,10 +33,9 @@ class Operands:
     col_scale: NDArray[np.float32] | None = None
     bias: NDArray[np.float32] | None = None
 
-    def copy(self) -> Operands:
-        """The same values in fresh memory: one more set for a timer to rotate over."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: _aligned(value) for name, value in values.items() if value is not None})
+    def with_weights_of(self, other: Operands) -> Operands:
+        """These activations (`a`, `row_scale`) with the weights (`b`, `col_scale`, `bias`) of `other`."""
+        return replace(self, b=other.b, col_scale=other.col_scale, bias=other.bias)
 
 
 def generator_for(problem: Problem, seed: int) -> np.random.Generator:
@@ -60,6 +59,32 @@ def make_operands(problem: Problem, seed: int = 0) -> Operands:
         col_scale=_scale(generator, problem.col_scale, problem.n),
         bias=_aligned(generator.normal(0.0, 1.0, problem.n).astype(np.float32)) if problem.bias else None,
     )
+
+
+def typed_operands(problem: Problem, operands: Operands) -> Operands:
+    """The s8 `operands` in fresh memory, in the types of `problem`: a float baseline gets its own, bf16 as uint16 bits.
+
+    Floats are the int8 values / 128, which every float type here holds exactly, so that one reference serves all; the
+    bias is rounded to the type. Raises OperandError unless `operands` fit the shape, the scales and the bias.
+    """
+    if problem.a_type == "s8":
+        check_operands(problem, operands)
+        values = {field.name: getattr(operands, field.name) for field in fields(operands)}
+        return replace(operands, **{name: _aligned(value) for name, value in values.items() if value is not None})
+    a, b = (_aligned(round_to(problem.a_type, values / np.float32(128))) for values in (operands.a, operands.b))
+    bias = operands.bias if problem.bias else None
+    return Operands(a, b, bias=None if bias is None else _aligned(round_to(problem.a_type, bias)))
+
+
+def is_full_range(codes: NDArray[np.int8]) -> bool:
+    """Whether int8 values look like data: both ends of the range, and no value in more than half of the places.
+
+    Zeros and small values draw less power and run faster on real chips, so times taken on them are not times of data.
+    """
+    if codes.size < 2:
+        return True
+    both_ends = codes.min() == -128 and codes.max() == 127
+    return bool(both_ends) and int(np.bincount(codes.reshape(-1).view(np.uint8)).max()) <= codes.size // 2 + 1
 
 
 def poisoned_output(problem: Problem) -> Array:

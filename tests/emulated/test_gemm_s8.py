@@ -13,7 +13,7 @@ from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes
 from immabench.numerics import compare_exact, gemm_reference
 from immabench.operands import Operands, make_operands, poisoned_output
 from immabench.problems import Problem
-from immabench.providers.handwritten import describe_hazard
+from immabench.providers.base import describe_hazard
 
 CONFIGS = kernel_configs()
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
+from immabench.measure.trial import Trial
 from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, verify_kernel
 from immabench.numerics import compare_exact, gemm_reference
 from immabench.operands import make_operands
 from immabench.problems import Problem
-from immabench.providers.handwritten import CudaLaunch, HandwrittenProvider
+from immabench.providers.buffers import CudaBuffers, HostBuffers
+from immabench.providers.handwritten import HandwrittenProvider
 
 CONFIGS = kernel_configs()
 PROBLEM = Problem(300, 520, 192, output_type="f16", row_scale="vector", col_scale="vector", bias=True)
@@ -35,36 +36,36 @@ def test_large_problems_are_exact(shape: tuple[int, int, int]) -> None:
     m, n, k = shape
     problem = Problem(m, n, k)
     for entry in HandwrittenProvider().configs(problem, "cuda")[:2]:
-        launch = CudaLaunch(problem, entry.config_id, make_operands(problem))
-        launch.launch()
-        assert launch.verify() == ""
+        trial = Trial(HandwrittenProvider(), problem, entry.config_id, "cuda", seed=0)
+        trial.launch()
+        assert trial.judge() == ""
+
+
+def trial() -> Trial:
+    return Trial(HandwrittenProvider(), PROBLEM, CONFIGS[0].id, "cuda", seed=0)
 
 
 def test_launches_follow_the_stream_they_are_given() -> None:
     import torch
 
-    operands = make_operands(PROBLEM)
-    launch = CudaLaunch(PROBLEM, CONFIGS[0].id, operands)
+    one = trial()
     stream = torch.cuda.Stream()
-    final = launch._buffers.a.clone()
-    launch._buffers.a.zero_()
     torch.cuda.synchronize()
     with torch.cuda.stream(stream):
         torch.cuda._sleep(50_000_000)  # the operand comes late, and only this stream knows
-        launch._buffers.a.copy_(final)
-        launch.launch()
-    stream.synchronize()
-    assert launch.verify() == ""
+        one.renew(1)
+        one.launch()
+        assert one.judge() == ""
 
 
 def test_launching_returns_before_the_kernel_ends() -> None:
     import torch
 
-    launch = CudaLaunch(PROBLEM, CONFIGS[0].id, make_operands(PROBLEM))
-    launch.launch()
+    one = trial()
+    one.launch()
     torch.cuda.synchronize()
     torch.cuda._sleep(2_000_000_000)
-    launch.launch()
+    one.launch()
     assert not torch.cuda.current_stream().query()
     torch.cuda.synchronize()
 
@@ -72,26 +73,39 @@ def test_launching_returns_before_the_kernel_ends() -> None:
 def test_a_captured_launch_replays() -> None:
     import torch
 
-    launch = CudaLaunch(PROBLEM, CONFIGS[0].id, make_operands(PROBLEM))
-    launch.launch()
+    one = trial()
+    one.launch()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        launch.launch()
-    launch._buffers.out.zero_()
-    graph.replay()
-    assert launch.verify() == ""
+        one.launch()
+    for seed in (1, 2):
+        one.renew(seed)
+        graph.replay()
+        assert one.judge() == ""
+
+
+def test_work_on_another_stream_is_caught() -> None:
+    """The result is read in the order of the current stream: work nobody ordered before it has not happened."""
+    import torch
+
+    one, elsewhere = trial(), torch.cuda.Stream()
+    with torch.cuda.stream(elsewhere):
+        torch.cuda._sleep(200_000_000)
+        one.launch()
+    assert "elements differ" in one.judge()
+    torch.cuda.synchronize()
+    assert one.judge() == ""
 
 
 def test_emulation_and_gpu_agree_bit_for_bit() -> None:
     operands = make_operands(PROBLEM)
-    launch = CudaLaunch(PROBLEM, CONFIGS[0].id, operands)
-    launch.launch()
-    emulated = np.zeros((PROBLEM.m, PROBLEM.n), np.float16)
-    vectors = {name: getattr(operands, name) for name in ("row_scale", "col_scale", "bias")}
-    _native.emulate_gemm_s8(CONFIGS[0].id, operands.a, operands.b, emulated, output_type="f16", **vectors)
-    assert compare_exact(PROBLEM, launch.output(), emulated).exact
-    assert compare_exact(PROBLEM, emulated, gemm_reference(PROBLEM, operands)).exact
+    outputs = []
+    for buffers in (HostBuffers(PROBLEM, operands, "emulated"), CudaBuffers(PROBLEM, operands)):
+        HandwrittenProvider().prepare(CONFIGS[0].id, buffers).launch()
+        outputs.append(buffers.result())
+    assert compare_exact(PROBLEM, *outputs).exact
+    assert compare_exact(PROBLEM, outputs[0], gemm_reference(PROBLEM, operands)).exact
 
 
 def test_operands_on_two_devices_are_refused() -> None:

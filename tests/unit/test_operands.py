@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from immabench.errors import ImmabenchError, OperandError, UsageError
-from immabench.operands import ALIGNMENT, POISON_BITS, Operands, check_operands, make_operands, poisoned_output
+from immabench.numerics import as_float32
+from immabench.operands import (
+    ALIGNMENT,
+    POISON_BITS,
+    Operands,
+    check_operands,
+    is_full_range,
+    make_operands,
+    poisoned_output,
+    typed_operands,
+)
 from immabench.problems import Problem
 
 FULL = Problem(33, 17, 65, output_type="f16", row_scale="vector", col_scale="vector", bias=True)
@@ -62,17 +72,45 @@ def test_another_process_makes_the_same() -> None:
 
 
 def test_everything_starts_where_a_gpu_would_put_it() -> None:
-    for operands in (make_operands(FULL), make_operands(FULL).copy()):
+    for operands in (make_operands(FULL), typed_operands(FULL, make_operands(FULL))):
         arrays = [operands.a, operands.b, operands.row_scale, operands.col_scale, operands.bias, poisoned_output(FULL)]
         assert all(array is not None and array.ctypes.data % ALIGNMENT == 0 for array in arrays)
 
 
-def test_copies_share_no_memory() -> None:
+def test_typed_operands_share_no_memory() -> None:
     operands = make_operands(FULL)
-    copy = operands.copy()
-    assert (copy.a == operands.a).all()
-    assert not np.shares_memory(copy.a, operands.a)
-    assert make_operands(Problem(2, 2, 2)).copy().bias is None
+    typed = typed_operands(FULL, operands)
+    assert (typed.a == operands.a).all()
+    assert not np.shares_memory(typed.a, operands.a)
+    bare = Problem(2, 2, 2)
+    assert typed_operands(bare, make_operands(bare)).bias is None
+
+
+@pytest.mark.parametrize(("data_type", "bits"), [("f32", np.float32), ("f16", np.float16), ("bf16", np.uint16)])
+def test_float_operands_hold_the_codes_exactly(data_type: str, bits: type) -> None:
+    operands = make_operands(FULL)
+    typed = typed_operands(Problem(33, 17, 65, data_type, data_type, data_type, bias=True), operands)
+    assert typed.a.dtype == bits
+    assert (as_float32(data_type, typed.a) * 128 == operands.a).all()
+    assert (typed.row_scale, typed.col_scale) == (None, None)
+    assert typed.bias is not None
+
+
+def test_activations_are_renewed_and_weights_stay() -> None:
+    old, new = make_operands(FULL, 0), make_operands(FULL, 1)
+    mixed = new.with_weights_of(old)
+    assert (mixed.a is new.a, mixed.row_scale is new.row_scale) == (True, True)
+    assert (mixed.b is old.b, mixed.col_scale is old.col_scale, mixed.bias is old.bias) == (True, True, True)
+
+
+def test_what_is_not_data_is_told_from_data() -> None:
+    assert is_full_range(make_operands(FULL).a)
+    for size in range(1, 6):
+        assert is_full_range(make_operands(Problem(1, 1, size)).a)
+    small = np.random.default_rng(0).integers(-3, 4, (64, 64)).astype(np.int8)
+    mostly_zero = np.where(np.arange(4096).reshape(64, 64) % 3, 0, make_operands(Problem(64, 64, 64)).a).astype(np.int8)
+    for codes in (np.zeros((4, 4), np.int8), small, mostly_zero):
+        assert not is_full_range(codes)
 
 
 @pytest.mark.parametrize("output_type", list(POISON_BITS))

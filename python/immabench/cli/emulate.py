@@ -43,8 +43,9 @@ def _run(kernel: str, shape: str, output_type: str, order: str, seed: int) -> di
     from immabench.kernels import illegal_reason, kernel_config
     from immabench.measure.plan import shape_problem
     from immabench.measure.verify import ORDERS
-    from immabench.numerics import compare_exact, gemm_reference
+    from immabench.numerics import compare_with_oracle
     from immabench.operands import make_operands
+    from immabench.providers.buffers import HostBuffers
     from immabench.providers.handwritten import EmulatedLaunch
     from immabench.suites import parse_shape
 
@@ -55,10 +56,11 @@ def _run(kernel: str, shape: str, output_type: str, order: str, seed: int) -> di
     if reason is not None:
         raise UsageError(f"{kernel} cannot compute {problem.shape}: {reason}", "choose another kernel or shape")
     operands = make_operands(problem, seed)
-    launch = EmulatedLaunch(problem, kernel, operands, order=order, seed=seed)
+    buffers = HostBuffers(problem, operands, "emulated")
+    launch = EmulatedLaunch(kernel, buffers, order=order, seed=seed)
     launch.launch()
     assert launch.emulation is not None
-    difference = compare_exact(problem, launch.output(), gemm_reference(problem, operands))
+    difference = compare_with_oracle(problem, buffers.out, operands)
     return {
         "id": kernel,
         "shape": [problem.m, problem.n, problem.k],
@@ -76,7 +78,7 @@ def _run(kernel: str, shape: str, output_type: str, order: str, seed: int) -> di
 
 def _print(result: dict[str, Any]) -> None:
     from immabench.cli.output import print_table
-    from immabench.providers.handwritten import describe_hazard
+    from immabench.providers.base import describe_hazard
 
     print(f"{result['id']} on {'x'.join(map(str, result['shape']))} ({result['problem']}), {result['backend']}")
     print("exact" if result["exact"] else f"WRONG: {result['difference']}")

@@ -1,8 +1,9 @@
-"""One case of a sweep: prepare, launch, verify, time, verify again on fresh operands; whatever happens is a row."""
+"""One case of a sweep: prepare, launch, judge, time, judge again on fresh operands; whatever happens is a row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -22,10 +23,13 @@ from immabench.measure.timer import (
     ballast_bytes,
     operand_sets,
 )
-from immabench.operands import Operands, make_operands
+from immabench.measure.trial import Trial
 from immabench.problems import Problem
-from immabench.providers.base import Launchable, Provider
+from immabench.providers.base import Provider
 from immabench.providers.registry import load_provider
+
+SEED_STRIDE = 1000
+"""Between the seeds of two operand sets; the one after a set's own is that of its fresh activations."""
 
 
 @dataclass(frozen=True)
@@ -93,57 +97,74 @@ def run_job(job: Job, ceilings: dict[str, Any] | None = None, criterion: Criteri
 
 def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criterion) -> Outcome:
     device, provider = device_of(job.device_kind), load_provider(job.provider)
-    operands = make_operands(job.problem, job.seed)
-    launchable = provider.prepare(job.problem, job.kernel_id, operands, job.device_kind)
-    wrong = _launch_and_verify(job, launchable)
-    known = {**_launch_values(launchable), "device": device.name, "started_utc": started, "verified": not wrong}
-    if wrong or not launchable.timed:
+    first = _trial(job, provider, 0)
+    wrong = _launch_and_judge(job, first)
+    known = {**_launch_values(first), "device": device.name, "started_utc": started, "verified": not wrong}
+    if wrong or not first.launchable.timed:
         return Outcome(job.row("incorrect" if wrong else "ok", wrong, **known))
-    timing = _time(job, provider, launchable, operands, criterion)
-    known |= timing_values(launchable.problem, timing, ceilings)
-    wrong = _verify_fresh(job, provider)
+    trials = [first, *(_trial(job, provider, index) for index in range(1, _set_count(job, first.problem)))]
+    timing = _time(job, trials, criterion)
+    known |= timing_values(first.problem, timing, ceilings)
+    wrong = _judge_again(job, trials[: len(timing.times_us)])
     if wrong:
         return Outcome(job.row("incorrect", f"after timing: {wrong}", **{**known, "verified": False}), timing.times_us)
-    peak = physical_peak_tops(device, launchable.problem.a_type)
-    reason = impossible_reason(launchable.problem, timing.median_us, peak)
+    peak = physical_peak_tops(device, first.problem.a_type)
+    reason = timing.distrust or impossible_reason(first.problem, timing.median_us, peak)
     return Outcome(job.row("invalid" if reason else "ok", reason, **known), timing.times_us)
 
 
-def _launch_values(launchable: Launchable) -> dict[str, Any]:
+def _trial(job: Job, provider: Provider, index: int) -> Trial:
+    """The trial of one operand set: each has values of its own, so that launching on the wrong set shows."""
+    return Trial(provider, job.problem, job.kernel_id, job.device_kind, job.seed + index * SEED_STRIDE)
+
+
+def _launch_values(trial: Trial) -> dict[str, Any]:
     """The row's fields that a launch states about itself."""
-    values: dict[str, Any] = {"problem": launchable.problem, "backend": launchable.backend}
-    emulation = launchable.emulation
+    values: dict[str, Any] = {"problem": trial.problem, "backend": trial.launchable.backend}
+    emulation = trial.launchable.emulation
     if emulation is None:
         return values
     counts = {**emulation.counts, "lines": emulation.lines}
     return {**values, "counts": counts, "hazards": emulation.hazard_total}
 
 
-def _launch_and_verify(job: Job, launchable: Launchable) -> str:
+def _launch_and_judge(job: Job, trial: Trial) -> str:
     with nvtx_range(job.row_id):
-        launchable.launch()
-    return launchable.verify()
+        trial.launch()
+    return trial.judge()
 
 
-def _verify_fresh(job: Job, provider: Provider) -> str:
-    """Verify once more with operands the kernel has not seen: a stale result cannot pass."""
-    fresh = make_operands(job.problem, job.seed + 1)
-    return _launch_and_verify(job, provider.prepare(job.problem, job.kernel_id, fresh, job.device_kind))
+def _judge_again(job: Job, trials: Sequence[Trial]) -> str:
+    """What is wrong after timing `trials`: what those launches left, then a launch on activations never seen before.
+
+    Two sets at random beside the first and the last: which of them will be looked at, nobody can know.
+    """
+    chosen = {0, len(trials) - 1, *(secrets.randbelow(len(trials)) for _ in range(2))}
+    for index in sorted(chosen):
+        trial = trials[index]
+        wrong = trial.judge()
+        if wrong:
+            return f"operand set {index}: {wrong}"
+        trial.renew(job.seed + index * SEED_STRIDE + 1)
+        wrong = _launch_and_judge(job, trial)
+        if wrong:
+            return f"operand set {index}, fresh activations: {wrong}"
+    return ""
 
 
-def _time(job: Job, provider: Provider, first: Launchable, operands: Operands, criterion: Criterion) -> Timing:
-    footprint, cache = first.problem.bytes_moved, _cache_bytes(job.device_kind)
-    copies = range(operand_sets(footprint, cache) - 1)
-    sets = [provider.prepare(job.problem, job.kernel_id, operands.copy(), job.device_kind) for _ in copies]
-    between = ballast_bytes(footprint, cache)
+def _set_count(job: Job, problem: Problem) -> int:
+    return operand_sets(problem.bytes_moved, _cache_bytes(job.device_kind))
+
+
+def _time(job: Job, trials: Sequence[Trial], criterion: Criterion) -> Timing:
+    between = ballast_bytes(trials[0].problem.bytes_moved, _cache_bytes(job.device_kind))
     timer: Timer = (
         CudaTimer(criterion, CudaBallast(between))
         if job.device_kind == "cuda"
         else CpuTimer(criterion, Ballast(between))
     )
-    launches: list[Callable[[], None]] = [launchable.launch for launchable in (first, *sets)]
     with nvtx_range(job.row_id):
-        return timer.time(launches)
+        return timer.time([trial.launch for trial in trials])
 
 
 def _cache_bytes(device_kind: str) -> int:

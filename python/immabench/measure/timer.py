@@ -6,6 +6,7 @@ a sample and keep every raw sample.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import statistics
 import time
@@ -15,7 +16,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from immabench.errors import ImmabenchError
+
 Launch = Callable[[], None]
+
+clock_ns = time.perf_counter_ns
+"""Taken here, before any provider is loaded: a clock patched later is not the timer's."""
 
 CACHE_MULTIPLE = 3
 """How many times the last-level cache is touched before a launch sees the same operands again."""
@@ -55,6 +61,8 @@ class Timing:
     times_us: tuple[float, ...]
     l2_state: str
     discarded: int = 0
+    distrust: str = ""
+    """Why these times cannot be believed, where something speaks against them."""
 
     @property
     def median_us(self) -> float:
@@ -127,11 +135,12 @@ class CpuTimer:
     def time(self, launches: Sequence[Launch]) -> Timing:
         _warm_up(launches, self._criterion.max_seconds)
         times: list[float] = []
-        start = time.perf_counter()
-        while not self._criterion.enough(times, time.perf_counter() - start):
+        witness = ClockWitness()
+        start = clock_ns()
+        while not self._criterion.enough(times, (clock_ns() - start) / 1e9):
             self._ballast.touch()
             times.append(_wall_us(launches[len(times) % len(launches)]))
-        return Timing(tuple(times), "rotated")
+        return Timing(tuple(times), "rotated", distrust=witness.contradicts((clock_ns() - start) / 1e9))
 
 
 def _warm_up(launches: Sequence[Launch], max_seconds: float) -> None:
@@ -147,9 +156,45 @@ def _warm_up(launches: Sequence[Launch], max_seconds: float) -> None:
 
 
 def _wall_us(launch: Launch) -> float:
-    start = time.perf_counter_ns()
+    start = clock_ns()
     launch()
-    return (time.perf_counter_ns() - start) / 1e3
+    return (clock_ns() - start) / 1e3
+
+
+class ClockWitness:
+    """A second clock beside the timer's: the system's own, asked without Python's time module.
+
+    A clock that was patched, or stood still while the machine slept, disagrees with it.
+    """
+
+    TOLERANCE = 0.02
+    SLACK_SECONDS = 0.005
+    """Reading two clocks takes a moment, in which a busy machine may do something else."""
+
+    def __init__(self) -> None:
+        self._start = self._now()
+
+    def contradicts(self, elapsed_seconds: float) -> str:
+        """Why `elapsed_seconds` since this object was made cannot be right; empty when they can."""
+        seen = self._now() - self._start
+        if abs(seen - elapsed_seconds) <= self.TOLERANCE * seen + self.SLACK_SECONDS:
+            return ""
+        return f"the timer's clock counted {elapsed_seconds:.3g} s while the system's counted {seen:.3g} s"
+
+    @staticmethod
+    def _now() -> float:
+        spec = _TimeSpec()
+        if _clock_gettime(_CLOCK_MONOTONIC_RAW, ctypes.byref(spec)):
+            raise ImmabenchError("the system has no raw monotonic clock", "time on Linux")
+        return float(spec.seconds + spec.nanoseconds / 1e9)
+
+
+class _TimeSpec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+_CLOCK_MONOTONIC_RAW = 4  # <bits/time.h>
+_clock_gettime = ctypes.CDLL(None).clock_gettime
 
 
 class CudaBallast:

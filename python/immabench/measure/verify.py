@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from immabench.kernels import KernelConfig, illegal_reason
-from immabench.numerics import gemm_reference
+from immabench.measure.trial import Trial
+from immabench.numerics import compare_exact, gemm_reference
 from immabench.operands import make_operands
 from immabench.problems import Problem, Shape
-from immabench.providers.handwritten import CudaLaunch, EmulatedLaunch
+from immabench.providers.buffers import HostBuffers
+from immabench.providers.handwritten import EmulatedLaunch, HandwrittenProvider
 
 ORDERS = ("forward", "reverse", "random")
 """Orders the emulated machine runs the warps of a block in: a missing barrier shows in at least one."""
@@ -89,17 +91,20 @@ def _check(config: KernelConfig, problem: Problem, orders: Sequence[str], device
 def _run_emulated(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
     """What is wrong in the first order that is wrong; empty when all are right."""
     operands = make_operands(problem, seed)
-    want = gemm_reference(problem, operands)
+    buffers, want = HostBuffers(problem, operands, "emulated"), gemm_reference(problem, operands)
     for order in orders:
-        launch = EmulatedLaunch(problem, config.id, operands, order=order, seed=seed)
+        buffers.poison()
+        launch = EmulatedLaunch(config.id, buffers, order=order, seed=seed)
         launch.launch()
-        wrong = launch.compare(want)
+        assert launch.emulation is not None
+        difference = compare_exact(problem, buffers.out, want).describe()
+        wrong = "; ".join(filter(None, (difference, launch.emulation.describe_hazards())))
         if wrong:
             return f"order {order}: {wrong}"
     return ""
 
 
 def _run_on_gpu(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
-    launch = CudaLaunch(problem, config.id, make_operands(problem, seed))
-    launch.launch()
-    return launch.verify()
+    trial = Trial(HandwrittenProvider(), problem, config.id, "cuda", seed)
+    trial.launch()
+    return trial.judge()

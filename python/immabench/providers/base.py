@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from immabench.numerics import Array
-from immabench.operands import Operands
 from immabench.problems import Problem
+from immabench.providers.buffers import Buffers
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,23 @@ class Emulation:
     hazard_total: int
     lines: list[dict[str, Any]]
 
+    def describe_hazards(self) -> str:
+        """How many hazards and the first of them, in one line; empty without any."""
+        if not self.hazard_total:
+            return ""
+        plural = "s" if self.hazard_total > 1 else ""
+        return f"{self.hazard_total} hazard{plural}, first: {describe_hazard(self.hazards[0])}"
+
+
+def describe_hazard(hazard: dict[str, Any]) -> str:
+    """A hazard in one line: kind, place, block (linear index in the grid), thread and detail."""
+    place = f"{hazard['file']}:{hazard['line']}"
+    return f"{hazard['kind']} at {place}, block {hazard['block']}, thread {hazard['thread']}: {hazard['detail']}"
+
 
 class Launchable(Protocol):
-    """A problem with its operands in place, ready to be launched again and again."""
+    """A problem with its buffers in place, ready to be launched again and again."""
 
-    problem: Problem
-    """The problem it computes, which a float baseline states in its own types."""
     backend: str
     """What really computes it, for example "torch-cpu:_int_mm"."""
     timed: bool
@@ -54,13 +64,10 @@ class Launchable(Protocol):
     """Filled by `launch` under emulation."""
 
     def launch(self) -> None:
-        """Compute the problem once. On a GPU this returns before the work is done."""
+        """Compute the problem once, from what its buffers hold into their output.
 
-    def output(self) -> Array:
-        """The result of the last launch as numpy [M, N] (bf16 as uint16 bits), the poison where nothing was written."""
-
-    def verify(self) -> str:
-        """Compare `output()` with the oracle: empty when right, else one line that says what differs."""
+        On the host the output is there when this returns; on a GPU, when work queued on the current stream is done.
+        """
 
 
 class Provider(Protocol):
@@ -82,5 +89,8 @@ class Provider(Protocol):
     def configs(self, problem: Problem, device: str) -> list[Candidate]:
         """Its configurations for `problem` on `device`, the most promising first, illegal ones with their reason."""
 
-    def prepare(self, problem: Problem, config_id: str, operands: Operands, device: str) -> Launchable:
-        """Place `operands` on `device` and return what launches the problem. May raise ImmabenchError."""
+    def stated(self, problem: Problem, config_id: str) -> Problem:
+        """`problem` as this configuration computes it: a float baseline states its own types and no scales."""
+
+    def prepare(self, config_id: str, buffers: Buffers) -> Launchable:
+        """What launches `buffers.problem`, as `stated`, on the buffers' device. May raise ImmabenchError."""

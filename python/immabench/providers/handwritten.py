@@ -15,10 +15,9 @@ from immabench.kernels import (
     native,
     rank_configs,
 )
-from immabench.numerics import Array, compare_exact, gemm_reference
-from immabench.operands import Operands, check_operands, poisoned_output
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
+from immabench.providers.buffers import Buffers
 
 EMULATED_BACKEND = "emulated:host-simt"
 
@@ -30,92 +29,49 @@ class EmulatedLaunch:
     timed = False
 
     def __init__(
-        self,
-        problem: Problem,
-        config_id: str,
-        operands: Operands,
-        *,
-        order: str = "forward",
-        seed: int = 0,
-        check: bool = True,
+        self, config_id: str, buffers: Buffers, *, order: str = "forward", seed: int = 0, check: bool = True
     ) -> None:
-        check_operands(problem, operands)
-        self.problem = problem
         self.emulation: Emulation | None = None
         self.seconds = 0.0
         self._config_id = config_id
-        self._operands = operands
+        self._buffers = buffers
         self._options = {"order": order, "seed": seed, "check": check}
-        self._output = poisoned_output(problem)
 
     def launch(self) -> None:
-        operands = self._operands
         result = native().emulate_gemm_s8(
-            self._config_id,
-            operands.a,
-            operands.b,
-            self._output,
-            output_type=self.problem.output_type,
-            row_scale=operands.row_scale,
-            col_scale=operands.col_scale,
-            bias=operands.bias,
-            **self._options,
+            self._config_id, *_arguments(self._buffers), **_epilogue(self._buffers), **self._options
         )
         self.seconds = float(result["seconds"])
         self.emulation = Emulation(result["counts"], result["hazards"], result["hazard_total"], result["lines"])
 
-    def output(self) -> Array:
-        return self._output
-
-    def verify(self) -> str:
-        return self.compare(gemm_reference(self.problem, self._operands))
-
-    def compare(self, want: Array) -> str:
-        """What is wrong with the last launch, given the oracle's result; a hazard is wrong even where numbers agree."""
-        return "; ".join(filter(None, (compare_exact(self.problem, self._output, want).describe(), self._hazards())))
-
-    def _hazards(self) -> str:
-        if self.emulation is None or not self.emulation.hazard_total:
-            return ""
-        total = self.emulation.hazard_total
-        return f"{total} hazard{'s' if total > 1 else ''}, first: {describe_hazard(self.emulation.hazards[0])}"
-
 
 class CudaLaunch:
-    """One configuration on a GPU: operands in torch tensors, the launch the project's own."""
+    """One configuration on a GPU: operands in torch tensors, the launch the project's own, on torch's stream."""
 
     timed = True
     emulation: Emulation | None = None
 
-    def __init__(self, problem: Problem, config_id: str, operands: Operands) -> None:
-        from immabench.providers.torch_tensors import CudaBuffers
+    def __init__(self, config_id: str, buffers: Buffers) -> None:
+        import torch
 
-        check_operands(problem, operands)
-        self.problem = problem
         self._config_id = config_id
-        self._operands = operands
-        self._buffers = CudaBuffers(problem, operands)
-        self.backend = f"cuda:{self._buffers.architecture}"
+        self._arguments, self._epilogue = _arguments(buffers), _epilogue(buffers)
+        self._current_stream = torch.cuda.current_stream
+        self.backend = "cuda:sm_{}{}".format(*torch.cuda.get_device_capability())
 
     def launch(self) -> None:
-        buffers = self._buffers
-        native().launch_gemm_s8(
-            self._config_id,
-            buffers.a,
-            buffers.b,
-            buffers.out,
-            output_type=self.problem.output_type,
-            row_scale=buffers.row_scale,
-            col_scale=buffers.col_scale,
-            bias=buffers.bias,
-            stream=buffers.stream(),
-        )
+        stream = int(self._current_stream().cuda_stream)
+        native().launch_gemm_s8(self._config_id, *self._arguments, **self._epilogue, stream=stream)
 
-    def output(self) -> Array:
-        return self._buffers.output()
 
-    def verify(self) -> str:
-        return compare_exact(self.problem, self.output(), gemm_reference(self.problem, self._operands)).describe()
+def _arguments(buffers: Buffers) -> tuple[Any, Any, Any]:
+    return buffers.a, buffers.b, buffers.out
+
+
+def _epilogue(buffers: Buffers) -> dict[str, Any]:
+    """What the native module is told of the epilogue."""
+    vectors = {name: getattr(buffers, name) for name in ("row_scale", "col_scale", "bias")}
+    return {"output_type": buffers.problem.output_type, **vectors}
 
 
 class HandwrittenProvider:
@@ -150,13 +106,14 @@ class HandwrittenProvider:
         illegal = [Candidate(config.id, reason) for config, reason in reasons.items() if reason is not None]
         return [Candidate(entry.config.id) for entry in ranked] + illegal
 
-    def prepare(self, problem: Problem, config_id: str, operands: Operands, device: str) -> EmulatedLaunch | CudaLaunch:
+    def stated(self, problem: Problem, config_id: str) -> Problem:
+        return problem
+
+    def prepare(self, config_id: str, buffers: Buffers) -> EmulatedLaunch | CudaLaunch:
         kernel_config(config_id)
-        return (
-            CudaLaunch(problem, config_id, operands)
-            if device == "cuda"
-            else EmulatedLaunch(problem, config_id, operands)
-        )
+        if buffers.device_kind == "cuda":
+            return CudaLaunch(config_id, buffers)
+        return EmulatedLaunch(config_id, buffers)
 
 
 def _absent_on(config: KernelConfig, gpu: dict[str, Any] | None) -> str | None:
@@ -168,9 +125,3 @@ def _absent_on(config: KernelConfig, gpu: dict[str, Any] | None) -> str | None:
     if present in {architecture.rstrip("a") for architecture in config.architectures}:
         return None
     return f"compiled for {', '.join(config.architectures)}, and this GPU is {present}"
-
-
-def describe_hazard(hazard: dict[str, Any]) -> str:
-    """A hazard in one line: kind, place, block (linear index in the grid), thread and detail."""
-    place = f"{hazard['file']}:{hazard['line']}"
-    return f"{hazard['kind']} at {place}, block {hazard['block']}, thread {hazard['thread']}: {hazard['detail']}"

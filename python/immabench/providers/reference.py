@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from immabench.numerics import Array, compare_exact, gemm_reference
-from immabench.operands import Operands, check_operands, poisoned_output
+from immabench.numerics import gemm_reference
+from immabench.operands import Operands
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
+from immabench.providers.buffers import Buffers
 
 CONFIG_ID = "reference_numpy"
 
 
 class ReferenceLaunch:
-    """`gemm_reference` on operands it keeps."""
+    """`gemm_reference` from the buffers into their output."""
 
     backend = "numpy:float64-blas"
     timed = True
     emulation: Emulation | None = None
 
-    def __init__(self, problem: Problem, operands: Operands) -> None:
-        check_operands(problem, operands)
-        self.problem = problem
-        self._operands = operands
-        self._output = poisoned_output(problem)
+    def __init__(self, buffers: Buffers) -> None:
+        self._buffers = buffers
 
     def launch(self) -> None:
-        self._output[...] = gemm_reference(self.problem, self._operands)
-
-    def output(self) -> Array:
-        return self._output
-
-    def verify(self) -> str:
-        return compare_exact(self.problem, self._output, gemm_reference(self.problem, self._operands)).describe()
+        own = self._buffers
+        operands = Operands(own.a, own.b, own.row_scale, own.col_scale, own.bias)
+        own.out[...] = gemm_reference(own.problem, operands)
 
 
 class ReferenceProvider:
@@ -51,5 +45,8 @@ class ReferenceProvider:
     def configs(self, problem: Problem, device: str) -> list[Candidate]:
         return [Candidate(CONFIG_ID, None if problem.a_type == "s8" else "computes s8 operands only")]
 
-    def prepare(self, problem: Problem, config_id: str, operands: Operands, device: str) -> ReferenceLaunch:
-        return ReferenceLaunch(problem, operands)
+    def stated(self, problem: Problem, config_id: str) -> Problem:
+        return problem
+
+    def prepare(self, config_id: str, buffers: Buffers) -> ReferenceLaunch:
+        return ReferenceLaunch(buffers)

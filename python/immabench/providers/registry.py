@@ -9,6 +9,7 @@ from typing import cast
 
 from immabench.errors import ImmabenchError, NothingSelectedError
 from immabench.kernels import match_names
+from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Launchable, Provider
 
 ENTRY_POINT_GROUP = "immabench.providers"
@@ -41,7 +42,10 @@ class BrokenProvider:
     def configs(self, problem: object, device: str) -> list[Candidate]:
         return []
 
-    def prepare(self, problem: object, config_id: str, operands: object, device: str) -> Launchable:
+    def stated(self, problem: Problem, config_id: str) -> Problem:
+        return problem
+
+    def prepare(self, config_id: str, buffers: object) -> Launchable:
         raise ImmabenchError(f"provider {self.name} {self._detail}", self.availability().remedy)
 
 

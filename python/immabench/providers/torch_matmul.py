@@ -6,22 +6,11 @@ from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-
 from immabench.errors import ImmabenchError
-from immabench.numerics import (
-    Array,
-    bf16_to_f32,
-    compare_exact,
-    compare_float,
-    f32_to_bf16,
-    float_reference,
-    gemm_reference,
-)
-from immabench.operands import Operands, check_operands
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
-from immabench.providers.torch_tensors import TORCH_TYPES, poisoned_tensor, to_numpy, to_tensor, torch_device
+from immabench.providers.buffers import Buffers
+from immabench.providers.torch_tensors import shared_tensor
 
 CONFIG_TYPES = {"torch_fp32": "f32", "torch_fp16": "f16", "torch_bf16": "bf16", "torch_int8": "s8"}
 """Operand type of every configuration."""
@@ -33,23 +22,20 @@ class IntegerLaunch:
     timed = True
     emulation: Emulation | None = None
 
-    def __init__(self, problem: Problem, operands: Operands, device_kind: str) -> None:
+    def __init__(self, buffers: Buffers) -> None:
         import torch
 
-        check_operands(problem, operands)
-        device = torch_device(device_kind)
-        self.problem = problem
-        self.backend = f"torch-{device_kind}:_int_mm"
-        self._operands = operands
+        problem = buffers.problem
+        self.backend = f"torch-{buffers.device_kind}:_int_mm"
         self._int_mm, self._mul = torch._int_mm, torch.mul
-        self._a, self._bt = to_tensor(operands.a, device), to_tensor(operands.b, device).t()
-        self._row = _column(to_tensor(operands.row_scale, device))
-        self._col, self._bias = to_tensor(operands.col_scale, device), to_tensor(operands.bias, device)
-        self._out = poisoned_tensor(problem, device)
-        shape = (problem.m, problem.n)
+        self._a, self._bt = shared_tensor(buffers.a), shared_tensor(buffers.b).t()
+        self._row = _column(shared_tensor(buffers.row_scale))
+        self._col, self._bias = shared_tensor(buffers.col_scale), shared_tensor(buffers.bias)
+        self._out = shared_tensor(buffers.out, problem.output_type)
         bare = problem.output_type == "s32"
-        self._total = self._out if bare else torch.empty(shape, dtype=torch.int32, device=device)
-        self._value = None if bare else torch.empty(shape, dtype=torch.float32, device=device)
+        like = {"size": (problem.m, problem.n), "device": self._out.device}
+        self._total = self._out if bare else torch.empty(**like, dtype=torch.int32)
+        self._value = None if bare else torch.empty(**like, dtype=torch.float32)
 
     def launch(self) -> None:
         self._int_mm(self._a, self._bt, out=self._total)
@@ -65,35 +51,21 @@ class IntegerLaunch:
             self._value.add_(self._bias)
         self._out.copy_(self._value)
 
-    def output(self) -> Array:
-        return to_numpy(self._out)
-
-    def verify(self) -> str:
-        return compare_exact(self.problem, self.output(), gemm_reference(self.problem, self._operands)).describe()
-
 
 class FloatLaunch:
-    """The same shape as a float matmul, with the bias if there is one: what a model runs before quantization.
-
-    Operands are the int8 values / 128, which every float type here holds exactly, so one reference serves all.
-    """
+    """The same shape as a float matmul, with the bias if there is one: what a model runs before quantization."""
 
     timed = True
     emulation: Emulation | None = None
 
-    def __init__(self, problem: Problem, operands: Operands, device_kind: str, data_type: str) -> None:
+    def __init__(self, buffers: Buffers) -> None:
         import torch
 
-        device = torch_device(device_kind)
-        self.problem = float_problem(problem, data_type)
-        self.backend = f"torch-{device_kind}:matmul"
-        self._operands = operands
-        self._bias_values = None if operands.bias is None else _rounded(operands.bias, data_type)
-        dtype = getattr(torch, TORCH_TYPES[data_type])
-        self._a, bt = (to_tensor(values, device).to(dtype) / 128 for values in (operands.a, operands.b))
-        self._bt = bt.t()
-        self._bias = None if self._bias_values is None else to_tensor(self._bias_values, device).to(dtype)
-        self._out = poisoned_tensor(self.problem, device)
+        data_type = buffers.problem.a_type
+        self.backend = f"torch-{buffers.device_kind}:matmul"
+        self._a, self._bt = shared_tensor(buffers.a, data_type), shared_tensor(buffers.b, data_type).t()
+        self._bias = shared_tensor(buffers.bias, data_type)
+        self._out = shared_tensor(buffers.out, data_type)
         self._matmul, self._addmm = torch.matmul, torch.addmm
 
     def launch(self) -> None:
@@ -101,13 +73,6 @@ class FloatLaunch:
             self._matmul(self._a, self._bt, out=self._out)
         else:
             self._addmm(self._bias, self._a, self._bt, out=self._out)
-
-    def output(self) -> Array:
-        return to_numpy(self._out)
-
-    def verify(self) -> str:
-        want = float_reference(self._operands.a, self._operands.b, self._bias_values)
-        return compare_float(self.problem, self.output(), *want).describe()
 
 
 class TorchProvider:
@@ -132,13 +97,14 @@ class TorchProvider:
     def configs(self, problem: Problem, device: str) -> list[Candidate]:
         return [Candidate(config_id, _illegal_reason(config_id, problem, device)) for config_id in CONFIG_TYPES]
 
-    def prepare(self, problem: Problem, config_id: str, operands: Operands, device: str) -> IntegerLaunch | FloatLaunch:
-        reason = _illegal_reason(config_id, problem, device)
+    def stated(self, problem: Problem, config_id: str) -> Problem:
+        return problem if config_id == "torch_int8" else float_problem(problem, CONFIG_TYPES[config_id])
+
+    def prepare(self, config_id: str, buffers: Buffers) -> IntegerLaunch | FloatLaunch:
+        reason = _impossible(config_id, buffers.problem, buffers.device_kind)
         if reason:
-            raise ImmabenchError(f"{config_id} cannot compute {problem.key}: {reason}")
-        if config_id == "torch_int8":
-            return IntegerLaunch(problem, operands, device)
-        return FloatLaunch(problem, operands, device, CONFIG_TYPES[config_id])
+            raise ImmabenchError(f"{config_id} cannot compute {buffers.problem.key}: {reason}")
+        return IntegerLaunch(buffers) if config_id == "torch_int8" else FloatLaunch(buffers)
 
 
 def float_problem(problem: Problem, data_type: str) -> Problem:
@@ -149,9 +115,14 @@ def float_problem(problem: Problem, data_type: str) -> Problem:
 
 
 def _illegal_reason(config_id: str, problem: Problem, device: str) -> str | None:
+    """Why a configuration cannot take part in measuring `problem`, None when it can."""
     if problem.a_type != "s8":
         return "computes problems stated in s8 only"
-    narrow = problem.m <= 16 or problem.n % 8 or problem.k % 8
+    return _impossible(config_id, problem, device)
+
+
+def _impossible(config_id: str, stated: Problem, device: str) -> str | None:
+    narrow = stated.m <= 16 or stated.n % 8 or stated.k % 8
     if config_id == "torch_int8" and device == "cuda" and narrow:
         return "torch._int_mm on CUDA needs M > 16, and N and K in multiples of 8"
     return None
@@ -160,10 +131,3 @@ def _illegal_reason(config_id: str, problem: Problem, device: str) -> str | None
 def _column(scale: Any) -> Any:
     """[M] as [M,1]; [1] and None as they are."""
     return scale if scale is None else scale.reshape(-1, 1)
-
-
-def _rounded(values: Array, data_type: str) -> Array:
-    """float32 values rounded to `data_type` and held as float32, so that the reference adds what the launch adds."""
-    if data_type == "bf16":
-        return bf16_to_f32(f32_to_bf16(values))
-    return values.astype(np.float16).astype(np.float32) if data_type == "f16" else values

@@ -8,8 +8,6 @@ import numpy as np
 
 from immabench.errors import MissingHardwareError
 from immabench.numerics import Array
-from immabench.operands import Operands, poisoned_output
-from immabench.problems import Problem
 
 TORCH_TYPES = {"s8": "int8", "s32": "int32", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 """The attribute of torch that names each data type."""
@@ -46,30 +44,6 @@ def to_numpy(tensor: Any) -> Array:
     return bits
 
 
-def poisoned_tensor(problem: Problem, device: Any) -> Any:
-    """A fresh poisoned output [M, N] on `device`."""
-    return to_tensor(poisoned_output(problem), device, problem.output_type)
-
-
-class CudaBuffers:
-    """Operands and a poisoned output of a problem on the current GPU, for the project's own launch."""
-
-    def __init__(self, problem: Problem, operands: Operands) -> None:
-        import torch
-
-        device = torch_device("cuda")
-        self.a, self.b = to_tensor(operands.a, device), to_tensor(operands.b, device)
-        self.row_scale, self.col_scale = to_tensor(operands.row_scale, device), to_tensor(operands.col_scale, device)
-        self.bias = to_tensor(operands.bias, device)
-        self.out = poisoned_tensor(problem, device)
-        self.architecture = "sm_{}{}".format(*torch.cuda.get_device_capability())
-
-    def stream(self) -> int:
-        """The handle of torch's current stream, so that its events time the launch."""
-        import torch
-
-        return int(torch.cuda.current_stream().cuda_stream)
-
-    def output(self) -> Array:
-        """The output on the host; waits for the device."""
-        return to_numpy(self.out)
+def shared_tensor(values: Any, data_type: str = "") -> Any:
+    """A buffer as a torch tensor over the same memory: numpy arrays are wrapped, tensors are what they are."""
+    return to_tensor(values, "cpu", data_type) if isinstance(values, np.ndarray) else values

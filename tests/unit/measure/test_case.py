@@ -92,8 +92,8 @@ def test_a_stale_result_is_caught_after_timing(misbehaving: str, monkeypatch: py
 
         def launch(self) -> None:
             super().launch()
-            self.results.append(self._output.copy())
-            self._output[...] = self.results[0]
+            self.results.append(self.out.copy())
+            self.out[...] = self.results[0]
 
     monkeypatch.setattr(misbehaving_provider, "Launch", Once)
     row = run_job(job(misbehaving, "good"), criterion=FAST).row
@@ -139,4 +139,5 @@ def test_every_launch_is_in_an_nvtx_range_of_the_row(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(nvtx, "annotate", annotate)
     row = run_job(job(), criterion=FAST).row
-    assert entered == [row.row_id] * 3  # verified, timed, verified anew
+    assert set(entered) == {row.row_id}
+    assert 4 <= len(entered) <= 6  # judged, timed, and two to four sets judged anew

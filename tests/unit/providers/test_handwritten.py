@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from immabench.errors import NothingSelectedError, OperandError
+from immabench.measure.trial import Trial
 from immabench.operands import Operands, make_operands
 from immabench.problems import Problem
-from immabench.providers.handwritten import EmulatedLaunch, HandwrittenProvider
+from immabench.providers.buffers import HostBuffers
+from immabench.providers.handwritten import HandwrittenProvider
 
 H200 = {"index": 0, "name": "NVIDIA H200", "compute_capability": [9, 0], "sm_count": 132}
 PROBLEM = Problem(9, 10, 11, output_type="bf16", row_scale="tensor", col_scale="vector", bias=True)
@@ -46,22 +48,21 @@ def test_a_gpu_of_another_architecture_is_a_reason(fake_native: Any) -> None:
 
 def test_an_emulated_launch_is_verified_bit_for_bit(fake_native: Any) -> None:
     config = fake_native.kernels()[0]["id"]
-    launch = HandwrittenProvider().prepare(PROBLEM, config, make_operands(PROBLEM), "emulated")
-    assert "never" not in launch.backend
-    assert launch.verify().startswith("90 of 90 elements differ")  # nothing was launched: all poison
-    launch.launch()
-    assert launch.verify() == ""
-    assert launch.emulation is not None
-    assert launch.emulation.counts["barriers"] == 2
+    trial = Trial(HandwrittenProvider(), PROBLEM, config, "emulated", seed=0)
+    assert trial.launchable.backend == "emulated:host-simt"
+    assert trial.judge().startswith("90 of 90 elements differ")  # nothing was launched: all poison
+    trial.launch()
+    assert trial.judge() == ""
+    assert trial.launchable.emulation is not None
+    assert trial.launchable.emulation.counts["barriers"] == 2
 
 
 def test_bad_operands_are_refused_before_the_launch(fake_native: Any) -> None:
-    config = fake_native.kernels()[0]["id"]
     operands = make_operands(PROBLEM)
     transposed = Operands(
         np.asfortranarray(operands.a), operands.b, operands.row_scale, operands.col_scale, operands.bias
     )
     with pytest.raises(OperandError, match="a is not C-contiguous"):
-        EmulatedLaunch(PROBLEM, config, transposed)
+        HostBuffers(PROBLEM, transposed)
     with pytest.raises(NothingSelectedError):
-        HandwrittenProvider().prepare(PROBLEM, "imma_gone", operands, "emulated")
+        HandwrittenProvider().prepare("imma_gone", HostBuffers(PROBLEM, operands))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from immabench.operands import make_operands
+from immabench.measure.trial import Trial
 from immabench.problems import Problem
 from immabench.providers.reference import ReferenceProvider
 
 
 def test_it_agrees_with_itself_once_launched() -> None:
     problem = Problem(5, 6, 7, output_type="bf16", row_scale="vector")
-    launch = ReferenceProvider().prepare(problem, "reference_numpy", make_operands(problem), "cpu")
-    assert launch.verify() != ""
-    launch.launch()
-    assert launch.verify() == ""
+    trial = Trial(ReferenceProvider(), problem, "reference_numpy", "cpu", seed=0)
+    assert trial.judge() != ""
+    trial.launch()
+    assert trial.judge() == ""
 
 
 def test_it_offers_one_configuration_for_s8() -> None:

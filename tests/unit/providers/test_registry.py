@@ -41,4 +41,4 @@ def test_a_broken_plugin_is_listed_with_its_error(install_provider: Any) -> None
     assert provider.devices() == provider.config_ids() == ()
     assert provider.configs(None, "cpu") == []
     with pytest.raises(ImmabenchError, match="no luck"):
-        provider.prepare(None, "", None, "cpu")
+        provider.prepare("", None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from immabench.errors import ImmabenchError, MissingHardwareError
-from immabench.operands import make_operands
+from immabench.errors import MissingHardwareError
+from immabench.measure.trial import Trial
 from immabench.problems import Problem
 from immabench.providers.torch_matmul import CONFIG_TYPES, TorchProvider, float_problem
 
@@ -27,11 +25,14 @@ EPILOGUES = [
 @pytest.mark.parametrize("epilogue", EPILOGUES, ids=lambda epilogue: Problem(1, 1, 1, **epilogue).key[19:])
 def test_int8_is_exact(shape: tuple[int, int, int], epilogue: dict[str, object]) -> None:
     problem = Problem(*shape, **epilogue)  # type: ignore[arg-type]
-    launch = TorchProvider().prepare(problem, "torch_int8", make_operands(problem), "cpu")
-    assert "elements differ" in launch.verify()  # poison, before the launch
-    launch.launch()
-    assert launch.verify() == ""
-    assert launch.backend == "torch-cpu:_int_mm"
+    trial = Trial(TorchProvider(), problem, "torch_int8", "cpu", seed=0)
+    assert "elements differ" in trial.judge()  # poison, before the launch
+    for seed in (1, 2):
+        trial.launch()
+        assert trial.judge() == ""
+        trial.renew(seed)
+        assert "elements differ" in trial.judge()
+    assert trial.launchable.backend == "torch-cpu:_int_mm"
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
@@ -39,22 +40,23 @@ def test_int8_is_exact(shape: tuple[int, int, int], epilogue: dict[str, object])
 @pytest.mark.parametrize("config", ["torch_fp32", "torch_fp16", "torch_bf16"])
 def test_float_is_within_its_bound(shape: tuple[int, int, int], bias: bool, config: str) -> None:
     problem = Problem(*shape, output_type="f16", row_scale="vector", col_scale="vector", bias=bias)
-    launch = TorchProvider().prepare(problem, config, make_operands(problem), "cpu")
-    assert "elements differ" in launch.verify()
-    launch.launch()
-    assert launch.verify() == ""
-    assert launch.problem.a_type == CONFIG_TYPES[config]
+    trial = Trial(TorchProvider(), problem, config, "cpu", seed=0)
+    assert "elements differ" in trial.judge()
+    for seed in (1, 2):
+        trial.launch()
+        assert trial.judge() == ""
+        trial.renew(seed)
+    assert trial.problem.a_type == CONFIG_TYPES[config]
 
 
 @pytest.mark.parametrize("config", ["torch_fp32", "torch_fp16", "torch_bf16"])
 def test_a_float_result_that_misses_one_product_is_caught(config: str) -> None:
     problem = Problem(64, 64, 4608, output_type="f32")
-    operands = make_operands(problem)
-    launch = TorchProvider().prepare(problem, config, operands, "cpu")
-    launch.launch()
-    assert launch.verify() == ""
-    launch._out[3, 4] *= -1.0  # type: ignore[union-attr]
-    assert "first C[3,4]" in launch.verify()
+    trial = Trial(TorchProvider(), problem, config, "cpu", seed=0)
+    trial.launch()
+    assert trial.judge() == ""
+    trial.launchable._out[3, 4] *= -1.0  # type: ignore[attr-defined]
+    assert "first C[3,4]" in trial.judge()
 
 
 def test_the_float_problem_has_no_scales_and_keeps_its_bias() -> None:
@@ -73,12 +75,10 @@ def test_cuda_limits_of_int_mm_are_reasons() -> None:
 def test_only_problems_stated_in_s8() -> None:
     problem = Problem(2, 3, 4, "f32", "f32", "f32")
     assert {c.reason for c in TorchProvider().configs(problem, "cpu")} == {"computes problems stated in s8 only"}
-    with pytest.raises(ImmabenchError, match="torch_int8 cannot compute gemm_f32"):
-        TorchProvider().prepare(problem, "torch_int8", make_operands(replace(problem, a_type="s8", b_type="s8")), "cpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU whose absence is tested")
 def test_without_cuda_the_hardware_is_missing() -> None:
     problem = Problem(32, 64, 64)
     with pytest.raises(MissingHardwareError, match="torch has no CUDA device"):
-        TorchProvider().prepare(problem, "torch_int8", make_operands(problem), "cuda")
+        Trial(TorchProvider(), problem, "torch_int8", "cuda", seed=0)

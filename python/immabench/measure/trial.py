@@ -1,0 +1,61 @@
+"""A trial: one configuration with a problem in memory the measurement owns, launched and judged against the oracle.
+
+The measurement fills the buffers, poisons the output and keeps the operands the oracle is asked with; a provider only
+launches. So a result that is old, late, lazy or of other data does not pass (tests/honesty).
+"""
+
+from __future__ import annotations
+
+from immabench.errors import OperandError
+from immabench.numerics import compare_with_oracle
+from immabench.operands import Operands, is_full_range, make_operands
+from immabench.problems import Problem
+from immabench.providers.base import Provider
+from immabench.providers.buffers import make_buffers
+
+
+class Trial:
+    """A problem, as `provider` states it, by one of its configurations on a device kind, with operands of a seed.
+
+    Raises what the provider raises, OperandError, and MissingHardwareError where the device is missing.
+    """
+
+    def __init__(self, provider: Provider, problem: Problem, config_id: str, device_kind: str, seed: int) -> None:
+        self._asked = problem
+        self._operands = _data(problem, seed)
+        self._buffers = make_buffers(provider.stated(problem, config_id), self._operands, device_kind)
+        self.launchable = provider.prepare(config_id, self._buffers)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem in the types that are computed."""
+        return self._buffers.problem
+
+    def launch(self) -> None:
+        """Launch once; on a GPU this returns before the work is done."""
+        self.launchable.launch()
+
+    def renew(self, seed: int) -> None:
+        """Overwrite the activations in place with those of another seed, and poison the output.
+
+        Weights stay: a provider may have rearranged them when it prepared.
+        """
+        self._operands = _data(self._asked, seed).with_weights_of(self._operands)
+        self._buffers.load_activations(self._operands)
+        self._buffers.poison()
+
+    def judge(self) -> str:
+        """What is wrong with the last launch, in one line; empty when right. A hazard is wrong where numbers agree."""
+        difference = compare_with_oracle(self.problem, self._buffers.result(), self._operands).describe()
+        emulation = self.launchable.emulation
+        hazards = emulation.describe_hazards() if emulation else ""
+        return "; ".join(filter(None, (difference, hazards)))
+
+
+def _data(problem: Problem, seed: int) -> Operands:
+    """The operands of a seed. Raises OperandError for what is not data: a time on zeros is not a time on a model."""
+    operands = make_operands(problem, seed)
+    for name, codes in (("a", operands.a), ("b", operands.b)):
+        if not is_full_range(codes):
+            raise OperandError(f"{name} does not cover the range of int8", "measure on random full-range operands")
+    return operands
