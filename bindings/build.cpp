@@ -46,7 +46,7 @@ py::dict devices() {
   py::list list;
   for (const CudaDevice& device : found.devices) {
     using py::arg;
-    list.append(py::dict(arg("index") = device.index, arg("name") = device.name,
+    list.append(py::dict(arg("index") = device.index, arg("name") = device.name, arg("uuid") = device.uuid,
                          arg("compute_capability") = std::vector<int>{device.major, device.minor},
                          arg("sm_count") = device.sm_count, arg("l2_bytes") = device.l2_bytes,
                          arg("memory_bytes") = device.memory_bytes, arg("sm_clock_mhz") = device.sm_clock_khz / 1000));

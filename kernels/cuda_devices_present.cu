@@ -13,11 +13,25 @@ int attribute(cudaDeviceAttr name, int device) {
   return value;
 }
 
+// The 16 bytes in the grouping of RFC 4122, as the driver's tools print them.
+std::string format_uuid(const cudaUUID_t& uuid) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text = "GPU-";
+  for (int i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    const auto byte = static_cast<unsigned char>(uuid.bytes[i]);
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
 CudaDevice describe(int index) {
   cudaDeviceProp properties{};
   cudaGetDeviceProperties(&properties, index);
   return {index,
           properties.name,
+          format_uuid(properties.uuid),
           properties.major,
           properties.minor,
           properties.multiProcessorCount,

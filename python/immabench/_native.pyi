@@ -10,7 +10,7 @@ def build_info() -> dict[str, Any]:
     """`version`, `cuda`, `cuda_version` (or None), `architectures` (["sm_80", ...]), `compiler`, `simd`."""
 
 def cuda_devices() -> dict[str, Any]:
-    """`status` (a cudaError_t, 0 when usable), `error`, `devices`: name, capability, SMs, L2, memory, clock."""
+    """`status` (a cudaError_t, 0 when usable), `error`, `devices`: name, uuid, capability, SMs, L2, memory, clock."""
 
 def kernels() -> list[dict[str, Any]]:
     """Every compiled tile configuration, as `immabench.kernels.KernelConfig` holds it."""

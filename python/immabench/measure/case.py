@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from immabench.errors import ImmabenchError, MissingHardwareError
-from immabench.hardware import device_of, last_level_cache_bytes, physical_peak_tops
+from immabench.hardware import cuda_state, device_of, last_level_cache_bytes, physical_peak_tops
 from immabench.measure.rows import Row, row_id
 from immabench.measure.run_folder import utc_now
+from immabench.measure.telemetry import telemetry_of
 from immabench.measure.timer import (
     Ballast,
     CpuTimer,
@@ -159,7 +160,7 @@ def _set_count(job: Job, problem: Problem) -> int:
 def _time(job: Job, trials: Sequence[Trial], criterion: Criterion) -> Timing:
     between = ballast_bytes(trials[0].problem.bytes_moved, _cache_bytes(job.device_kind))
     timer: Timer = (
-        CudaTimer(criterion, CudaBallast(between))
+        CudaTimer(criterion, CudaBallast(between), telemetry_of(cuda_state()["devices"][0]["uuid"]))
         if job.device_kind == "cuda"
         else CpuTimer(criterion, Ballast(between))
     )
@@ -187,6 +188,9 @@ def timing_values(problem: Problem, timing: Timing, ceilings: dict[str, Any]) ->
         "time_us_iqr": timing.iqr_us,
         "samples": len(timing.times_us),
         "discarded": timing.discarded,
+        "sm_clock_mhz": timing.gpu.sm_clock_mhz,
+        "power_w": timing.gpu.power_w,
+        "temperature_c": timing.gpu.temperature_c,
         "l2_state": timing.l2_state,
         "tops": tops,
         "gbps": problem.bytes_moved / seconds / 1e9,

@@ -54,6 +54,7 @@ class Row(BaseModel):
     discarded: int = 0
     sm_clock_mhz: float | None = None
     power_w: float | None = None
+    temperature_c: float | None = None
     tops: float | None = None
     gbps: float | None = None
     flops_per_byte: float

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from immabench.errors import ImmabenchError
+from immabench.measure.telemetry import Reading, Summary, Telemetry, summarize
 
 Launch = Callable[[], None]
 
@@ -61,6 +62,7 @@ class Timing:
     times_us: tuple[float, ...]
     l2_state: str
     discarded: int = 0
+    gpu: Summary = Summary()
     distrust: str = ""
     """Why these times cannot be believed, where something speaks against them."""
 
@@ -211,27 +213,32 @@ class CudaBallast:
 
 
 class CudaTimer:
-    """CUDA events around each launch on torch's current stream; launches are queued in batches, then read."""
+    """CUDA events around each launch on torch's current stream; launches are queued in batches, then read.
+
+    A batch during which the GPU was held back (heat, power brake) is discarded and counted; a GPU that stays so ends the
+    measurement with its reason in `Timing.distrust`.
+    """
 
     BATCH = 32
     QUEUE_CLOCKS = 10_000_000
     """How long the GPU spins before a batch (some ms), so that the queue fills and no event waits for the host."""
 
-    def __init__(self, criterion: Criterion, ballast: CudaBallast) -> None:
+    def __init__(self, criterion: Criterion, ballast: CudaBallast, telemetry: Telemetry) -> None:
         self._criterion = criterion
         self._ballast = ballast
+        self._telemetry = telemetry
 
     def time(self, launches: Sequence[Launch]) -> Timing:
         import torch
 
         _warm_up(launches, self._criterion.max_seconds)
         torch.cuda.synchronize()
-        times: list[float] = []
-        start = time.perf_counter()
-        while not self._criterion.enough(times, time.perf_counter() - start):
-            first = len(times)
-            times += self._batch(torch, [launches[(first + i) % len(launches)] for i in range(self.BATCH)])
-        return Timing(tuple(times), "rotated")
+        return collect(self._criterion, self._telemetry, lambda first: self._batch(torch, self._turn(launches, first)))
+
+    def _turn(self, launches: Sequence[Launch], first: int) -> list[Launch]:
+        """The launches of one batch, going on in the rotation where the last one ended."""
+        size = min(self.BATCH, self._criterion.max_samples)
+        return [launches[(first + index) % len(launches)] for index in range(size)]
 
     def _batch(self, torch: Any, launches: Sequence[Launch]) -> list[float]:
         pairs = [tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in launches]
@@ -243,3 +250,36 @@ class CudaTimer:
             after.record()
         torch.cuda.synchronize()
         return [before.elapsed_time(after) * 1e3 for before, after in pairs]
+
+
+MAX_DISCARDED_SHARE = 0.5
+"""Of all samples taken; a GPU that is held back more often than not has no time of its own to report."""
+
+
+def collect(criterion: Criterion, telemetry: Telemetry, batch: Callable[[int], list[float]]) -> Timing:
+    """Take batches until the criterion is met. `batch(first)` times launches, `first` the samples taken before.
+
+    The GPU is read after each batch, when it is as warm as the batch made it. Samples taken while it was held back are
+    discarded and counted; they do not count for the criterion, but their time does.
+    """
+    times: list[float] = []
+    readings: list[Reading] = []
+    discarded, reasons = 0, set[str]()
+    witness, start = ClockWitness(), clock_ns()
+    while not criterion.enough(times, (clock_ns() - start) / 1e9):
+        taken = batch(len(times) + discarded)
+        reading = telemetry.read()
+        if reading is None or not reading.throttled_by:
+            times += taken
+            readings += [reading] if reading else []
+            continue
+        discarded += len(taken)
+        reasons.update(reading.throttled_by)
+        if (clock_ns() - start) / 1e9 > criterion.max_seconds and discarded > MAX_DISCARDED_SHARE * (
+            discarded + len(times)
+        ):
+            times = times or taken
+            why = f"{discarded} samples discarded: {', '.join(sorted(reasons))}; let the GPU cool, or give it power"
+            return Timing(tuple(times), "rotated", discarded, summarize(readings), why)
+    distrust = witness.contradicts((clock_ns() - start) / 1e9)
+    return Timing(tuple(times), "rotated", discarded, summarize(readings), distrust)
