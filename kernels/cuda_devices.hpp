@@ -9,7 +9,7 @@ namespace immabench {
 struct CudaDevice {
   int index = 0;
   std::string name;
-  std::string uuid;  // "GPU-..." as NVML and nvidia-smi write it, whatever CUDA_VISIBLE_DEVICES renumbers
+  std::string uuid;          // "GPU-..." as NVML and nvidia-smi write it, whatever CUDA_VISIBLE_DEVICES renumbers
   int major = 0, minor = 0;  // compute capability
   int sm_count = 0;
   std::size_t l2_bytes = 0, memory_bytes = 0;

@@ -11,7 +11,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,7 +62,7 @@ class Timing:
     times_us: tuple[float, ...]
     l2_state: str
     discarded: int = 0
-    gpu: Summary = Summary()
+    gpu: Summary = field(default_factory=Summary)
     distrust: str = ""
     """Why these times cannot be believed, where something speaks against them."""
 
@@ -215,8 +215,8 @@ class CudaBallast:
 class CudaTimer:
     """CUDA events around each launch on torch's current stream; launches are queued in batches, then read.
 
-    A batch during which the GPU was held back (heat, power brake) is discarded and counted; a GPU that stays so ends the
-    measurement with its reason in `Timing.distrust`.
+    A batch during which the GPU was held back (heat, power brake) is discarded and counted; a GPU that stays so ends
+    the measurement with its reason in `Timing.distrust`.
     """
 
     BATCH = 32
@@ -275,9 +275,8 @@ def collect(criterion: Criterion, telemetry: Telemetry, batch: Callable[[int], l
             continue
         discarded += len(taken)
         reasons.update(reading.throttled_by)
-        if (clock_ns() - start) / 1e9 > criterion.max_seconds and discarded > MAX_DISCARDED_SHARE * (
-            discarded + len(times)
-        ):
+        late = (clock_ns() - start) / 1e9 > criterion.max_seconds
+        if late and discarded > MAX_DISCARDED_SHARE * (discarded + len(times)):
             times = times or taken
             why = f"{discarded} samples discarded: {', '.join(sorted(reasons))}; let the GPU cool, or give it power"
             return Timing(tuple(times), "rotated", discarded, summarize(readings), why)

@@ -1,5 +1,6 @@
 """Readings of a GPU, on a made-up NVML; samples taken while it was held back are discarded, counted and explained."""
 
+# ruff: noqa: N802, N815 - the names are those of NVML
 from __future__ import annotations
 
 import sys
