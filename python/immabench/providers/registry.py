@@ -17,6 +17,7 @@ ENTRY_POINT_GROUP = "immabench.providers"
 OWN_PROVIDERS = {
     "handwritten": "immabench.providers.handwritten:HandwrittenProvider",
     "torch": "immabench.providers.torch_matmul:TorchProvider",
+    "cublaslt": "immabench.providers.cublaslt:CublasLtProvider",
     "reference": "immabench.providers.reference:ReferenceProvider",
 }
 

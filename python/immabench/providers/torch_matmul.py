@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import metadata
-from typing import Any
 
 from immabench.errors import ImmabenchError
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
 from immabench.providers.buffers import Buffers
+from immabench.providers.torch_epilogue import TorchEpilogue
 from immabench.providers.torch_tensors import shared_tensor
 
 CONFIG_TYPES = {"torch_fp32": "f32", "torch_fp16": "f16", "torch_bf16": "bf16", "torch_int8": "s8"}
@@ -17,7 +17,7 @@ CONFIG_TYPES = {"torch_fp32": "f32", "torch_fp16": "f16", "torch_bf16": "bf16", 
 
 
 class IntegerLaunch:
-    """`torch._int_mm`, then scales, bias and rounding in separate fp32 steps: the project's epilogue, bit for bit."""
+    """`torch._int_mm`, then the epilogue in steps of torch."""
 
     timed = True
     emulation: Emulation | None = None
@@ -25,31 +25,14 @@ class IntegerLaunch:
     def __init__(self, buffers: Buffers) -> None:
         import torch
 
-        problem = buffers.problem
         self.backend = f"torch-{buffers.device_kind}:_int_mm"
-        self._int_mm, self._mul = torch._int_mm, torch.mul
+        self._int_mm = torch._int_mm
         self._a, self._bt = shared_tensor(buffers.a), shared_tensor(buffers.b).t()
-        self._row = _column(shared_tensor(buffers.row_scale))
-        self._col, self._bias = shared_tensor(buffers.col_scale), shared_tensor(buffers.bias)
-        self._out = shared_tensor(buffers.out, problem.output_type)
-        bare = problem.output_type == "s32"
-        like = {"size": (problem.m, problem.n), "device": self._out.device}
-        self._total = self._out if bare else torch.empty(**like, dtype=torch.int32)
-        self._value = None if bare else torch.empty(**like, dtype=torch.float32)
+        self._epilogue = TorchEpilogue(buffers)
 
     def launch(self) -> None:
-        self._int_mm(self._a, self._bt, out=self._total)
-        if self._value is None:
-            return
-        if self._row is None:
-            self._value.copy_(self._total)
-        else:
-            self._mul(self._total, self._row, out=self._value)
-        if self._col is not None:
-            self._value.mul_(self._col)
-        if self._bias is not None:
-            self._value.add_(self._bias)
-        self._out.copy_(self._value)
+        self._int_mm(self._a, self._bt, out=self._epilogue.total)
+        self._epilogue.launch()
 
 
 class FloatLaunch:
@@ -126,8 +109,3 @@ def _impossible(config_id: str, stated: Problem, device: str) -> str | None:
     if config_id == "torch_int8" and device == "cuda" and narrow:
         return "torch._int_mm on CUDA needs M > 16, and N and K in multiples of 8"
     return None
-
-
-def _column(scale: Any) -> Any:
-    """[M] as [M,1]; [1] and None as they are."""
-    return scale if scale is None else scale.reshape(-1, 1)

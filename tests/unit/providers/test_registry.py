@@ -11,7 +11,7 @@ from immabench.providers.registry import BrokenProvider, load_provider, provider
 
 
 def test_own_providers_come_first() -> None:
-    assert provider_names()[:3] == ["handwritten", "torch", "reference"]
+    assert provider_names()[:4] == ["handwritten", "torch", "cublaslt", "reference"]
 
 
 @pytest.mark.parametrize("name", ["handwritten", "torch", "reference"])

@@ -1,0 +1,26 @@
+"""cuBLASLt computes what the oracle says, by the best of at least eight algorithms where it has them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from immabench.measure.trial import Trial
+from immabench.problems import Problem
+from immabench.providers.cublaslt import CONFIG_ID, CublasLtProvider
+
+
+@pytest.mark.parametrize(
+    "epilogue", [{}, {"output_type": "f16", "row_scale": "vector", "col_scale": "vector", "bias": True}]
+)
+@pytest.mark.parametrize("shape", [(512, 1024, 768), (64, 4096, 4096), (4096, 4096, 4096)])
+def test_it_is_exact_and_fairly_chosen(shape: tuple[int, int, int], epilogue: dict[str, object]) -> None:
+    trial = Trial(CublasLtProvider(), Problem(*shape, **epilogue), CONFIG_ID, "cuda", seed=0)  # type: ignore[arg-type]
+    for seed in (1, 2):
+        trial.launch()
+        assert trial.judge() == ""
+        trial.renew(seed)
+    tried = re.search(r"cublasLt-\d+:id=\d+,.*\(best of (\d+)\)", trial.launchable.backend)
+    assert tried
+    assert int(tried[1]) >= (8 if shape == (4096, 4096, 4096) else 1)
