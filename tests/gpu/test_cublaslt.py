@@ -7,6 +7,7 @@ import re
 import pytest
 
 from immabench.measure.trial import Trial
+from immabench.measure.verify import EPILOGUES
 from immabench.problems import Problem
 from immabench.providers.cublaslt import CONFIG_ID, CublasLtProvider
 
@@ -15,8 +16,9 @@ from immabench.providers.cublaslt import CONFIG_ID, CublasLtProvider
     "epilogue", [{}, {"output_type": "f16", "row_scale": "vector", "col_scale": "vector", "bias": True}]
 )
 @pytest.mark.parametrize("shape", [(512, 1024, 768), (64, 4096, 4096), (4096, 4096, 4096)])
-def test_it_is_exact_and_fairly_chosen(shape: tuple[int, int, int], epilogue: dict[str, object]) -> None:
-    trial = Trial(CublasLtProvider(), Problem(*shape, **epilogue), CONFIG_ID, "cuda", seed=0)  # type: ignore[arg-type]
+def test_it_is_exact_and_fairly_chosen(shape: tuple[int, int, int], output_type: str) -> None:
+    problem = Problem(*shape, output_type=output_type, **EPILOGUES[output_type])  # type: ignore[arg-type]
+    trial = Trial(CublasLtProvider(), problem, CONFIG_ID, "cuda", seed=0)
     for seed in (1, 2):
         trial.launch()
         assert trial.judge() == ""
