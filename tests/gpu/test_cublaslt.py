@@ -12,9 +12,7 @@ from immabench.problems import Problem
 from immabench.providers.cublaslt import CONFIG_ID, CublasLtProvider
 
 
-@pytest.mark.parametrize(
-    "epilogue", [{}, {"output_type": "f16", "row_scale": "vector", "col_scale": "vector", "bias": True}]
-)
+@pytest.mark.parametrize("output_type", list(EPILOGUES))
 @pytest.mark.parametrize("shape", [(512, 1024, 768), (64, 4096, 4096), (4096, 4096, 4096)])
 def test_it_is_exact_and_fairly_chosen(shape: tuple[int, int, int], output_type: str) -> None:
     problem = Problem(*shape, output_type=output_type, **EPILOGUES[output_type])  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from immabench.measure.plan import Planned, Selection
     from immabench.measure.run_folder import RunFolder
+    from immabench.measure.scheduler import Scheduler
     from immabench.measure.sweep import Limits
 
 INTERRUPTED = 130
@@ -48,6 +50,9 @@ def sweep(
         0.5, "--time-budget", min=0.01, help="Longest the timer samples a case, seconds."
     ),
     ceilings: bool = typer.Option(True, help="Measure this machine's roof first, a few seconds."),
+    scheduler: str = typer.Option(
+        "", "--scheduler", metavar="local|ADDRESS", help="Run jobs on dask workers: here, or of tcp://host:port."
+    ),
     out: Path = typer.Option(None, "--out", help="The run folder; runs/<utc>-<suites> by default."),
     resume: Path = typer.Option(None, "--resume", metavar="RUN", help="Continue this run folder."),
     retry: bool = typer.Option(False, "--retry", help="With --resume: repeat rows that crashed or timed out."),
@@ -84,9 +89,10 @@ def sweep(
     if dry_run:
         _print_plan(plan, json)
         return
-    folder = folder or _created(selection, out, force)
     limits = Limits(timeout, Criterion(max_seconds=time_budget), ceilings)
-    _carry_out(plan, folder, limits, retry, json)
+    # Connected first: a scheduler that is not there leaves no run folder behind.
+    with _connected(scheduler) as pool:
+        _carry_out(plan, folder or _created(selection, out, force), limits, pool, retry, json)
 
 
 def _require_cases(selection: Selection) -> None:
@@ -119,14 +125,25 @@ def _created(selection: Selection, out: Path | None, force: bool) -> RunFolder:
     return RunFolder.create(out or Path("runs") / f"{stamp}-{tag}", force, run_meta(selection, sys.argv))
 
 
-def _carry_out(plan: Sequence[Planned], folder: RunFolder, limits: Limits, retry: bool, json: bool) -> None:
+def _connected(scheduler: str) -> AbstractContextManager[Scheduler | None]:
+    if not scheduler:
+        return nullcontext()
+    from immabench.measure.scheduler import connect
+
+    return connect(scheduler)
+
+
+def _carry_out(
+    plan: Sequence[Planned], folder: RunFolder, limits: Limits, pool: Scheduler | None, retry: bool, json: bool
+) -> None:
     from immabench.cli.progress import shown
     from immabench.measure.sweep import finish, remaining, run_sweep
 
     todo = remaining(plan, folder, retry)
     try:
-        for _ in shown(run_sweep(todo, folder, limits), len(todo)):
-            pass
+        with closing(run_sweep(todo, folder, limits, pool)) as rows:
+            for _ in shown(rows, len(todo)):
+                pass
     except KeyboardInterrupt:
         print(f"interrupted; continue with: immabench sweep --resume {folder.path}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -141,7 +158,7 @@ def _print_outcome(folder: RunFolder, report: Path, json: bool) -> int:
     from immabench.cli.output import print_json
     from immabench.measure.rows import FAILED_STATUSES
 
-    statuses = Counter(str(row.status) for row in folder.rows())
+    statuses = Counter(folder.statuses().values())
     failed = sum(statuses[status] for status in FAILED_STATUSES)
     total = sum(statuses.values())
     if json:

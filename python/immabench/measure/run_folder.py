@@ -2,10 +2,14 @@
 
 A row is on disk before the next case starts, so `kill -9` loses at most the row in flight. A line torn by the kill is
 cut off when the folder is opened for appending, and ignored with a warning when it is only read.
+
+A run may hold 100,000 rows and more: everything here goes through the file line by line, and only `rows` and `frame`
+hold every row at once. `bench/bench_scale.py` measures it.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -14,9 +18,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from immabench.errors import RunFolderError
 from immabench.measure.rows import SCHEMA_VERSION, Row
@@ -27,6 +31,29 @@ if TYPE_CHECKING:
 OWN_FILES = ("run.json", "rows.jsonl", "rows.csv", "report.html", "summary.md")
 OWN_FOLDERS = ("samples", "plots", "profile")
 """Everything a run folder may hold; `--force` removes these and nothing else."""
+
+
+Identity = tuple[str, str, str]
+"""As `Row.identity`."""
+
+LAST_LINE_BLOCK = 1 << 16
+"""How many bytes are read at once, from the end, to find where the last whole line ends."""
+
+
+class _Named(BaseModel):
+    """Of a row only what says which one it is and how it went: a tenth of the memory, a quarter of the time."""
+
+    suite: str
+    case: str
+    row_id: str
+    status: str
+
+    @property
+    def identity(self) -> Identity:
+        return self.suite, self.case, self.row_id
+
+
+Line = TypeVar("Line", Row, _Named)
 
 
 def utc_now() -> str:
@@ -99,37 +126,52 @@ class RunFolder:
         path = self.path / "samples" / f"{row_id}.json"
         return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
 
-    def rows(self) -> list[Row]:
-        """Every row in file order; of a row that was retried, only the last. Raises RunFolderError on damage."""
-        latest: dict[tuple[str, str, str], Row] = {}
-        for row in self._read():
-            latest.pop(row.identity, None)
-            latest[row.identity] = row
-        return list(latest.values())
+    def rows(self, lines: bool = True) -> list[Row]:
+        """Every row in file order; of a row that was retried, only the last. Raises RunFolderError on damage.
 
-    def _read(self) -> Iterator[Row]:
+        `lines=False` leaves out the counts by source line, which are most of an emulated row's memory.
+        """
+        return list(self.each(lines))
+
+    def each(self, lines: bool = True) -> Iterator[Row]:
+        """As `rows`, one at a time: reads the file twice and holds no row."""
+        latest = {named.identity: number for number, named in self._read(_Named)}
+        for number, row in self._read(Row, warn=False):
+            if latest.get(row.identity) == number:
+                yield row if lines else _slim(row)
+
+    def statuses(self) -> dict[Identity, str]:
+        """The status of every row by its identity; of a row that was retried, the last."""
+        return {named.identity: named.status for _, named in self._read(_Named)}
+
+    def whole(self, row: Row) -> Row:
+        """`row` as it stands in the file, counts by source line included."""
+        return next(one for one in self.each() if one.identity == row.identity)
+
+    def _read(self, model: type[Line], warn: bool = True) -> Iterator[tuple[int, Line]]:
+        """Every whole line with its number, retried rows included."""
         path = self.path / "rows.jsonl"
-        with _explained(path, "cannot be read"):
-            lines = path.read_bytes().split(b"\n")
-        if lines.pop():
-            warnings.warn(f"{path}: the last line is torn and ignored; its row was in flight", stacklevel=3)
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield Row.model_validate_json(line)
-            except ValidationError as error:
-                detail = error.errors()[0]
-                where = ".".join(str(part) for part in detail["loc"])
-                raise RunFolderError(
-                    f"{path}:{number} is damaged ({where + ': ' if where else ''}{detail['msg']})",
-                    "remove that line, then continue with --resume",
-                ) from error
+        with _explained(path, "cannot be read"), path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield number, _parsed(model, line, f"{path}:{number}")
+                elif warn:
+                    warnings.warn(f"{path}: the last line is torn and ignored; its row was in flight", stacklevel=4)
 
     def drop_torn_line(self) -> None:
         """Cut off an unfinished last line, so that the next row starts a line of its own."""
         path = self.path / "rows.jsonl"
         with _explained(path, "cannot be repaired"), path.open("rb+") as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
+            end = file.seek(0, os.SEEK_END)
+            while end > 0:
+                start = max(0, end - LAST_LINE_BLOCK)
+                file.seek(start)
+                newline = file.read(end - start).rfind(b"\n")
+                end = start
+                if newline >= 0:
+                    end = start + newline + 1
+                    break
+            file.truncate(end)
 
     def frame(self) -> pandas.DataFrame:
         """The rows as a table, one column a field; nested counts become columns such as `counts.mma`.
@@ -144,11 +186,72 @@ class RunFolder:
         return flat.reindex(columns=columns + counts)
 
     def write_csv(self) -> Path:
-        """Write `rows.csv`, the flattened rows; returns its path."""
+        """Write `rows.csv`, the rows of `frame` as pandas writes them, without holding them; returns its path."""
         path = self.path / "rows.csv"
-        with _explained(path, "cannot be written"):
-            self.frame().to_csv(path, index=False)
+        columns = self._columns()
+        with _explained(path, "cannot be written"), path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(columns)
+            for row in self.each(lines=False):
+                table.writerow(_csv_cells(_flat(row), columns))
         return path
+
+    def _columns(self) -> dict[str, bool]:
+        """The columns of the table, in order, and whether each holds a number or nothing in every row.
+
+        A column of integers with a gap is one of floats: that is how pandas reads and writes it.
+        """
+        names = [name for name in Row.model_fields if name != "counts"]
+        filled = dict.fromkeys(names, 0)
+        total = 0
+        for row in self.each(lines=False):
+            total += 1
+            for name, value in _flat(row).items():
+                filled[name] = filled.get(name, 0) + (value is not None)
+        return {name: 0 < count < total for name, count in filled.items()}
+
+
+def _parsed(model: type[Line], line: bytes, where: str) -> Line:
+    try:
+        return model.model_validate_json(line)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        field = ".".join(str(part) for part in detail["loc"])
+        raise RunFolderError(
+            f"{where} is damaged ({field + ': ' if field else ''}{detail['msg']})",
+            "remove that line, then continue with --resume",
+        ) from error
+
+
+_FIELDS_SET: set[str] = set()
+
+
+def _slim(row: Row) -> Row:
+    """The row without counts by source line, and without a set of its own of the fields that were given: 2 KB a row."""
+    values = dict(row)
+    if row.counts is not None:
+        values["counts"] = {name: value for name, value in row.counts.items() if name != "lines"}
+    return Row.model_construct(_fields_set=_FIELDS_SET, **values)
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    """The fields of a row, nested counts as columns such as `counts.ldmatrix.bytes`."""
+    values = dict(row)
+    counts = values.pop("counts") or {}
+    return values | _flat_counts(counts, "counts.")
+
+
+def _flat_counts(counts: dict[str, Any], prefix: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in counts.items():
+        flat |= _flat_counts(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _csv_cells(values: dict[str, Any], columns: dict[str, bool]) -> Iterator[Any]:
+    for name, gaps in columns.items():
+        value = values.get(name)
+        yield float(value) if gaps and type(value) is int else value
 
 
 def _make_room(path: Path, force: bool) -> None:

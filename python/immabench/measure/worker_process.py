@@ -48,6 +48,21 @@ class WorkerProcess:
         reply: dict[str, Any] = json.loads(line)
         return reply
 
+    def answer(self, request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+        """As `ask`, with the worker's death as an answer too: `{"crashed": why}` or `{"timeout": why}`."""
+        try:
+            return self.ask(request, timeout_seconds)
+        except WorkerTimeoutError:
+            return {"timeout": f"no result within {timeout_seconds:g} s; raise --timeout or drop the case"}
+        except WorkerCrashError as crash:
+            return {"crashed": str(crash)}
+
+    def kill(self) -> None:
+        """End the worker from another thread than the one that asks; a request in flight ends as a crash."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def stop(self) -> None:
         """End the worker at once; nothing of a request in flight is kept."""
         if self._process is None:

@@ -21,10 +21,10 @@ def build_report(run: Path) -> Path:
     from immabench.report.document import gather
 
     folder = RunFolder.open(run)
-    rows = list(folder.rows())
+    rows = folder.rows(lines=False)  # by source line they are most of the memory, and one row's are shown
     if not rows:
         raise RunFolderError(f"{run} holds no row yet", "run the sweep first: immabench sweep SUITE --out DIR --resume")
-    document = gather(rows, folder.meta)
+    document = gather(rows, folder.meta, folder.whole)
     try:
         folder.write_csv()
         return _write(document, run)

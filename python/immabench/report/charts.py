@@ -20,6 +20,8 @@ Figure = dict[str, Any]
 AXIS = {"gridcolor": "@grid", "zeroline": False, "linecolor": "@grid", "ticks": "outside", "tickcolor": "@grid"}
 LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"}
 ROW_PIXELS = 22
+MOST_POINTS = 5000
+"""Points of one roofline on the page; a browser draws so many without delay."""
 
 
 def roofline_chart(roof: Roofline) -> Figure:
@@ -32,6 +34,8 @@ def roofline_chart(roof: Roofline) -> Figure:
         "height": 520,
         "annotations": _roof_labels(roof),
     }
+    if len(roof.points) > MOST_POINTS:
+        layout["title"] = _title(f"the first {MOST_POINTS:,} of {len(roof.points):,} timed rows; all are in rows.csv")
     return {"data": [*_roof_lines(roof), *_point_traces(roof)], "layout": layout}
 
 
@@ -79,7 +83,7 @@ def _roof_labels(roof: Roofline) -> list[Figure]:
 def _point_traces(roof: Roofline) -> list[Figure]:
     palette = colours(point.series for point in roof.points)
     groups: dict[tuple[Series, str], list[Point]] = {}
-    for point in roof.points:
+    for point in roof.points[:MOST_POINTS]:
         groups.setdefault((point.series, point.row.status), []).append(point)
     return [_points(roof, of, palette[series], series, status) for (series, status), of in groups.items()]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
@@ -38,13 +39,18 @@ class Document:
         return [roof for roof in self.rooflines if roof.points]
 
 
-def gather(rows: list[Row], meta: dict[str, Any]) -> Document:
-    """Compute all parts of the report from the rows and the metadata of a run."""
+def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | None = None) -> Document:
+    """Compute all parts of the report from the rows and the metadata of a run.
+
+    `whole` gives a row with its counts by source line, where `rows` came without.
+    """
     roofs = rooflines(rows, meta)
     found = speed.timings(rows)
     totals = models.model_totals(rows, found)
     facts = emulation.emulated(rows)
     best = emulation.best_kernel(facts)
+    if best is not None and whole is not None:
+        best = replace(best, row=whole(best.row))
     gains, note = _gains(found)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from immabench.problems import Shape
 from immabench.report.formats import NOTHING, data_size, number, plural, ratio
 from immabench.report.speed import shape_text
-from immabench.report.tables import Cell, Column, Table, text, value
+from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -167,12 +167,13 @@ def shape_table(facts: list[Emulated]) -> Table:
         Column("barriers", hint="block-wide, summed over blocks"),
     ]
     table = Table("emulation", columns, empty="No row of this run was emulated.")
-    for one in facts:
-        table.add(*_shape_cells(one))
-    table.note = (
+    note = (
         "Counted while the kernel source ran on the CPU. Ideal is the fewest wavefronts or sectors that could move the "
         "same bytes. Fewest MMA instructions = ⌈M/16⌉·⌈N/8⌉·⌈K/32⌉ (m16n8k32). Emulated rows have no time, on purpose."
     )
+    shown, table.note = first_rows(facts, note)
+    for one in shown:
+        table.add(*_shape_cells(one))
     return table
 
 

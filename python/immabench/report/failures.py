@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from immabench.report.formats import number
 from immabench.report.speed import shape_text
-from immabench.report.tables import Column, Table, text, value
+from immabench.report.tables import Column, Table, first_rows, text, value
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -28,7 +28,8 @@ def failure_table(rows: Iterable[Row]) -> Table:
     for row in rows:
         if row.status != "ok":
             groups.setdefault((row.status, row.provider, row.device_kind, row.reason), []).append(row)
-    for (status, provider, device, reason), of in sorted(groups.items(), key=_severity):
+    shown, table.note = first_rows(sorted(groups.items(), key=_severity))
+    for (status, provider, device, reason), of in shown:
         table.add(
             text(status, tone="quiet" if status == "skipped" else "bad"),
             text(provider),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from immabench.problems import Shape
 from immabench.report.formats import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio
 from immabench.report.palette import Series, series_of
-from immabench.report.tables import Cell, Column, Table, text, value
+from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -92,13 +92,14 @@ def speed_table(found: list[Timing]) -> Table:
     """Every timing with its share of the measured roof and its gain over fp32."""
     unit = rate_unit(one.row.tops for one in found)
     table = Table("speed", _columns(unit), empty="No row of this run carries a time.")
-    for one in found:
-        table.add(*_cells(one, unit))
-    table.note = (
+    note = (
         "Median of the samples of each row; the fastest kernel of each series is shown. GB/s and op/byte count "
         "compulsory traffic. Share of roof is the rate over min(measured peak, op/byte × measured copy bandwidth). "
         "Gain is the fastest fp32 time of the same shape and device over this time."
     )
+    shown, table.note = first_rows(found, note)
+    for one in shown:
+        table.add(*_cells(one, unit))
     return table
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 Kind = Literal["text", "code", "number", "status"]
+Item = TypeVar("Item")
+
+MOST_ROWS = 2000
+"""Rows of one table on the page. A browser sorts and filters so many at once; a sweep may have 100,000."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,14 @@ class Table:
         """Rows keyed by column title with the unit, holding raw values: what a CSV or a test wants."""
         titles = [f"{c.title} ({c.unit})" if c.unit else c.title for c in self.columns]
         return [dict(zip(titles, (cell.sort for cell in row), strict=True)) for row in self.rows]
+
+
+def first_rows(items: Sequence[Item], note: str = "") -> tuple[Sequence[Item], str]:
+    """What of `items` a table shows, and its note, which says so where that is not all."""
+    if len(items) <= MOST_ROWS:
+        return items, note
+    left = f"The first {MOST_ROWS:,} of {len(items):,} are shown; every row is in rows.csv and rows.jsonl."
+    return items[:MOST_ROWS], f"{left} {note}".strip()
 
 
 def text(value: object, tone: str = "", hint: str = "") -> Cell:

@@ -83,3 +83,47 @@ def test_ceilings_that_cannot_be_measured_are_said(
     (row,) = run_sweep([planned("good")], folder, LIMITS)
     assert (row.status, row.pct_roof) == ("ok", None)
     assert "no ceilings of cpu, so no share of a roof: the worker was killed by SIGILL" in capsys.readouterr().err
+
+
+def test_rows_are_kept_in_memory_only_while_a_later_job_wants_them(misbehaving: str, folder: RunFolder) -> None:
+    from immabench.measure.sweep import _Known
+
+    first, second, other = planned("good"), planned("good", suite="other"), planned("chatty")
+    known = _Known([first, other, second], folder)
+    assert known.row(first) is None
+    known.learn(first.job.row("ok"))
+    assert known.row(other) is None
+    known.learn(other.job.row("ok"))
+    assert list(known._rows) == [first.job.row_id]
+    again = known.row(second)
+    assert again is not None
+    assert (again.suite, known._rows) == ("other", {})
+
+
+def test_the_csv_is_what_pandas_writes(folder: RunFolder) -> None:
+    import pandas
+
+    timed = {"time_us_median": 1e-7, "samples": 3, "verified": True, "reason": 'a "quoted", one\nof two lines'}
+    counts = {"mma": 4, "ldmatrix": {"wavefronts": 8}, "lines": [{"line": 42}]}
+    for row in (
+        planned("good").job.row("ok", **timed),
+        planned("chatty").job.row("ok", counts=counts, hazards=0, time_us_median=1e17),
+        planned("exit").job.row("crashed"),
+        planned("good").job.row("ok", **timed, tops=2.5),
+    ):
+        folder.append(row)
+    frame = folder.frame()
+    assert isinstance(frame, pandas.DataFrame)
+    assert folder.write_csv().read_text() == frame.to_csv(index=False)
+    slim = folder.rows(lines=False)[0]
+    assert slim.counts == {"mma": 4, "ldmatrix": {"wavefronts": 8}}
+    assert folder.whole(slim).counts == counts
+
+
+@pytest.mark.parametrize("torn", ["", "x", "x" * 200_000])
+@pytest.mark.parametrize("whole", ["", "a\n", "a\n" + "b" * 100_000 + "\n"])
+def test_a_torn_line_of_any_length_is_cut_off(folder: RunFolder, whole: str, torn: str) -> None:
+    path = folder.path / "rows.jsonl"
+    path.write_text(whole + torn)
+    folder.drop_torn_line()
+    assert path.read_text() == whole

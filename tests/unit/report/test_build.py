@@ -129,3 +129,14 @@ def test_an_unwritable_folder_is_one_line(run: RunFolder) -> None:
     (run.path / "plots").write_text("in the way", encoding="utf-8")
     with pytest.raises(RunFolderError, match="cannot write into"):
         build_report(run.path)
+
+
+def test_a_page_shows_the_first_rows_and_says_so(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("immabench.report.tables.MOST_ROWS", 2)
+    monkeypatch.setattr("immabench.report.charts.MOST_POINTS", 2)
+    page = build_report(run.path).read_text()
+    assert "The first 2 of " in page
+    assert "every row is in rows.csv and rows.jsonl." in page
+    assert "the first 2 of " in page
+    rows = (run.path / "rows.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(run.rows())
