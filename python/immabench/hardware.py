@@ -48,6 +48,11 @@ def last_level_cache_bytes() -> int:
     return max(sizes, default=0) or FALLBACK_CACHE_BYTES
 
 
+def cache_bytes(device_kind: str) -> int:
+    """Bytes of the cache that decides whether operands are cold: a GPU's L2, else this CPU's last level."""
+    return int(cuda_state()["devices"][0]["l2_bytes"]) if device_kind == "cuda" else last_level_cache_bytes()
+
+
 def cuda_state() -> dict[str, Any]:
     """What the CUDA driver answers, `{"status", "error", "devices"}`; any status but 0 means there is none."""
     from immabench.kernels import native

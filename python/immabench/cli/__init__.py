@@ -9,7 +9,7 @@ import typer
 
 from immabench.errors import ImmabenchError
 
-COMMANDS = ("doctor", "list", "verify", "emulate", "sweep", "suites", "caps", "ceilings", "report")
+COMMANDS = ("doctor", "list", "verify", "emulate", "sweep", "suites", "caps", "ceilings", "report", "compare", "ab")
 """Modules of this package, in the order `--help` shows them."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from immabench.errors import ImmabenchError, MissingHardwareError
-from immabench.hardware import cuda_state, device_of, last_level_cache_bytes, physical_peak_tops
+from immabench.hardware import cache_bytes, cuda_state, device_of, physical_peak_tops
 from immabench.measure.rows import Row, row_id
 from immabench.measure.run_folder import utc_now
 from immabench.measure.telemetry import telemetry_of
@@ -24,13 +24,10 @@ from immabench.measure.timer import (
     ballast_bytes,
     operand_sets,
 )
-from immabench.measure.trial import Trial
+from immabench.measure.trial import Trial, set_seed
 from immabench.problems import Problem
 from immabench.providers.base import Provider
 from immabench.providers.registry import load_provider
-
-SEED_STRIDE = 1000
-"""Between the seeds of two operand sets; the one after a set's own is that of its fresh activations."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criter
 
 def _trial(job: Job, provider: Provider, index: int) -> Trial:
     """The trial of one operand set: each has values of its own, so that launching on the wrong set shows."""
-    return Trial(provider, job.problem, job.kernel_id, job.device_kind, job.seed + index * SEED_STRIDE)
+    return Trial(provider, job.problem, job.kernel_id, job.device_kind, set_seed(job.seed, index))
 
 
 def _launch_values(trial: Trial) -> dict[str, Any]:
@@ -146,7 +143,7 @@ def _judge_again(job: Job, trials: Sequence[Trial]) -> str:
         wrong = trial.judge()
         if wrong:
             return f"operand set {index}: {wrong}"
-        trial.renew(job.seed + index * SEED_STRIDE + 1)
+        trial.renew(set_seed(job.seed, index, fresh=True))
         wrong = _launch_and_judge(job, trial)
         if wrong:
             return f"operand set {index}, fresh activations: {wrong}"
@@ -154,11 +151,11 @@ def _judge_again(job: Job, trials: Sequence[Trial]) -> str:
 
 
 def _set_count(job: Job, problem: Problem) -> int:
-    return operand_sets(problem.bytes_moved, _cache_bytes(job.device_kind))
+    return operand_sets(problem.bytes_moved, cache_bytes(job.device_kind))
 
 
 def _time(job: Job, trials: Sequence[Trial], criterion: Criterion) -> Timing:
-    between = ballast_bytes(trials[0].problem.bytes_moved, _cache_bytes(job.device_kind))
+    between = ballast_bytes(trials[0].problem.bytes_moved, cache_bytes(job.device_kind))
     timer: Timer = (
         CudaTimer(criterion, CudaBallast(between), telemetry_of(cuda_state()["devices"][0]["uuid"]))
         if job.device_kind == "cuda"
@@ -166,14 +163,6 @@ def _time(job: Job, trials: Sequence[Trial], criterion: Criterion) -> Timing:
     )
     with nvtx_range(job.row_id):
         return timer.time([trial.launch for trial in trials])
-
-
-def _cache_bytes(device_kind: str) -> int:
-    if device_kind != "cuda":
-        return last_level_cache_bytes()
-    import torch
-
-    return int(torch.cuda.get_device_properties(0).L2_cache_size)
 
 
 def timing_values(problem: Problem, timing: Timing, ceilings: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,14 @@ from immabench.problems import Problem
 from immabench.providers.base import Provider
 from immabench.providers.buffers import make_buffers
 
+SEED_STRIDE = 1000
+"""Between the seeds of two operand sets."""
+
+
+def set_seed(seed: int, index: int, fresh: bool = False) -> int:
+    """The seed of operand set `index`; `fresh` is that of activations the set has not seen."""
+    return seed + index * SEED_STRIDE + int(fresh)
+
 
 class Trial:
     """A problem, as `provider` states it, by one of its configurations on a device kind, with operands of a seed.

@@ -1,0 +1,100 @@
+"""Times single launches in the order given, as interleaving needs it: `timer` decides itself what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from immabench.measure.timer import Ballast, CudaBallast, Launch, clock_ns
+
+
+class Stopwatch(Protocol):
+    """Times launches one by one, in the order given."""
+
+    BLOCKS: int
+    """How many blocks of four launches to hand over at a time."""
+
+    def ready(self, launches: Sequence[Launch]) -> list[Launch]:
+        """Warm the launches up; returns what `times` takes in their place."""
+
+    def times(self, launches: Sequence[Launch]) -> list[float]:
+        """Microseconds of each."""
+
+
+class CpuStopwatch:
+    """Wall clock around each launch; the ballast is read before it."""
+
+    BLOCKS = 1
+    WARM_SECONDS = 0.5
+
+    def __init__(self, ballast: Ballast) -> None:
+        self._ballast = ballast
+
+    def ready(self, launches: Sequence[Launch]) -> list[Launch]:
+        start = clock_ns()
+        for launch in launches:
+            launch()
+            if clock_ns() - start > self.WARM_SECONDS * 1e9:
+                break
+        return list(launches)
+
+    def times(self, launches: Sequence[Launch]) -> list[float]:
+        return [self._time(launch) for launch in launches]
+
+    def _time(self, launch: Launch) -> float:
+        self._ballast.touch()
+        start = clock_ns()
+        launch()
+        # A clock that did not move in a launch of some nanoseconds still gives a ratio.
+        return max(1, clock_ns() - start) / 1e3
+
+
+class CudaStopwatch:
+    """CUDA events around replays of one-launch graphs: the host's cost of a launch differs by library and is left out.
+
+    Replays are queued behind a spin, so that no event waits for the host.
+    """
+
+    BLOCKS = 16
+    QUEUE_CLOCKS = 10_000_000
+
+    def __init__(self, ballast: CudaBallast) -> None:
+        self._ballast = ballast
+
+    def ready(self, launches: Sequence[Launch]) -> list[Launch]:
+        return [self._captured(launch) for launch in launches]
+
+    def _captured(self, launch: Launch) -> Launch:
+        import torch
+
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # lazy initialisation must not happen inside a capture
+            launch()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            launch()
+        replay: Launch = graph.replay
+        replay()
+        return replay
+
+    def times(self, launches: Sequence[Launch]) -> list[float]:
+        import torch
+
+        events: list[Any] = [tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in launches]
+        torch.cuda._sleep(self.QUEUE_CLOCKS)
+        for (before, after), launch in zip(events, launches, strict=True):
+            self._ballast.touch()
+            before.record()
+            launch()
+            after.record()
+        torch.cuda.synchronize()
+        return [before.elapsed_time(after) * 1e3 for before, after in events]
+
+
+def make_stopwatch(device_kind: str, bytes_between: int) -> Stopwatch:
+    """The stopwatch of a device kind, with so many bytes of ballast touched before each launch."""
+    if device_kind == "cuda":
+        return CudaStopwatch(CudaBallast(bytes_between))
+    return CpuStopwatch(Ballast(bytes_between))
