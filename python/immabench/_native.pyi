@@ -58,3 +58,19 @@ def launch_gemm_s8(
 
     Raises RuntimeError with the CUDA status when the launch fails. Values of scales are not looked at.
     """
+
+def probes() -> list[str]:
+    """The name of every probe: one small kernel a primitive of the machine."""
+
+def emulate_probe(
+    name: str,
+    inputs: Any,
+    out: Any,
+    *,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Run a probe on the CPU: inputs and out int32 [16, 64], words by threads. Returns as `emulate_gemm_s8`."""
+
+def launch_probe(name: str, inputs: Any, out: Any, *, stream: int = 0) -> None:
+    """Launch a probe on the operands' GPU and `stream`; returns at once. Raises RuntimeError when that fails."""
