@@ -1,5 +1,6 @@
 # make sweep   one command from a clone to a report on this machine       make test    build and run every test
 # make lint    what CI checks          make format    mend what can be     make clean   forget everything built
+# make evidence [OUT=folder] [WHEELS=folder]   on a GPU machine, offline too: verify, measure, sweep; make adopt-evidence FROM=bundle
 # make bench   the committed figures   make develop   editable install: the native module is rebuilt on import
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +14,7 @@ PYTEST_FLAGS ?=
 SOURCES := $(shell find bindings cmake kernels python bench/suites -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
 CPP_SOURCES := $(shell find bindings kernels tests -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh')
 
-.PHONY: sweep test lint format bench develop clean
+.PHONY: sweep test lint format bench develop clean evidence adopt-evidence
 .DEFAULT_GOAL := sweep
 
 sweep: $(VENV)/.installed-all
@@ -24,6 +25,19 @@ test: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest bench --benchmark-enable $(PYTEST_FLAGS)
+
+# Uses the torch of the machine, whatever CUDA build that is; WHEELS names a folder to install packages from, without a network.
+OUT ?= evidence
+WHEELS ?=
+EVIDENCE_PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet $(if $(WHEELS),install --no-index --find-links $(WHEELS),install)
+evidence:
+	@test -x $(BIN)/python || $(PYTHON) -m venv --system-site-packages $(VENV)
+	@$(EVIDENCE_PIP) "scikit-build-core>=1.1,<2" "pybind11>=2.13" cmake ninja pytest
+	@$(EVIDENCE_PIP) --no-build-isolation --config-settings=build-dir=build/wheel .
+	@$(BIN)/python bench/evidence.py --out $(OUT)
+
+adopt-evidence: $(VENV)/.installed-all
+	@$(BIN)/python bench/adopt_evidence.py $(FROM)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,119 @@
+"""Gathering evidence, rehearsed on the CPU: every step leaves its answer, a second call goes on, a bundle is filed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "bench" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+evidence, adopt_evidence = load("evidence"), load("adopt_evidence")
+
+
+def gather(out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "bench/evidence.py", "--out", out, "--device", "cpu", "--suites", "quick"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.slow
+def test_a_rehearsal_leaves_a_bundle_and_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="a sweep on the CPU needs torch: pip install 'immabench[models]'")
+    first = gather(tmp_path / "e")
+    assert first.returncode == 0, first.stderr
+    bundle = tmp_path / "e" / "bundle"
+    assert first.stdout.strip() == str(bundle)
+    held = json.loads((bundle / "evidence.json").read_text())
+    assert [stage["name"] for stage in held["stages"]] == ["doctor", "primitives", "verify", "ceilings", "sweep-quick"]
+    assert {stage["returncode"] for stage in held["stages"]} == {0}
+    assert held["verified"]["failed"] == 0
+    assert held["verified"]["checked"] > 600
+    assert held["ceilings"]["int8_tops"] > 0
+    assert "skipped" in held["primitives"]
+    assert set(pandas.read_csv(bundle / "quick.csv").status) == {"ok"}
+    second = gather(tmp_path / "e")
+    assert second.stderr.count("done before") == 5
+    with pytest.raises(SystemExit, match="was gathered on cpu: a rehearsal, not evidence"):
+        adopt_evidence.adopt(bundle, tmp_path / "results")
+
+
+def test_a_stage_that_takes_too_long_is_ended_and_taken_up_again(tmp_path: Path) -> None:
+    sleep = evidence.Stage("sleep", (sys.executable, "-c", "import time; time.sleep(60)"))
+    entry = evidence.run_stage(sleep, tmp_path, limit_seconds=0.5)
+    assert entry["returncode"] is None
+    assert entry["seconds"] < 10
+    (tmp_path / "runs" / "quick").mkdir(parents=True)
+    (tmp_path / "runs" / "quick" / "run.json").touch()
+    commands = {stage.name: stage.command for stage in evidence.stages(tmp_path, "cuda", ["quick", "square"])}
+    assert "--resume" in commands["sweep-quick"]
+    assert "--resume" not in commands["sweep-square"]
+
+
+def test_a_stage_that_fails_is_in_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = evidence.Stage("verify", (sys.executable, "-c", "raise SystemExit(3)"))
+    monkeypatch.setattr(evidence, "stages", lambda *_: [failing])
+    held = evidence.gather(tmp_path, "cuda", [])
+    assert held["stages"][0]["returncode"] == 3
+    assert evidence.gather(tmp_path, "cuda", [])["stages"][0]["returncode"] == 3  # run again, not skipped
+    with pytest.raises(SystemExit, match="holds evidence of cuda"):
+        evidence.gather(tmp_path, "cpu", [])
+
+
+ROWS: list[dict[str, Any]] = [
+    {"case": "a", "provider": "handwritten", "kernel_id": "imma_1", "time_us_median": 10.0, "pct_roof": 40.0},
+    {"case": "a", "provider": "handwritten", "kernel_id": "imma_2", "time_us_median": 8.0, "pct_roof": 50.0},
+    {"case": "a", "provider": "cublaslt", "kernel_id": "cublaslt_int8", "time_us_median": 4.0, "pct_roof": 99.0},
+    {"case": "a", "provider": "torch", "kernel_id": "torch_bf16", "time_us_median": 16.0, "pct_roof": 70.0},
+    {"case": "b", "provider": "handwritten", "kernel_id": "imma_1", "time_us_median": 5.0, "pct_roof": 60.0},
+    {"case": "b", "provider": "torch", "kernel_id": "torch_bf16", "time_us_median": 20.0, "pct_roof": 70.0},
+    {"case": "c", "provider": "handwritten", "kernel_id": "imma_1", "time_us_median": 1.0, "pct_roof": 900.0},
+]
+
+
+def test_a_bundle_becomes_a_line_of_the_readme(tmp_path: Path) -> None:
+    rows = pandas.DataFrame(ROWS).assign(suite="quick", status=["ok"] * 6 + ["invalid"])
+    bundle, results, readme = tmp_path / "bundle", tmp_path / "results", tmp_path / "README.md"
+    bundle.mkdir()
+    rows.to_csv(bundle / "quick.csv", index=False)
+    held = {
+        "device_kind": "cuda",
+        "machine": {"gpus": [{"name": "NVIDIA H200 (made up)"}]},
+        "stages": [{"finished_utc": "2026-01-02T03:04:05Z"}],
+    }
+    (bundle / "evidence.json").write_text(json.dumps(held))
+    readme.write_text(f"before\n{adopt_evidence.BEGIN}\nold\n{adopt_evidence.END}\nafter\n")
+    assert adopt_evidence.adopt(bundle, results).name == "nvidia-h200-made-up"
+    adopt_evidence.write_table(readme, results)
+    line = "| NVIDIA H200 (made up), 2026-01-02 | quick | 2 | 55 % | 0.50x | 2.83x |"
+    assert line in readme.read_text()
+    assert "old" not in readme.read_text()
+    assert readme.read_text().endswith("after\n")
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is no bundle"):
+        adopt_evidence.adopt(tmp_path, tmp_path / "results")
+
+
+def test_the_readme_says_what_the_committed_evidence_says() -> None:
+    text = (ROOT / "README.md").read_text()
+    begin = text.index(adopt_evidence.BEGIN) + len(adopt_evidence.BEGIN)
+    assert text[begin : text.index(adopt_evidence.END)].strip() == adopt_evidence.table()
