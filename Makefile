@@ -32,7 +32,7 @@ WHEELS ?=
 EVIDENCE_PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet $(if $(WHEELS),install --no-index --find-links $(WHEELS),install)
 evidence:
 	@test -x $(BIN)/python || $(PYTHON) -m venv --system-site-packages $(VENV)
-	@$(EVIDENCE_PIP) "scikit-build-core>=1.1,<2" "pybind11>=2.13" cmake ninja pytest
+	@$(EVIDENCE_PIP) "scikit-build-core>=1.1,<2" "pybind11>=2.13" cmake ninja pytest pytest-benchmark nvidia-ml-py
 	@$(EVIDENCE_PIP) --no-build-isolation --config-settings=build-dir=build/wheel .
 	@$(BIN)/python bench/evidence.py --out $(OUT)
 

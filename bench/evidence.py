@@ -22,6 +22,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from immabench.errors import MissingHardwareError
+from immabench.hardware import device_of
+
 ROOT = Path(__file__).parents[1]
 STAGE_SECONDS = 480
 GRACE_SECONDS = 20
@@ -173,6 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--suites", default=",".join(SUITES), help="separated by commas")
     parser.add_argument("--limit", type=float, default=STAGE_SECONDS, help="seconds a stage may take")
     options = parser.parse_args(arguments)
+    try:
+        device_of(options.device)
+    except MissingHardwareError as error:
+        print(f"{error}; `--device cpu` rehearses", file=sys.stderr)
+        return error.exit_code
     out = options.out.resolve()
     evidence = gather(out, options.device, options.suites.split(","), options.limit)
     print(bundle(out, evidence))

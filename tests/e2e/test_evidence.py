@@ -55,6 +55,13 @@ def test_a_rehearsal_leaves_a_bundle_and_goes_on(tmp_path: Path) -> None:
         adopt_evidence.adopt(bundle, tmp_path / "results")
 
 
+def test_without_a_gpu_the_hardware_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {"status": 35, "error": "no driver", "devices": []}
+    monkeypatch.setattr("immabench.hardware.cuda_state", lambda: state)
+    assert evidence.main(["--out", str(tmp_path / "e")]) == 77
+    assert not (tmp_path / "e").exists()
+
+
 def test_a_stage_that_takes_too_long_is_ended_and_taken_up_again(tmp_path: Path) -> None:
     sleep = evidence.Stage("sleep", (sys.executable, "-c", "import time; time.sleep(60)"))
     entry = evidence.run_stage(sleep, tmp_path, limit_seconds=0.5)

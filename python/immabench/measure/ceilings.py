@@ -18,6 +18,7 @@ from typing import Any
 
 from immabench.errors import MissingHardwareError, UsageError
 from immabench.hardware import cpu_info, last_level_cache_bytes
+from immabench.providers.torch_tensors import require_torch
 
 GEMM_SIZES = {"cpu": (512, 1024, 2048), "cuda": (2048, 4096, 8192)}
 CACHE_MULTIPLE = 4
@@ -62,7 +63,7 @@ def measure_ceilings(device: str = "cpu") -> dict[str, Any]:
     "rate", "unit"}``. ``noisy`` names the ceilings whose median was far above the fastest call: something else was
     running; ``load_average`` is the system's own, over the minute before.
 
-    Raises UsageError for an unknown device and MissingHardwareError without CUDA.
+    Raises UsageError for an unknown device, MissingHardwareError without CUDA, ImmabenchError without torch.
     """
     torch = _torch_for(device)
     start, load = time.perf_counter(), load_average()
@@ -86,8 +87,7 @@ def measure_ceilings(device: str = "cpu") -> dict[str, Any]:
 def _torch_for(device: str) -> Any:
     if device not in GEMM_SIZES:
         raise UsageError(f"unknown device {device!r}", f"choose one of {', '.join(GEMM_SIZES)}")
-    import torch
-
+    torch = require_torch()
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingHardwareError("no CUDA device for torch to measure", "run `immabench ceilings` for the CPU")
     return torch

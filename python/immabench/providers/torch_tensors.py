@@ -6,17 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from immabench.errors import MissingHardwareError
+from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.numerics import Array
 
 TORCH_TYPES = {"s8": "int8", "s32": "int32", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 """The attribute of torch that names each data type."""
 
 
+def require_torch() -> Any:
+    """The module torch. Raises ImmabenchError, with the remedy, where it is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImmabenchError(f"torch cannot be imported ({error})", "pip install 'immabench[models]'") from error
+    return torch
+
+
 def torch_device(kind: str) -> Any:
     """torch's device of a kind. Raises MissingHardwareError where torch itself has no CUDA device."""
-    import torch
-
+    torch = require_torch()
     if kind == "cuda" and not torch.cuda.is_available():
         raise MissingHardwareError(
             "torch has no CUDA device", "install a CUDA build of torch, or run with --device cpu"

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
-from immabench.errors import MissingHardwareError, UsageError
+from immabench.errors import ImmabenchError, MissingHardwareError, UsageError
 from immabench.measure import ceilings
 from immabench.measure.ceilings import is_noisy, measure_ceilings, peak_key, roof_tops
 
@@ -75,3 +76,9 @@ def test_devices_that_are_not_there_are_errors() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(MissingHardwareError):
             measure_ceilings("cuda")
+
+
+def test_without_torch_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImmabenchError, match=r"torch cannot be imported .*; pip install 'immabench\[models\]'"):
+        measure_ceilings("cpu")
