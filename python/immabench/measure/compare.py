@@ -166,6 +166,26 @@ def moved_ceilings(meta_a: dict[str, Any], meta_b: dict[str, Any], threshold: fl
     return notes
 
 
+def roof_change(row: Row, meta_a: dict[str, Any], meta_b: dict[str, Any]) -> float:
+    """The roof over a row in B over that in A, from the ceilings each run measured first; 1 where one is not known.
+
+    Ceilings are torch's, whatever build is compared: where they moved, the machine did.
+    """
+    from immabench.measure.ceilings import roof_tops
+
+    both = [(meta.get("ceilings") or {}).get(row.device_kind) or {} for meta in (meta_a, meta_b)]
+    roof_a, roof_b = (roof_tops(ceilings, row.a_type, row.flops_per_byte) for ceilings in both)
+    return roof_b / roof_a if roof_a and roof_b else 1.0
+
+
+def allow_for_machine(ratio: Estimate, change: float) -> Estimate:
+    """The interval of a time ratio that holds both as measured and corrected for a machine whose roof changed so."""
+    if ratio.interval is None:
+        return ratio
+    low, high = ratio.interval
+    return replace(ratio, interval=(min(low, low * change), max(high, high * change)))
+
+
 def parse_percent(text: str) -> float:
     """The share that "3%" or "0.03" names, at least 0 and below 1. Raises UsageError."""
     number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
@@ -201,8 +221,9 @@ def _judged(
     if row_a.time_us_median is None or row_b.time_us_median is None:
         return Left(*names, "has counts and no time" if row_a.device_kind == "emulated" else "not timed in both")
     times = _times(runs[0], row_a), _times(runs[1], row_b)
+    ratio = allow_for_machine(ratio_interval(*times), roof_change(row_a, runs[0].meta, runs[1].meta))
     known = RowComparison(
-        *names, "INCONCLUSIVE", ratio_interval(*times), "", row_a.time_us_median, row_b.time_us_median, *map(len, times)
+        *names, "INCONCLUSIVE", ratio, "", row_a.time_us_median, row_b.time_us_median, *map(len, times)
     )
     differs = "" if mixed else _difference(row_a, row_b)
     if differs:

@@ -208,3 +208,35 @@ def test_bad_rules_are_one_line(text: str) -> None:
 
 def test_rules() -> None:
     assert parse_fail_rule("slower:3%") == FailRule("slower", 0.03)
+
+
+def with_ceilings(run: Run, int8_tops: float, copy_gbps: float = 1e9) -> None:
+    run.folder.write_meta(ceilings={"cpu": {"int8_tops": int8_tops, "copy_gbps": copy_gbps}})
+
+
+@pytest.mark.parametrize(
+    ("tops_b", "factor", "verdict"),
+    [
+        (1.0, 1.1, "SLOWER"),  # the machine is the same: the build is slower
+        (0.9, 1.1, "INCONCLUSIVE"),  # the machine is as much slower as the row
+        (0.9, 0.9, "FASTER"),  # faster on a slower machine
+        (1.1, 0.9, "INCONCLUSIVE"),
+        (1.1, 1.1, "SLOWER"),  # slower on a faster machine
+        (1.005, 1.0, "SAME"),
+    ],
+)
+def test_a_machine_that_changed_widens_the_interval(
+    runs: tuple[Run, Run], tops_b: float, factor: float, verdict: str
+) -> None:
+    for run, tops, times in zip(runs, (1.0, tops_b), (STEADY, scaled(factor)), strict=True):
+        run.add(64, times)
+        with_ceilings(run, tops)
+    assert compare_runs(runs[0].path, runs[1].path).verdicts[0].verdict == verdict
+
+
+def test_only_the_roof_over_a_row_counts(runs: tuple[Run, Run]) -> None:
+    """Copy bandwidth halves; a row bound by arithmetic does not feel it."""
+    for run, times, gbps in zip(runs, (STEADY, scaled(1.1)), (1e9, 5e8), strict=True):
+        run.add(64, times)
+        with_ceilings(run, 1.0, gbps)
+    assert compare_runs(runs[0].path, runs[1].path).verdicts[0].verdict == "SLOWER"
