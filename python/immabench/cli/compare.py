@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    a: Path = typer.Argument(help="The run folder of the baseline."),
-    b: Path = typer.Argument(help="The run folder of the candidate."),
+    a: str = typer.Argument(help="The run folder of the baseline, or several runs of it, separated by commas."),
+    b: str = typer.Argument(help="The run folder of the candidate, or as many runs of it."),
     threshold: str = typer.Option("2%", "--threshold", help="Ratios closer to 1 than this are the same."),
     fail_on: list[str] = typer.Option(
         [], "--fail-on", metavar="KIND:SHARE", help="slower:3%, faster:3% or any:3%: exit 3 if a row is; repeatable."
@@ -42,15 +42,19 @@ def compare(
     Rows are FASTER, SLOWER, SAME, INCONCLUSIVE, or BROKEN where A was ok and B failed; BROKEN meets every --fail-on.
     Exits 3 when --fail-on is met, else 4 by --strict, 5 when no row has a verdict.
 
-    Example: immabench compare runs/before runs/after --fail-on slower:3%
+    Runs of one build differ, most of all on a shared machine: with three of each side, taken in turns, the interval
+    holds what differs between runs.
+
+    Example: immabench compare runs/before1,runs/before2,runs/before3 runs/after1,runs/after2,runs/after3
     """
     from immabench.cli.output import print_json
     from immabench.measure.compare import compare_runs, parse_fail_rule, parse_percent
 
     rules = [parse_fail_rule(text) for text in fail_on]
-    found = compare_runs(a, b, parse_percent(threshold), mixed)
+    (first_a, *again_a), (first_b, *again_b) = ([Path(path) for path in text.split(",")] for text in (a, b))
+    found = compare_runs(first_a, first_b, parse_percent(threshold), mixed, again_a, again_b)
     if json:
-        print_json({"a": str(a), "b": str(b), **found.as_dict()})
+        print_json({"a": a, "b": b, **found.as_dict()})
     else:
         _print(found)
     _exit(found, rules, strict)
@@ -60,6 +64,7 @@ def _print(found: RunComparison) -> None:
     from rich.text import Text
 
     from immabench.cli.output import print_table
+    from immabench.measure.compare import NO_TIME
 
     columns = ("verdict", "B / A", "99 % interval", "A us", "B us", "case", "row", "reason")
     rows = (
@@ -67,8 +72,12 @@ def _print(found: RunComparison) -> None:
         for row in found.verdicts
     )
     print_table("", columns, rows, numeric=columns[1:5])
+    untimed = [left for left in found.not_compared if left.reason == NO_TIME]
     for left in (*found.not_compared, *found.only_in_a, *found.only_in_b):
-        print(f"no verdict: {left.suite} {left.case} {left.key}: {left.reason}")
+        if left.reason != NO_TIME:
+            print(f"no verdict: {left.suite} {left.case} {left.key}: {left.reason}")
+    if untimed:
+        print(f"no verdict: {len(untimed)} emulated rows, which have counts and no time")
     for note in found.notes:
         print(f"note: {note}")
     print(closing_line(found))
@@ -77,7 +86,7 @@ def _print(found: RunComparison) -> None:
 def _numbers(row: RowComparison) -> Sequence[str | Text]:
     ratio = "" if row.ratio.value != row.ratio.value else f"{row.ratio.value:.3f}"
     interval = "" if row.ratio.interval is None else "{:.3f} to {:.3f}".format(*row.ratio.interval)
-    return ratio, interval, *("" if time is None else f"{time:.4g}" for time in (row.time_us_a, row.time_us_b))
+    return ratio, interval, *("" if time is None else f"{time:,.2f}" for time in (row.time_us_a, row.time_us_b))
 
 
 def closing_line(found: RunComparison) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from immabench.errors import NothingSelectedError, RunFolderError, UsageError
@@ -20,6 +21,7 @@ from immabench.measure.statistics import (
     geometric_mean,
     judge,
     ratio_interval,
+    runs_ratio_interval,
 )
 
 RowVerdict = Verdict | Literal["BROKEN"]
@@ -35,6 +37,9 @@ MUST_AGREE = ("device", "backend", "l2_state")
 
 CONTROLS = ("fp32_tflops", "bf16_tflops", "fp16_tflops", "int8_tops", "copy_gbps")
 """Rates of `run.json`'s ceilings, measured before each run: where they moved, so did the machine, with any build."""
+
+NO_TIME = "has counts and no time"
+"""Why an emulated row has no verdict."""
 
 NO_RATIO = Estimate(math.nan, None)
 
@@ -128,8 +133,17 @@ class FailRule:
         return [row for row in rows if row.at(self.threshold).verdict in (*FAIL_KINDS[self.kind], "BROKEN")]
 
 
-def compare_runs(path_a: Path, path_b: Path, threshold: float = THRESHOLD, mixed: bool = False) -> RunComparison:
+def compare_runs(
+    path_a: Path,
+    path_b: Path,
+    threshold: float = THRESHOLD,
+    mixed: bool = False,
+    again_a: Sequence[Path] = (),
+    again_b: Sequence[Path] = (),
+) -> RunComparison:
     """Compare two run folders. `mixed` also judges rows of different devices, backends or cache states.
+
+    With repeated runs of both sides, `again_a` and `again_b`, intervals come from the spread between runs.
 
     Raises RunFolderError for a folder that is missing or damaged, NothingSelectedError where no row gets a verdict.
     """
@@ -137,6 +151,12 @@ def compare_runs(path_a: Path, path_b: Path, threshold: float = THRESHOLD, mixed
     rows_a, rows_b = ({row.identity: row for row in run.rows()} for run in runs)
     shared = [(row, rows_b[identity]) for identity, row in rows_a.items() if identity in rows_b]
     judged = [_judged(pair, runs, threshold, mixed) for pair in shared]
+    if again_a or again_b:
+        more = [
+            [{row.identity: row for row in RunFolder.open(path).rows()} for path in paths]
+            for paths in (again_a, again_b)
+        ]
+        judged = [_over_runs(one, pair, more, threshold, mixed) for one, pair in zip(judged, shared, strict=True)]
     verdicts = [one for one in judged if isinstance(one, RowComparison)]
     found = RunComparison(
         tuple(sorted(verdicts, key=_badness)),
@@ -219,7 +239,7 @@ def _judged(
     if row_a.status != "ok" or row_b.status != "ok":
         return Left(*names, f"{row_a.status} in A, {row_b.status} in B")
     if row_a.time_us_median is None or row_b.time_us_median is None:
-        return Left(*names, "has counts and no time" if row_a.device_kind == "emulated" else "not timed in both")
+        return Left(*names, NO_TIME if row_a.device_kind == "emulated" else "not timed in both")
     times = _times(runs[0], row_a), _times(runs[1], row_b)
     ratio = allow_for_machine(ratio_interval(*times), roof_change(row_a, runs[0].meta, runs[1].meta))
     known = RowComparison(
@@ -230,6 +250,34 @@ def _judged(
         return replace(known, ratio=replace(known.ratio, interval=None), reason=differs)
     if known.ratio.interval is None:
         return replace(known, reason=known.ratio.reason)
+    return known.at(threshold)
+
+
+def _over_runs(
+    one: RowComparison | Left,
+    pair: tuple[Row, Row],
+    more: list[list[dict[tuple[str, str, str], Row]]],
+    threshold: float,
+    mixed: bool,
+) -> RowComparison | Left:
+    """The comparison of one row over every run of both sides, from that of the first pair of runs."""
+    if isinstance(one, Left) or one.verdict == "BROKEN":
+        return one
+    unknown = replace(one, verdict="INCONCLUSIVE", ratio=replace(one.ratio, interval=None))
+    sides: list[list[Row]] = []
+    for first, runs in zip(pair, more, strict=True):
+        found = [rows.get(first.identity) for rows in runs]
+        sides.append([first, *(row for row in found if row is not None and row.time_us_median is not None)])
+        if len(sides[-1]) != 1 + len(found):
+            return replace(unknown, reason="not timed in every run")
+    differs = "" if mixed else next(filter(None, (_difference(pair[0], row) for side in sides for row in side)), "")
+    if differs:
+        return replace(unknown, reason=differs)
+    medians = [[row.time_us_median or math.nan for row in side] for side in sides]
+    ratio = runs_ratio_interval(*medians)
+    known = replace(
+        unknown, ratio=ratio, time_us_a=median(medians[0]), time_us_b=median(medians[1]), reason=ratio.reason
+    )
     return known.at(threshold)
 
 

@@ -112,6 +112,29 @@ def paired_ratio_interval(log_ratios: Sequence[float], batches: int = BATCHES) -
     return Estimate(math.exp(found.value), (math.exp(found.interval[0]), math.exp(found.interval[1])))
 
 
+T_99 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169)
+"""Two-sided 99 % points of Student's t for 1 to 10 degrees of freedom; more are taken for 10, which errs on the wide side.
+NIST/SEMATECH e-Handbook of Statistical Methods, section 1.3.6.7.2."""
+
+
+def runs_ratio_interval(medians_a: Sequence[float], medians_b: Sequence[float]) -> Estimate:
+    """The ratio B / A from the medians of repeated runs of each side; what differs between runs is in the interval.
+
+    Welch's interval for the difference of means of log medians (Welch, Biometrika 34 (1947) 28-35), degrees of freedom
+    rounded down: runs are few, and nothing without an assumption on their distribution has 99 % from three.
+    """
+    sides = [[math.log(time) for time in medians] for medians in (medians_a, medians_b)]
+    value = math.exp(statistics.fmean(sides[1]) - statistics.fmean(sides[0]))
+    if min(map(len, sides)) < 2:
+        return Estimate(value, None, "repeated runs are needed on both sides, or on neither")
+    errors = [statistics.variance(side) / len(side) for side in sides]
+    if not sum(errors):
+        return Estimate(value, (value, value))
+    freedom = sum(errors) ** 2 / sum(error**2 / (len(side) - 1) for error, side in zip(errors, sides, strict=True))
+    half = T_99[min(int(freedom), len(T_99)) - 1] * math.sqrt(sum(errors))
+    return Estimate(value, (value * math.exp(-half), value * math.exp(half)))
+
+
 def judge(ratio: Estimate, threshold: float = THRESHOLD) -> tuple[Verdict, str]:
     """The verdict on B from the time ratio B / A, and for INCONCLUSIVE the reason; else the reason is empty.
 
