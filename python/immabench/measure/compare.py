@@ -152,10 +152,7 @@ def compare_runs(
     shared = [(row, rows_b[identity]) for identity, row in rows_a.items() if identity in rows_b]
     judged = [_judged(pair, runs, threshold, mixed) for pair in shared]
     if again_a or again_b:
-        more = [
-            [{row.identity: row for row in RunFolder.open(path).rows()} for path in paths]
-            for paths in (again_a, again_b)
-        ]
+        more = [[_rows_of(path) for path in paths] for paths in (again_a, again_b)]
         judged = [_over_runs(one, pair, more, threshold, mixed) for one, pair in zip(judged, shared, strict=True)]
     verdicts = [one for one in judged if isinstance(one, RowComparison)]
     found = RunComparison(
@@ -275,10 +272,12 @@ def _over_runs(
         return replace(unknown, reason=differs)
     medians = [[row.time_us_median or math.nan for row in side] for side in sides]
     ratio = runs_ratio_interval(*medians)
-    known = replace(
-        unknown, ratio=ratio, time_us_a=median(medians[0]), time_us_b=median(medians[1]), reason=ratio.reason
-    )
-    return known.at(threshold)
+    time_a, time_b = map(median, medians)
+    return replace(unknown, ratio=ratio, time_us_a=time_a, time_us_b=time_b, reason=ratio.reason).at(threshold)
+
+
+def _rows_of(path: Path) -> dict[tuple[str, str, str], Row]:
+    return {row.identity: row for row in RunFolder.open(path).rows()}
 
 
 def _times(run: RunFolder, row: Row) -> list[float]:

@@ -113,7 +113,7 @@ def paired_ratio_interval(log_ratios: Sequence[float], batches: int = BATCHES) -
 
 
 T_99 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169)
-"""Two-sided 99 % points of Student's t for 1 to 10 degrees of freedom; more are taken for 10, which errs on the wide side.
+"""Two-sided 99 % points of Student's t for 1 to 10 degrees of freedom; more count as 10, which errs on the wide side.
 NIST/SEMATECH e-Handbook of Statistical Methods, section 1.3.6.7.2."""
 
 
