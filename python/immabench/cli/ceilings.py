@@ -41,8 +41,8 @@ def as_text(found: dict[str, Any]) -> str:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    copy = entry["what"] == "copy_gbps"
-    name = "copy" if copy else f"{entry['what'].split('_')[0]} GEMM"
+    copy = entry["what"].endswith("_gbps")
+    name = entry["what"].removesuffix("_gbps") if copy else f"{entry['what'].split('_')[0]} GEMM"
     rate = f"{entry['rate']:8.2f} GB/s" if copy else f"{entry['rate'] * 1e3:8.1f} Gop/s"
     size = f"{entry['size'] >> 20} MiB" if copy else f"{entry['size']} cubed"
     return f"  {name:<10} {rate:<16} at {size:<12} median of {entry['samples']}"

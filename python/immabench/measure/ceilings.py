@@ -17,11 +17,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from immabench.errors import MissingHardwareError, UsageError
-from immabench.hardware import cpu_info, last_level_cache_bytes
+from immabench.hardware import cache_bytes, cpu_info
 from immabench.providers.torch_tensors import require_torch
 
 GEMM_SIZES = {"cpu": (512, 1024, 2048), "cuda": (2048, 4096, 8192)}
 CACHE_MULTIPLE = 4
+CACHE_SHARES = (16, 8)
+"""Copies within the last-level cache (a GPU's L2): source and target together fill an eighth and a quarter of it."""
+CACHE_REPEATS = 16
+"""Copies a timed call of these, so that what a call costs does not count."""
 COPY_BYTES_RANGE = (64 << 20, 2 << 30)
 PATTERN_BYTES = 1 << 20
 SECONDS_PER_SIZE = 0.22
@@ -30,11 +34,15 @@ NOISY_SPREAD = 1.3
 METHOD = (
     "best of medians over the sizes below, every size warmed up once, all threads, random full-range operands, square "
     "C[N,N] = A[N,N] B[N,N] through torch (mm, _int_mm); copy bandwidth is Tensor.copy_ between two buffers of "
-    "{multiple}x the last-level cache and larger, bytes read plus bytes written, write-allocate traffic not counted"
+    "{multiple}x the last-level cache and larger, bytes read plus bytes written, write-allocate traffic not counted; "
+    "cache bandwidth the same within a quarter of that cache"
 )
 
 # Which ceiling bounds a row: operand type -> key of the ceilings dictionary.
 PEAK_KEYS = {"s8": "int8_tops", "f32": "fp32_tflops", "bf16": "bf16_tflops", "f16": "fp16_tflops"}
+
+
+COPY_KEYS = ("copy_gbps", "cache_gbps")
 
 
 def peak_key(operand_type: str) -> str | None:
@@ -57,7 +65,7 @@ def measure_ceilings(device: str = "cpu") -> dict[str, Any]:
     """Measure compute and copy ceilings of ``device`` ("cpu" or "cuda"); about 5 s, all threads.
 
     Returns ``{"device", "device_name", "threads", "fp32_tflops", "bf16_tflops", "fp16_tflops", "int8_tops",
-    "copy_gbps", "noisy", "load_average", "method", "sizes": [...], "measured_utc", "seconds", "torch"}``;
+    "copy_gbps", "cache_gbps", "noisy", "load_average", "method", "sizes": [...], "measured_utc", "seconds", "torch"}``;
     rates are 1e12 operations/s (one multiply-accumulate is two) and 1e9 bytes/s, None where torch cannot run that type
     here. ``sizes`` holds one entry a measured size: ``{"what", "size", "median_us", "best_us", "worst_us", "samples",
     "rate", "unit"}``. ``noisy`` names the ceilings whose median was far above the fastest call: something else was
@@ -73,7 +81,7 @@ def measure_ceilings(device: str = "cpu") -> dict[str, Any]:
         "device": device,
         "device_name": _device_name(torch, device),
         "threads": torch.get_num_threads(),
-        **{what: _best(sizes, what) for what in (*PEAK_KEYS.values(), "copy_gbps")},
+        **{what: _best(sizes, what) for what in (*PEAK_KEYS.values(), *COPY_KEYS)},
         "noisy": sorted({entry["what"] for entry in sizes if is_noisy(entry, sizes)}),
         "load_average": load,
         "method": METHOD.format(multiple=CACHE_MULTIPLE),
@@ -135,21 +143,28 @@ def _gemm_call(torch: Any, what: str, size: int, device: str) -> Callable[[], An
 
 def _copy_sizes(torch: Any, device: str) -> list[dict[str, Any]]:
     smallest = _copy_bytes(torch, device)
-    return [_copy_entry(torch, nbytes, device) for nbytes in (smallest, smallest * 2)]
+    large = [_copy_entry(torch, "copy_gbps", nbytes, device) for nbytes in (smallest, smallest * 2)]
+    cache = cache_bytes(device)
+    within = [max(PATTERN_BYTES, cache // share // PATTERN_BYTES * PATTERN_BYTES) for share in CACHE_SHARES]
+    return large + [_copy_entry(torch, "cache_gbps", nbytes, device, CACHE_REPEATS) for nbytes in within]
 
 
-def _copy_entry(torch: Any, nbytes: int, device: str) -> dict[str, Any]:
+def _copy_entry(torch: Any, what: str, nbytes: int, device: str, repeats: int = 1) -> dict[str, Any]:
     pattern = torch.randint(0, 256, (PATTERN_BYTES,), dtype=torch.uint8, device=device)
     source = pattern.repeat(nbytes // PATTERN_BYTES)
     target = torch.zeros_like(source)
-    times = _time(torch, lambda: target.copy_(source), device)
-    return _entry("copy_gbps", nbytes, times, work=2.0 * nbytes, scale=1e9)
+
+    def copies() -> None:
+        for _ in range(repeats):
+            target.copy_(source)
+
+    times = _time(torch, copies, device)
+    return _entry(what, nbytes, [seconds / repeats for seconds in times], work=2.0 * nbytes, scale=1e9)
 
 
 def _copy_bytes(torch: Any, device: str) -> int:
-    cache = torch.cuda.get_device_properties(0).L2_cache_size if device == "cuda" else last_level_cache_bytes()
     low, high = COPY_BYTES_RANGE
-    return int(min(max(CACHE_MULTIPLE * cache, low), high)) // PATTERN_BYTES * PATTERN_BYTES
+    return int(min(max(CACHE_MULTIPLE * cache_bytes(device), low), high)) // PATTERN_BYTES * PATTERN_BYTES
 
 
 def _time(torch: Any, call: Callable[[], Any], device: str) -> list[float]:

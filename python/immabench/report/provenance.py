@@ -73,15 +73,18 @@ def _method(kind: str, one: dict[str, Any]) -> str:
     return f"Measured on {where}: {one.get('method', 'method not recorded')}."
 
 
+COPIES = {"copy_gbps": "copy", "cache_gbps": "copy within the cache"}
+
+
 def _ceiling_cells(one: dict[str, Any], entry: dict[str, Any]) -> list[Cell]:
-    copy = entry["what"] == "copy_gbps"
+    copy = entry["what"] in COPIES
     rate = float(entry["rate"])
     unit = rate_unit([one.get(key) for key in PEAK_KEYS.values()])
     size = data_size(entry["size"]) if copy else "×".join([str(entry["size"])] * 3)
     is_ceiling = rate == one.get(entry["what"])
     return [
         text(one["device"]),
-        text("copy" if copy else f"{PRECISIONS.get(entry['what'], entry['what'])} GEMM"),
+        text(COPIES[entry["what"]] if copy else f"{PRECISIONS.get(entry['what'], entry['what'])} GEMM"),
         value(size, entry["size"]),
         value(number(entry["median_us"], 4), entry["median_us"]),
         text(f"{duration(entry['best_us'])} to {duration(entry['worst_us'])}"),

@@ -48,7 +48,8 @@ def test_small_measurement_has_every_field(monkeypatch: pytest.MonkeyPatch) -> N
     assert found["fp32_tflops"] > 0
     assert found["copy_gbps"] > 0
     assert found["copy_gbps"] == max(entry["rate"] for entry in found["sizes"] if entry["what"] == "copy_gbps")
-    assert {entry["what"] for entry in found["sizes"]} >= {"int8_tops", "fp32_tflops", "copy_gbps"}
+    assert found["cache_gbps"] > 0
+    assert {entry["what"] for entry in found["sizes"]} >= {"int8_tops", "fp32_tflops", "copy_gbps", "cache_gbps"}
     assert all(entry["samples"] >= 3 for entry in found["sizes"])
     assert all(entry["best_us"] <= entry["median_us"] <= entry["worst_us"] for entry in found["sizes"])
 
