@@ -80,13 +80,13 @@ class Paired:
 
 @dataclass(frozen=True)
 class Side:
-    """A verified configuration: its launches, one an operand set, and `recheck`, which says what is wrong later."""
+    """A verified configuration: its launches, one an operand set; `recheck` says what is wrong after so many."""
 
     config_id: str
     backend: str
     problem: Problem
     launches: list[Launch]
-    recheck: Callable[[], str] = field(repr=False)
+    recheck: Callable[[int], str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def run_ab(
     stopwatch = make_stopwatch(device_kind, max(ballast_bytes(size, cache) for size in sizes))
     paired = time_in_turns(sides[0].launches, sides[1].launches, stopwatch, goal, seed)
     for side in sides:
-        _require_right(side.config_id, side.recheck(), "after timing: ")
+        _require_right(side.config_id, side.recheck(len(paired.pairs)), "after timing: ")
     return AbResult(sides[0], sides[1], problem, device.name, paired, goal.threshold)
 
 
@@ -166,21 +166,17 @@ def prepare(wanted: Sequence[Wanted], problem: Problem, device_kind: str, seed: 
     order = [(side, index) for side in range(len(wanted)) for index in range(sets)]
     random.Random(seed).shuffle(order)
     trials = {place: made(*place) for place in order}
-    return [
-        _side(wanted[side][1], [trials[side, index] for index in range(sets)], seed + 1) for side in range(len(wanted))
-    ]
+    return [_side(wanted[side][1], [trials[side, index] for index in range(sets)], seed) for side in range(len(wanted))]
 
 
-def _side(config_id: str, trials: Sequence[Trial], fresh_seed: int) -> Side:
-    first = trials[0]
+def _side(config_id: str, trials: Sequence[Trial], seed: int) -> Side:
+    from immabench.measure.trial import judge_again
 
-    def recheck() -> str:
-        """What the timed launches left, then a launch on activations never seen before."""
-        left = first.judge()
-        first.renew(fresh_seed)
-        return left or _launched(first)
+    def recheck(pairs: int) -> str:
+        return judge_again(trials[:pairs], seed)
 
-    return Side(config_id, first.launchable.backend, first.problem, [trial.launch for trial in trials], recheck)
+    launches = [trial.launch for trial in trials]
+    return Side(config_id, trials[0].launchable.backend, trials[0].problem, launches, recheck)
 
 
 def _launched(trial: Trial) -> str:

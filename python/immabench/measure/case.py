@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -24,7 +23,7 @@ from immabench.measure.timer import (
     ballast_bytes,
     operand_sets,
 )
-from immabench.measure.trial import Trial, set_seed
+from immabench.measure.trial import Trial, judge_again, set_seed
 from immabench.problems import Problem
 from immabench.providers.base import Provider
 from immabench.providers.registry import load_provider
@@ -103,7 +102,8 @@ def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criter
     trials = [first, *(_trial(job, provider, index) for index in range(1, _set_count(job, first.problem)))]
     timing = _time(job, trials, criterion)
     known |= timing_values(first.problem, timing, ceilings)
-    wrong = _judge_again(job, trials[: len(timing.times_us)])
+    with nvtx_range(job.row_id):
+        wrong = judge_again(trials[: len(timing.times_us)], job.seed)
     if wrong:
         return Outcome(job.row("incorrect", f"after timing: {wrong}", **{**known, "verified": False}), timing.times_us)
     peak = physical_peak_tops(device, first.problem.a_type)
@@ -130,24 +130,6 @@ def _launch_and_judge(job: Job, trial: Trial) -> str:
     with nvtx_range(job.row_id):
         trial.launch()
     return trial.judge()
-
-
-def _judge_again(job: Job, trials: Sequence[Trial]) -> str:
-    """What is wrong after timing `trials`: what those launches left, then a launch on activations never seen before.
-
-    Two sets at random beside the first and the last: which of them will be looked at, nobody can know.
-    """
-    chosen = {0, len(trials) - 1, *(secrets.randbelow(len(trials)) for _ in range(2))}
-    for index in sorted(chosen):
-        trial = trials[index]
-        wrong = trial.judge()
-        if wrong:
-            return f"operand set {index}: {wrong}"
-        trial.renew(set_seed(job.seed, index, fresh=True))
-        wrong = _launch_and_judge(job, trial)
-        if wrong:
-            return f"operand set {index}, fresh activations: {wrong}"
-    return ""
 
 
 def _set_count(job: Job, problem: Problem) -> int:

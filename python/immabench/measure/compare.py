@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, Literal
 
 from immabench.errors import NothingSelectedError, RunFolderError, UsageError
+from immabench.measure.ceilings import COPY_KEYS, PEAK_KEYS, roof_tops
 from immabench.measure.rows import FAILED_STATUSES, Row
 from immabench.measure.run_folder import RunFolder
 from immabench.measure.statistics import (
@@ -35,7 +36,7 @@ FAIL_KINDS = {"slower": ("SLOWER",), "faster": ("FASTER",), "any": ("SLOWER", "F
 MUST_AGREE = ("device", "backend", "l2_state")
 """Fields of two rows whose times are about the same thing."""
 
-CONTROLS = ("fp32_tflops", "bf16_tflops", "fp16_tflops", "int8_tops", "copy_gbps")
+CONTROLS = (*PEAK_KEYS.values(), *COPY_KEYS)
 """Rates of `run.json`'s ceilings, measured before each run: where they moved, so did the machine, with any build."""
 
 NO_TIME = "has counts and no time"
@@ -188,8 +189,6 @@ def roof_change(row: Row, meta_a: dict[str, Any], meta_b: dict[str, Any]) -> flo
 
     Ceilings are torch's, whatever build is compared: where they moved, the machine did.
     """
-    from immabench.measure.ceilings import roof_tops
-
     both = [(meta.get("ceilings") or {}).get(row.device_kind) or {} for meta in (meta_a, meta_b)]
     roof_a, roof_b = (roof_tops(ceilings, row.a_type, row.flops_per_byte) for ceilings in both)
     return roof_b / roof_a if roof_a and roof_b else 1.0

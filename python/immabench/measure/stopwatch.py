@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from immabench.measure.timer import Ballast, CudaBallast, Launch, clock_ns
+from immabench.measure.timer import Ballast, CudaBallast, Launch, clock_ns, times_by_events, wall_us
 
 
 class Stopwatch(Protocol):
@@ -43,10 +43,8 @@ class CpuStopwatch:
 
     def _time(self, launch: Launch) -> float:
         self._ballast.touch()
-        start = clock_ns()
-        launch()
         # A clock that did not move in a launch of some nanoseconds still gives a ratio.
-        return max(1, clock_ns() - start) / 1e3
+        return max(1e-3, wall_us(launch))
 
 
 class CudaStopwatch:
@@ -56,7 +54,6 @@ class CudaStopwatch:
     """
 
     BLOCKS = 16
-    QUEUE_CLOCKS = 10_000_000
 
     def __init__(self, ballast: CudaBallast) -> None:
         self._ballast = ballast
@@ -80,17 +77,7 @@ class CudaStopwatch:
         return replay
 
     def times(self, launches: Sequence[Launch]) -> list[float]:
-        import torch
-
-        events: list[Any] = [tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in launches]
-        torch.cuda._sleep(self.QUEUE_CLOCKS)
-        for (before, after), launch in zip(events, launches, strict=True):
-            self._ballast.touch()
-            before.record()
-            launch()
-            after.record()
-        torch.cuda.synchronize()
-        return [before.elapsed_time(after) * 1e3 for before, after in events]
+        return times_by_events(launches, self._ballast)
 
 
 def make_stopwatch(device_kind: str, bytes_between: int) -> Stopwatch:

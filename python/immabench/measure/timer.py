@@ -141,7 +141,7 @@ class CpuTimer:
         start = clock_ns()
         while not self._criterion.enough(times, (clock_ns() - start) / 1e9):
             self._ballast.touch()
-            times.append(_wall_us(launches[len(times) % len(launches)]))
+            times.append(wall_us(launches[len(times) % len(launches)]))
         return Timing(tuple(times), "rotated", distrust=witness.contradicts((clock_ns() - start) / 1e9))
 
 
@@ -150,14 +150,15 @@ def _warm_up(launches: Sequence[Launch], max_seconds: float) -> None:
 
     At least two launches; past them no more than `max_seconds`.
     """
-    start = time.perf_counter()
+    start = clock_ns()
     for count, launch in enumerate([*launches, launches[0]]):
-        if count >= 2 and time.perf_counter() - start > max_seconds:
+        if count >= 2 and (clock_ns() - start) / 1e9 > max_seconds:
             return
         launch()
 
 
-def _wall_us(launch: Launch) -> float:
+def wall_us(launch: Launch) -> float:
+    """Microseconds of wall clock around a launch that returns when its work is done."""
     start = clock_ns()
     launch()
     return (clock_ns() - start) / 1e3
@@ -220,8 +221,6 @@ class CudaTimer:
     """
 
     BATCH = 32
-    QUEUE_CLOCKS = 10_000_000
-    """How long the GPU spins before a batch (some ms), so that the queue fills and no event waits for the host."""
 
     def __init__(self, criterion: Criterion, ballast: CudaBallast, telemetry: Telemetry) -> None:
         self._criterion = criterion
@@ -233,23 +232,35 @@ class CudaTimer:
 
         _warm_up(launches, self._criterion.max_seconds)
         torch.cuda.synchronize()
-        return collect(self._criterion, self._telemetry, lambda first: self._batch(torch, self._turn(launches, first)))
+
+        def batch(first: int) -> list[float]:
+            return times_by_events(self._turn(launches, first), self._ballast)
+
+        return collect(self._criterion, self._telemetry, batch)
 
     def _turn(self, launches: Sequence[Launch], first: int) -> list[Launch]:
         """The launches of one batch, going on in the rotation where the last one ended."""
         size = min(self.BATCH, self._criterion.max_samples)
         return [launches[(first + index) % len(launches)] for index in range(size)]
 
-    def _batch(self, torch: Any, launches: Sequence[Launch]) -> list[float]:
-        pairs = [tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in launches]
-        torch.cuda._sleep(self.QUEUE_CLOCKS)
-        for (before, after), launch in zip(pairs, launches, strict=True):
-            self._ballast.touch()
-            before.record()
-            launch()
-            after.record()
-        torch.cuda.synchronize()
-        return [before.elapsed_time(after) * 1e3 for before, after in pairs]
+
+QUEUE_CLOCKS = 10_000_000
+"""How long the GPU spins (some ms) before launches are queued: the queue fills, and no event waits for the host."""
+
+
+def times_by_events(launches: Sequence[Launch], ballast: CudaBallast) -> list[float]:
+    """Microseconds of each launch by CUDA events on torch's current stream; all are queued, then read."""
+    import torch
+
+    pairs: list[Any] = [tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in launches]
+    torch.cuda._sleep(QUEUE_CLOCKS)
+    for (before, after), launch in zip(pairs, launches, strict=True):
+        ballast.touch()
+        before.record()
+        launch()
+        after.record()
+    torch.cuda.synchronize()
+    return [before.elapsed_time(after) * 1e3 for before, after in pairs]
 
 
 MAX_DISCARDED_SHARE = 0.5

@@ -6,6 +6,9 @@ launches. So a result that is old, late, lazy or of other data does not pass (te
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
+
 from immabench.errors import OperandError
 from immabench.numerics import compare_with_oracle
 from immabench.operands import Operands, is_full_range, make_operands
@@ -58,6 +61,26 @@ class Trial:
         emulation = self.launchable.emulation
         hazards = emulation.describe_hazards() if emulation else ""
         return "; ".join(filter(None, (difference, hazards)))
+
+
+def judge_again(trials: Sequence[Trial], seed: int) -> str:
+    """What is wrong after timing `trials`, the operand sets of `seed` that were launched; empty when nothing is.
+
+    What the timed launches left is judged, then a launch on activations never seen before. Of four sets at most: the
+    first, the last, and two at random, so that nobody can know which will be looked at.
+    """
+    chosen = {0, len(trials) - 1, *(secrets.randbelow(len(trials)) for _ in range(2))}
+    for index in sorted(chosen):
+        trial = trials[index]
+        wrong = trial.judge()
+        if wrong:
+            return f"operand set {index}: {wrong}"
+        trial.renew(set_seed(seed, index, fresh=True))
+        trial.launch()
+        wrong = trial.judge()
+        if wrong:
+            return f"operand set {index}, fresh activations: {wrong}"
+    return ""
 
 
 def _data(problem: Problem, seed: int) -> Operands:

@@ -82,12 +82,9 @@ class CudaBuffers:
         self.out = to_tensor(poisoned_output(problem), device, problem.output_type)
 
     def load_activations(self, operands: Operands) -> None:
-        fresh = HostBuffers(self.problem, operands)
-        for own, value, data_type in (
-            (self.a, fresh.a, self.problem.a_type),
-            (self.row_scale, fresh.row_scale, ""),
-        ):
-            _overwrite(own, value, data_type)
+        typed = typed_operands(self.problem, operands)
+        _overwrite(self.a, typed.a, self.problem.a_type)
+        _overwrite(self.row_scale, typed.row_scale, "")
 
     def poison(self) -> None:
         _overwrite(self.out, poisoned_output(self.problem), self.problem.output_type)

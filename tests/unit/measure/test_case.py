@@ -139,5 +139,4 @@ def test_every_launch_is_in_an_nvtx_range_of_the_row(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(nvtx, "annotate", annotate)
     row = run_job(job(), criterion=FAST).row
-    assert set(entered) == {row.row_id}
-    assert 4 <= len(entered) <= 6  # judged, timed, and two to four sets judged anew
+    assert entered == [row.row_id] * 3  # judged, timed, judged again
