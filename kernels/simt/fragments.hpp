@@ -26,6 +26,13 @@ constexpr Coordinate b_element(int lane, int e, int per_register) {
 // Accumulators (16 x 8): element `e` (0..3) of lane `lane`.
 constexpr Coordinate accumulator_element(int lane, int e) { return {lane / 4 + 8 * (e / 2), 2 * (lane % 4) + e % 2}; }
 
+// Accumulators of wgmma (64 x N): element `i` of thread `thread` of the warpgroup. Each warp holds 16 rows, as N / 8
+// accumulators of mma.sync beside each other.
+constexpr Coordinate wgmma_accumulator(int thread, int i) {
+  const Coordinate at = accumulator_element(thread % 32, i % 4);
+  return {thread / 32 * 16 + at.row, i / 4 * 8 + at.column};
+}
+
 // ldmatrix: lane `lane` receives, per 8x8 matrix of 16-bit elements, the pair starting at this (row, column).
 constexpr Coordinate ldmatrix_pair(int lane) { return {lane / 4, 2 * (lane % 4)}; }
 

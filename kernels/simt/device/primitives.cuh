@@ -12,3 +12,5 @@
 #include <simt/device/memory.cuh>
 #include <simt/device/sync.cuh>
 #include <simt/device/sm80.cuh>
+#include <simt/device/sm90.cuh>
+#include <simt/device/wgmma.cuh>

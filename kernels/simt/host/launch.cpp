@@ -7,32 +7,34 @@
 #include <mutex>
 #include <thread>
 
+#include <simt/host/cluster.hpp>
+
 namespace simt::host {
 namespace {
 
 // Blocks keep their stacks and shadow memory for the next launch: mapping a thousand stacks costs more than a small kernel.
-class BlockPool {
+class ClusterPool {
  public:
-  std::unique_ptr<Block> take() {
+  std::unique_ptr<Cluster> take() {
     const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<Block>();
-    auto block = std::move(idle_.back());
+    if (idle_.empty()) return std::make_unique<Cluster>();
+    auto cluster = std::move(idle_.back());
     idle_.pop_back();
-    return block;
+    return cluster;
   }
-  void give_back(std::unique_ptr<Block> block) {
-    block->clear_findings();
+  void give_back(std::unique_ptr<Cluster> cluster) {
+    for (auto& block : cluster->blocks()) block->clear_findings();
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(block));
+    idle_.push_back(std::move(cluster));
   }
 
  private:
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Block>> idle_;
+  std::vector<std::unique_ptr<Cluster>> idle_;
 };
 
-BlockPool& block_pool() {
-  static BlockPool pool;
+ClusterPool& cluster_pool() {
+  static ClusterPool pool;
   return pool;
 }
 
@@ -84,21 +86,19 @@ void finish(Report& report, const Options& options) {
 }  // namespace
 
 Report launch(const LaunchShape& shape, GlobalMemory& memory, const Options& options, const std::function<void()>& kernel) {
-  if (shape.threads == 0 || shape.threads > 1024 || shape.threads % 32) {
-    return refuse(std::to_string(shape.threads) + " threads a block: a multiple of 32 up to 1024 is needed");
-  }
-  const std::uint64_t blocks = shape.grid.count();
+  if (const char* reason = Cluster::invalid_reason(shape)) return refuse(reason);
+  const std::uint64_t clusters = shape.grid.count() / shape.cluster;
   std::atomic<std::uint64_t> next{0};
   std::atomic<bool> stop{false};
-  const auto work = [&](Block& block) {
-    for (std::uint64_t index; !stop && (index = next++) < blocks;) {
-      block.run(shape, index, memory, options, kernel);
-      if (block.aborted()) stop = true;
+  const auto work = [&](Cluster& cluster) {
+    for (std::uint64_t index; !stop && (index = next++) < clusters;) {
+      cluster.run(shape, index, memory, options, kernel);
+      if (cluster.aborting()) stop = true;
     }
   };
 
-  std::vector<std::unique_ptr<Block>> workers(thread_count(options, blocks));
-  for (auto& worker : workers) worker = block_pool().take();
+  std::vector<std::unique_ptr<Cluster>> workers(thread_count(options, clusters));
+  for (auto& worker : workers) worker = cluster_pool().take();
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back(work, std::ref(*workers[i]));
   if (!workers.empty()) work(*workers[0]);
@@ -107,9 +107,11 @@ Report launch(const LaunchShape& shape, GlobalMemory& memory, const Options& opt
   Report report;
   std::exception_ptr failure;
   for (auto& worker : workers) {
-    collect(report, *worker);
-    if (worker->failure()) failure = worker->failure();
-    block_pool().give_back(std::move(worker));
+    for (auto& block : worker->blocks()) {
+      collect(report, *block);
+      if (block->failure()) failure = block->failure();
+    }
+    cluster_pool().give_back(std::move(worker));
   }
   if (failure) std::rethrow_exception(failure);
   finish(report, options);

@@ -4,10 +4,7 @@
 #include <cstring>
 
 #include <simt/fragments.hpp>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include <simt/host/integer_product.hpp>
 
 namespace simt::host {
 namespace {
@@ -80,67 +77,6 @@ void for_each_pair(void* const* lanes, int index, Sums& sums, Copy&& copy) {
   }
 }
 
-[[maybe_unused]] void multiply_portable(const WideA& a, const WideB& b, Sums& d, int k) {
-  for (int row = 0; row < kM; ++row) {
-    for (int column = 0; column < kN; ++column) {
-      std::uint32_t sum = static_cast<std::uint32_t>(d[row][column]);
-      for (int i = 0; i < k; ++i) sum += static_cast<std::uint32_t>(a[row][i] * b[i / 2][column][i % 2]);
-      d[row][column] = static_cast<std::int32_t>(sum);
-    }
-  }
-}
-
-#if defined(__x86_64__)
-
-std::int32_t pair(const std::int16_t* from) {
-  std::int32_t both;
-  std::memcpy(&both, from, sizeof both);
-  return both;
-}
-
-// pmaddwd adds two products per 32-bit lane: exact, as 2 * 255 * 255 fits. SSE2 is part of every x86-64.
-void multiply_sse2(const WideA& a, const WideB& b, Sums& d, int k) {
-  for (int row = 0; row < kM; ++row) {
-    auto* sums = reinterpret_cast<__m128i*>(d[row]);
-    __m128i low = _mm_load_si128(sums), high = _mm_load_si128(sums + 1);
-    for (int i = 0; i < k / 2; ++i) {
-      const __m128i left = _mm_set1_epi32(pair(&a[row][2 * i]));
-      const auto* right = reinterpret_cast<const __m128i*>(b[i]);
-      low = _mm_add_epi32(low, _mm_madd_epi16(left, _mm_load_si128(right)));
-      high = _mm_add_epi32(high, _mm_madd_epi16(left, _mm_load_si128(right + 1)));
-    }
-    _mm_store_si128(sums, low);
-    _mm_store_si128(sums + 1, high);
-  }
-}
-
-// Four rows at a time, so that each load of B serves four sums and their additions overlap.
-__attribute__((target("avx2"))) void multiply_avx2(const WideA& a, const WideB& b, Sums& d, int k) {
-  for (int row = 0; row < kM; row += 4) {
-    __m256i sum[4];
-    for (int r = 0; r < 4; ++r) sum[r] = _mm256_load_si256(reinterpret_cast<const __m256i*>(d[row + r]));
-    for (int i = 0; i < k / 2; ++i) {
-      const __m256i right = _mm256_load_si256(reinterpret_cast<const __m256i*>(b[i]));
-      for (int r = 0; r < 4; ++r) {
-        sum[r] = _mm256_add_epi32(sum[r], _mm256_madd_epi16(_mm256_set1_epi32(pair(&a[row + r][2 * i])), right));
-      }
-    }
-    for (int r = 0; r < 4; ++r) _mm256_store_si256(reinterpret_cast<__m256i*>(d[row + r]), sum[r]);
-  }
-}
-
-const auto multiply = __builtin_cpu_supports("avx2") ? multiply_avx2 : multiply_sse2;
-
-#else
-
-const auto multiply = multiply_portable;
-
-#endif
-
-}  // namespace
-
-namespace {
-
 template <int kBits>
 void execute(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
   auto& [a, b, sums] = scratch;
@@ -150,7 +86,7 @@ void execute(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
     for (int i = 0; i < tile.rows; ++i) {
       const int index = i * tile.columns + j;
       for_each_pair(lanes, index, sums, [](std::int32_t* d, std::int32_t* sum) { std::memcpy(sum, d, 2 * sizeof *d); });
-      multiply(a[i], b, sums, tile.k());
+      add_product(a[i][0], b[0][0], sums[0], {kM, kN, tile.k(), MmaScratch::kMaxK});
       for_each_pair(lanes, index, sums, [](std::int32_t* d, std::int32_t* sum) { std::memcpy(d, sum, 2 * sizeof *d); });
     }
   }

@@ -25,9 +25,7 @@ struct MmaLane {
   const std::uint32_t* b;
 };
 
-// Operands widened to 16 bits, which hold every 4- and 8-bit value and feed the CPU's pairwise multiply-add. B is stored as
-// pairs along K so that the pairs of all eight columns lie side by side. One a block: too large for a fiber's stack to be
-// cheap.
+// Operands as integer_product.hpp takes them. One a block: too large for a fiber's stack to be cheap.
 struct MmaScratch {
   static constexpr int kMaxRows = 8;  // fragments of A in a tile: a warp tile of 128 rows
   static constexpr int kMaxK = 64;

@@ -15,3 +15,4 @@
 #include <simt/host/memory.hpp>
 #include <simt/host/sync.hpp>
 #include <simt/host/sm80.hpp>
+#include <simt/host/sm90.hpp>

@@ -8,6 +8,8 @@ const char* name(HazardKind kind) {
   static constexpr const char* kNames[] = {"race",
                                            "read-in-flight",
                                            "write-in-flight",
+                                           "write-under-read",
+                                           "missing-proxy-fence",
                                            "uninitialised-read",
                                            "read-only-path",
                                            "shared-out-of-bounds",
@@ -17,18 +19,22 @@ const char* name(HazardKind kind) {
                                            "deadlock",
                                            "copy-at-exit",
                                            "barrier-mismatch",
+                                           "mbarrier",
+                                           "wgmma",
+                                           "register-count",
+                                           "peer-exited",
                                            "launch"};
   return kNames[static_cast<int>(kind)];
 }
 
 const char* name(Operation operation) {
-  static constexpr const char* kNames[] = {"global_load", "global_store",      "shared_load",      "shared_store",
-                                           "ldmatrix",    "async_copy_global", "async_copy_shared"};
+  static constexpr const char* kNames[] = {"global_load",       "global_store",      "shared_load", "shared_store", "ldmatrix",
+                                           "async_copy_global", "async_copy_shared", "bulk_load",   "bulk_store",   "wgmma"};
   return kNames[static_cast<int>(operation)];
 }
 
 Counts& Counts::operator+=(const Counts& other) {
-  mma += other.mma, macs += other.macs, barriers += other.barriers, blocks += other.blocks;
+  mma += other.mma, wgmma += other.wgmma, macs += other.macs, barriers += other.barriers, blocks += other.blocks;
   for (int i = 0; i < kOperations; ++i) total[i] += other.total[i];
   return *this;
 }

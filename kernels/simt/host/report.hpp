@@ -36,6 +36,8 @@ enum class HazardKind : std::uint8_t {
   kRace,
   kReadInFlight,
   kWriteInFlight,
+  kWriteUnderRead,
+  kMissingProxyFence,
   kUninitialisedRead,
   kReadOnlyPath,
   kSharedOutOfBounds,
@@ -45,6 +47,10 @@ enum class HazardKind : std::uint8_t {
   kDeadlock,
   kCopyAtExit,
   kBarrierMismatch,
+  kMbarrier,
+  kWgmma,
+  kRegisterCount,
+  kPeerExited,
   kLaunch,
 };
 const char* name(HazardKind kind);
@@ -64,14 +70,24 @@ enum class Operation : std::uint8_t {
   kSharedStore,
   kLdmatrix,
   kAsyncCopyGlobal,
-  kAsyncCopyShared
+  kAsyncCopyShared,
+  kBulkLoad,
+  kBulkStore,
+  kWgmma
 };
-constexpr int kOperations = 7;
+constexpr int kOperations = 10;
 const char* name(Operation operation);
-// Global operations are counted in 32-byte sectors, shared ones in wavefronts of up to 128 bytes.
+// Global operations are counted in 32-byte sectors, shared ones in wavefronts of up to 128 bytes. Of bulk copies the global
+// side is counted: in shared memory they move whole lines.
 constexpr bool is_global(Operation operation) {
-  return operation == Operation::kGlobalLoad || operation == Operation::kGlobalStore ||
-         operation == Operation::kAsyncCopyGlobal;
+  switch (operation) {
+    case Operation::kGlobalLoad:
+    case Operation::kGlobalStore:
+    case Operation::kAsyncCopyGlobal:
+    case Operation::kBulkLoad:
+    case Operation::kBulkStore: return true;
+    default: return false;
+  }
 }
 
 // Totals over warp requests. `units` is what the hardware moves, `ideal` what the same bytes need at best.
@@ -92,8 +108,9 @@ struct SiteOperation {
 };
 
 struct Counts {
-  std::uint64_t mma = 0;   // warp-level matrix instructions
-  std::uint64_t macs = 0;  // multiply-accumulates in them, padding included
+  std::uint64_t mma = 0;    // warp-level matrix instructions
+  std::uint64_t wgmma = 0;  // warpgroup-level ones
+  std::uint64_t macs = 0;   // multiply-accumulates in both, padding included
   std::uint64_t barriers = 0;
   std::uint64_t blocks = 0;
   Transactions total[kOperations];

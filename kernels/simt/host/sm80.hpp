@@ -13,12 +13,13 @@ namespace simt::inline SIMT_TARGET {
 template <int kBytes, class T>
 void copy_async(u32 destination, Global<T> source, int valid_bytes, SIMT_SITE) {
   static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16, "cp.async moves 4, 8 or 16 bytes");
-  host::current_block->start_copy(destination, source.address, kBytes, u32(valid_bytes), site);
+  host::Block& block = *host::current_block;
+  block.copies().start(block, destination, source.address, kBytes, u32(valid_bytes), site);
 }
-inline void copy_async_commit() { host::current_block->commit_copies(); }
+inline void copy_async_commit() { host::current_block->copies().commit(); }
 template <int kPending>
 void copy_async_wait() {
-  host::current_block->wait_for_copies(kPending);
+  host::current_block->copies().wait(*host::current_block, kPending);
 }
 
 namespace detail {

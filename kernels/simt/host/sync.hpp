@@ -73,9 +73,7 @@ T reduce(u32 parameter, T value, const host::Site& site, F&& combine) {
 }  // namespace detail
 
 inline void syncwarp(SIMT_SITE) {
-  host::Block& block = *host::current_block;
-  block.collective(host::Collective::kSyncwarp, 0, site, nullptr,
-                   [&](host::Block::Warp& warp) { ++warp.clock[block.index_of(warp)]; });
+  host::current_block->collective(host::Collective::kSyncwarp, 0, site, nullptr, &host::Block::converge);
 }
 inline void syncthreads(SIMT_SITE) { detail::barrier(0, block_size(), true, false, site); }
 inline void barrier_sync(int id, int threads, SIMT_SITE) { detail::barrier(u32(id), u32(threads), true, false, site); }

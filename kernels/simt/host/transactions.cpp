@@ -78,9 +78,12 @@ Transactions count_wavefronts(const WarpRequest& request) {
 }
 
 void TransactionCounter::add(Operation operation, const Site& site, const WarpRequest& request) {
-  const Transactions counted = is_global(operation) ? count_sectors(request) : count_wavefronts(request);
-  totals_[static_cast<int>(operation)] += counted;
-  entry({site, operation}) += counted;
+  add(operation, site, is_global(operation) ? count_sectors(request) : count_wavefronts(request));
+}
+
+void TransactionCounter::add(Operation operation, const Site& site, const Transactions& transactions) {
+  totals_[static_cast<int>(operation)] += transactions;
+  entry({site, operation}) += transactions;
 }
 
 void TransactionCounter::clear() {

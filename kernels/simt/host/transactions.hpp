@@ -25,6 +25,7 @@ Transactions count_wavefronts(const WarpRequest& request);
 class TransactionCounter {
  public:
   void add(Operation operation, const Site& site, const WarpRequest& request);
+  void add(Operation operation, const Site& site, const Transactions& transactions);
   void clear();
 
   const std::array<Transactions, kOperations>& totals() const { return totals_; }

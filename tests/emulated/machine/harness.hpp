@@ -78,6 +78,7 @@ struct Setup {
   u32 threads = 32;
   u32 shared_bytes = 4096;
   u32 blocks = 1;
+  u32 cluster = 1;
   std::vector<Allocation> memory = {};  // anew for each run: what one did to its bytes is nothing to the next
   std::size_t max_hazards = 4096;
 };
@@ -90,7 +91,7 @@ inline Report run(const Setup& setup, const Kernel& kernel, Order order = Order:
   options.seed = 7;
   options.threads = os_threads;
   options.max_hazards = setup.max_hazards;
-  const simt::host::LaunchShape shape{{setup.blocks}, setup.threads, setup.shared_bytes};
+  const simt::host::LaunchShape shape{{setup.blocks}, setup.threads, setup.shared_bytes, setup.cluster};
   return simt::host::launch(shape, memory, options, kernel);
 }
 

@@ -1,0 +1,231 @@
+// Clusters, mbarriers, bulk copies, warpgroup matrix instructions, emulated. See device/sm90.cuh for the meanings.
+#pragma once
+#include <array>
+#include <cstring>
+
+#include <simt/host/cluster.hpp>
+#include <simt/host/memory.hpp>
+#include <simt/host/tensor_map.hpp>
+#include <simt/matrix_descriptor.hpp>
+
+namespace simt::inline SIMT_TARGET {
+
+// ---- clusters
+inline u32 cluster_rank() { return host::current_block->rank(); }
+inline u32 cluster_size() { return host::current_block->cluster().size(); }
+inline u32 map_shared_rank(u32 address, u32 rank) { return (rank + 1) << host::Cluster::kRankShift | address; }
+
+inline void cluster_arrive(SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.collective(host::Collective::kClusterBarrier, 0, site, nullptr,
+                   [&](host::Block::Warp& warp) { block.cluster().arrive(block, warp, site); });
+}
+inline void cluster_wait(SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.collective(host::Collective::kClusterBarrier, 1, site, nullptr,
+                   [&](host::Block::Warp& warp) { block.cluster().wait(block, warp, site); });
+}
+
+namespace detail {
+
+// The block an address of the cluster belongs to; null, and a finding, where it is none.
+inline host::Cluster::Place place_of(u32 address, const host::Site& site) {
+  host::Block& block = *host::current_block;
+  const auto place = block.cluster().resolve(address);
+  if (!place.owner) block.add_hazard(host::HazardKind::kSharedOutOfBounds, "a rank the cluster does not have", site);
+  return place;
+}
+
+}  // namespace detail
+
+template <class T>
+T load_shared_cluster(u32 address, SIMT_SITE) {
+  static_assert(sizeof(T) == 4 || sizeof(T) == 8 || sizeof(T) == 16, "a shared access moves 4, 8 or 16 bytes");
+  const auto place = detail::place_of(address, site);
+  if (!place.owner || !host::current_block->access_peer(*place.owner, false, place.address, sizeof(T), site))
+    return detail::poison<T>();
+  T value;
+  std::memcpy(&value, place.owner->shared().at(place.address), sizeof(T));
+  return value;
+}
+template <class T>
+void store_shared_cluster(u32 address, T value, SIMT_SITE) {
+  static_assert(sizeof(T) == 4 || sizeof(T) == 8 || sizeof(T) == 16, "a shared access moves 4, 8 or 16 bytes");
+  const auto place = detail::place_of(address, site);
+  if (!place.owner || !host::current_block->access_peer(*place.owner, true, place.address, sizeof(T), site)) return;
+  std::memcpy(place.owner->shared().at(place.address), &value, sizeof(T));
+}
+
+// ---- mbarriers
+inline void mbarrier_init(u32 mbarrier, u32 count, SIMT_SITE) {
+  host::current_block->mbarriers().initialise(mbarrier, count, site);
+}
+inline void mbarrier_invalidate(u32 mbarrier, SIMT_SITE) { host::current_block->mbarriers().invalidate(mbarrier, site); }
+inline void fence_mbarrier_init() { host::current_block->mbarriers().publish(); }
+inline void mbarrier_arrive(u32 mbarrier, SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.mbarriers().arrive(block, mbarrier, 0, site);
+}
+inline void mbarrier_arrive_expect_tx(u32 mbarrier, u32 bytes, SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.mbarriers().arrive(block, mbarrier, bytes, site);
+}
+inline void mbarrier_expect_tx(u32 mbarrier, u32 bytes, SIMT_SITE) {
+  host::current_block->mbarriers().expect(mbarrier, bytes, site);
+}
+inline void mbarrier_arrive_cluster(u32 mbarrier, SIMT_SITE) {
+  const auto place = detail::place_of(mbarrier, site);
+  host::Block& block = *host::current_block;
+  if (!place.owner) return;
+  if (place.owner->finished()) {
+    return block.add_hazard(host::HazardKind::kPeerExited, "an arrival at an mbarrier of a block that has returned", site);
+  }
+  place.owner->mbarriers().arrive(block, place.address, 0, site);
+}
+inline void mbarrier_wait(u32 mbarrier, u32 parity, SIMT_SITE) {
+  host::current_block->mbarriers().wait(mbarrier, parity, site);
+}
+
+// ---- proxies and registers
+inline void fence_proxy_async(SIMT_SITE) {
+  host::current_block->collective(host::Collective::kProxyFence, 0, site, nullptr, [](host::Block::Warp& warp) {
+    warp.known.fenced.join(warp.known.time);
+    host::Block::converge(warp);
+  });
+}
+
+namespace detail {
+
+template <int kRegisters>
+void set_max_registers(bool increase, const host::Site& site) {
+  static_assert(kRegisters >= 24 && kRegisters <= 256 && kRegisters % 8 == 0, "setmaxnreg takes 24 to 256, in steps of 8");
+  host::Block& block = *host::current_block;
+  block.warpgroup_collective(host::Collective::kSetRegisters, kRegisters << 1 | u32(increase), site, nullptr,
+                             [&](u32 warpgroup) { block.set_registers(warpgroup, kRegisters, increase, site); });
+}
+
+}  // namespace detail
+
+template <int kRegisters>
+void increase_max_registers(SIMT_SITE) {
+  detail::set_max_registers<kRegisters>(true, site);
+}
+template <int kRegisters>
+void decrease_max_registers(SIMT_SITE) {
+  detail::set_max_registers<kRegisters>(false, site);
+}
+
+// ---- bulk copies
+namespace detail {
+
+template <int kRank>
+host::BulkExtent box_of(const TensorMap& map, const i32 (&at)[kRank], const host::Site& site) {
+  if (map.tensor.rank != kRank || invalid_reason(map.tensor)) {
+    const char* reason = invalid_reason(map.tensor);
+    host::current_block->abort(host::HazardKind::kLaunch, reason ? reason : "the tensor map has another rank", site);
+  }
+  host::BulkExtent box{.tensor = &map.tensor, .bytes = map.tensor.box_bytes()};
+  for (int i = 0; i < kRank; ++i) box.position.at[i] = at[i];
+  return box;
+}
+
+inline void start_load(const host::BulkExtent& from, u32 destination, u32 mbarrier, u32 ranks, const host::Site& site) {
+  host::Block& block = *host::current_block;
+  block.cluster().bulk_loads().start(block, from, destination, mbarrier, ranks, site);
+}
+inline u32 own_rank() { return 1u << host::current_block->rank(); }
+
+}  // namespace detail
+
+template <class T>
+void bulk_load(u32 destination, Global<T> source, u32 bytes, u32 mbarrier, SIMT_SITE) {
+  detail::start_load({.address = source.address, .bytes = bytes}, destination, mbarrier, detail::own_rank(), site);
+}
+template <int kRank>
+void tensor_load(u32 destination, const TensorMap& map, const i32 (&at)[kRank], u32 mbarrier, SIMT_SITE) {
+  detail::start_load(detail::box_of(map, at, site), destination, mbarrier, detail::own_rank(), site);
+}
+template <int kRank>
+void tensor_load_multicast(u32 destination, const TensorMap& map, const i32 (&at)[kRank], u32 mbarrier, u16 ranks, SIMT_SITE) {
+  detail::start_load(detail::box_of(map, at, site), destination, mbarrier, ranks, site);
+}
+template <int kRank>
+void tensor_load_im2col(u32 destination, const TensorMap& map, const i32 (&at)[kRank], const u16 (&offset)[kRank - 2],
+                        u32 mbarrier, SIMT_SITE) {
+  host::BulkExtent box = detail::box_of(map, at, site);
+  if (!map.tensor.im2col) host::current_block->abort(host::HazardKind::kLaunch, "the tensor map is not one of im2col", site);
+  for (int i = 0; i < kRank - 2; ++i) box.position.offset[i] = offset[i];
+  detail::start_load(box, destination, mbarrier, detail::own_rank(), site);
+}
+template <int kRank>
+void tensor_store(const TensorMap& map, const i32 (&at)[kRank], u32 source, SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.bulk_stores().start(block, detail::box_of(map, at, site), source, site);
+}
+template <class T>
+void bulk_store(Global<T> destination, u32 source, u32 bytes, SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.bulk_stores().start(block, {.address = destination.address, .bytes = bytes}, source, site);
+}
+inline void bulk_commit() { host::current_block->bulk_stores().commit(); }
+template <int kPending>
+void bulk_wait_read() {
+  host::current_block->bulk_stores().wait(*host::current_block, kPending);
+}
+template <int kPending>
+void bulk_wait() {
+  host::current_block->bulk_stores().wait(*host::current_block, kPending);
+}
+inline void prefetch_tensor_map(const TensorMap&) {}
+
+// ---- wgmma
+inline void wgmma_fence(SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.warpgroup_collective(host::Collective::kWgmmaFence, 0, site, nullptr,
+                             [&](u32 warpgroup) { block.wgmma_unit(warpgroup).fence(); });
+}
+inline void wgmma_commit(SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.warpgroup_collective(host::Collective::kWgmmaCommit, 0, site, nullptr,
+                             [&](u32 warpgroup) { block.wgmma_unit(warpgroup).commit(); });
+}
+
+namespace detail {
+
+// N of the integer forms (PTX ISA, "wgmma.mma_async").
+constexpr bool is_wgmma_n(int n) { return n == 8 || n == 24 || (n % 16 == 0 && n >= 16 && n <= 256); }
+
+template <class A, class B, int kAccumulators>
+void wgmma(host::WgmmaThread own, const host::Site& site) {
+  static_assert(A::kBits == 8 && B::kBits == 8, "the warpgroup's integer instructions take 8-bit operands");
+  static_assert(is_wgmma_n(2 * kAccumulators), "N is 8, 24, or a multiple of 16 up to 256");
+  const host::WgmmaShape shape{2 * kAccumulators, {8, A::kSigned}, {8, B::kSigned}, own.a != nullptr};
+  const u32 parameter = u32(shape.n) << 3 | u32(shape.a_in_registers) << 2 | u32(A::kSigned) << 1 | u32(B::kSigned);
+  host::Block& block = *host::current_block;
+  block.warpgroup_collective(host::Collective::kWgmma, parameter, site, &own, [&](u32 warpgroup) {
+    std::array<const host::WgmmaThread*, 128> threads;
+    for (u32 i = 0; i < 128; ++i) {
+      threads[i] = static_cast<host::WgmmaThread*>(block.warps()[4 * warpgroup + i / 32].argument[i % 32]);
+    }
+    block.wgmma_unit(warpgroup).issue(block, warpgroup, shape, threads, site);
+  });
+}
+
+}  // namespace detail
+
+template <class A, class B, int kAccumulators>
+void wgmma(A, B, i32 (&d)[kAccumulators], u64 a, u64 b, bool accumulate, SIMT_SITE) {
+  detail::wgmma<A, B, kAccumulators>({d, nullptr, a, b, accumulate}, site);
+}
+template <class A, class B, int kAccumulators>
+void wgmma(A, B, i32 (&d)[kAccumulators], const u32 (&a)[4], u64 b, bool accumulate, SIMT_SITE) {
+  detail::wgmma<A, B, kAccumulators>({d, a, 0, b, accumulate}, site);
+}
+template <int kPending, int kAccumulators>
+void wgmma_wait(i32 (&)[kAccumulators], SIMT_SITE) {
+  host::Block& block = *host::current_block;
+  block.warpgroup_collective(host::Collective::kWgmmaWait, kPending, site, nullptr,
+                             [&](u32 warpgroup) { block.wgmma_unit(warpgroup).wait(block, warpgroup, kPending, site); });
+}
+
+}  // namespace simt::inline SIMT_TARGET

@@ -1,0 +1,48 @@
+// Logical time on the emulated machine: what is ordered before what.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace simt::host {
+
+// For each agent its last epoch whose accesses are ordered before the owner of the clock. An agent is what acts on memory in an
+// order of its own: a warp, the matrix unit of a warpgroup, a warpgroup's bulk stores, an mbarrier that bulk loads report to.
+class VectorClock {
+ public:
+  void reset(std::size_t agents) { epochs_.assign(agents, 0); }
+  std::uint32_t operator[](std::uint32_t agent) const { return agent < epochs_.size() ? epochs_[agent] : 0; }
+  void raise(std::uint32_t agent, std::uint32_t epoch) {
+    if (agent >= epochs_.size()) epochs_.resize(agent + 1);
+    epochs_[agent] = std::max(epochs_[agent], epoch);
+  }
+  void limit(std::uint32_t agent, std::uint32_t epoch) {
+    if (agent < epochs_.size()) epochs_[agent] = std::min(epochs_[agent], epoch);
+  }
+  void advance(std::uint32_t agent) { raise(agent, (*this)[agent] + 1); }
+  void join(const VectorClock& other) {
+    if (epochs_.size() < other.epochs_.size()) epochs_.resize(other.epochs_.size());
+    for (std::size_t i = 0; i < other.epochs_.size(); ++i) epochs_[i] = std::max(epochs_[i], other.epochs_[i]);
+  }
+  // Keeps what `other` knows too.
+  void meet(const VectorClock& other) {
+    epochs_.resize(std::min(epochs_.size(), other.epochs_.size()));
+    for (std::size_t i = 0; i < epochs_.size(); ++i) epochs_[i] = std::min(epochs_[i], other.epochs_[i]);
+  }
+
+ private:
+  std::vector<std::uint32_t> epochs_;
+};
+
+// What a warp knows, and hands on where it synchronises. The asynchronous proxy (bulk copies, wgmma) sees what threads wrote
+// only past a proxy fence somewhere on the way from the write: `fenced` is the part of `time` for which there was one.
+struct Knowledge {
+  VectorClock time, fenced;
+
+  void reset(std::size_t agents) { time.reset(agents), fenced.reset(agents); }
+  void join(const Knowledge& other) { time.join(other.time), fenced.join(other.fenced); }
+  void meet(const Knowledge& other) { time.meet(other.time), fenced.meet(other.fenced); }
+};
+
+}  // namespace simt::host
