@@ -24,6 +24,8 @@ struct GemmS8Arguments {
   int row_scale_stride = 0, col_scale_stride = 0;        // 0: one scale for all, 1: one per row (column)
   int m = 0, n = 0, k = 0;
   OutputType output = OutputType::kS32;
+  // Of the device: kernels that go from tile to tile start so many blocks. Emulation pretends; an H200 has 132.
+  int multiprocessors = 132;
 };
 
 // The longest K whose sum fits int32 whatever the operands: each product is at most 128 * 128.

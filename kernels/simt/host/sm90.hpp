@@ -124,7 +124,7 @@ host::BulkExtent box_of(const TensorMap& map, const i32 (&at)[kRank], const host
     const char* reason = invalid_reason(map.tensor);
     host::current_block->abort(host::HazardKind::kLaunch, reason ? reason : "the tensor map has another rank", site);
   }
-  host::BulkExtent box{.tensor = &map.tensor, .bytes = map.tensor.box_bytes()};
+  host::BulkExtent box{.tensor = map.tensor, .bytes = map.tensor.box_bytes()};
   for (int i = 0; i < kRank; ++i) box.position.at[i] = at[i];
   return box;
 }
@@ -226,6 +226,10 @@ void wgmma_wait(i32 (&)[kAccumulators], SIMT_SITE) {
   host::Block& block = *host::current_block;
   block.warpgroup_collective(host::Collective::kWgmmaWait, kPending, site, nullptr,
                              [&](u32 warpgroup) { block.wgmma_unit(warpgroup).wait(block, warpgroup, kPending, site); });
+}
+template <int kPending, int kGroups, int kAccumulators>
+void wgmma_wait(i32 (&d)[kGroups][kAccumulators], SIMT_SITE) {
+  wgmma_wait<kPending>(d[0], site);
 }
 
 }  // namespace simt::inline SIMT_TARGET
