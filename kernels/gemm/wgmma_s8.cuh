@@ -210,6 +210,7 @@ class WgmmaS8Block {
 
   SIMT_DEVICE void multiply(const WgmmaWork<Config>& work, Position& at, int consumer, Sums& sums) const {
     Position behind = at;
+    simt::wgmma_fence(sums);
     for (int k = work.first_k; k < work.last_k; ++k, at.advance()) {
       ring_.await_full(at);
       simt::wgmma_fence();
@@ -304,7 +305,7 @@ class WgmmaS8Block {
 };
 
 template <class Config, bool kAligned>
-SIMT_KERNEL(Config::tile.threads())
+SIMT_KERNEL_ALONE(Config::tile.threads())
 wgmma_s8_kernel(SIMT_PARAMETERS WgmmaS8Parameters p) {
   WgmmaS8Block<Config, kAligned>(p).run();
 }

@@ -6,6 +6,8 @@
 #define SIMT_UNROLL _Pragma("unroll")
 // A kernel entry: at most `threads` threads a block; parameters are passed as `SIMT_PARAMETERS Type name`.
 #define SIMT_KERNEL(threads) __global__ void __launch_bounds__(threads)
+// One that has a multiprocessor, and all of its registers, to itself, as setmaxnreg needs.
+#define SIMT_KERNEL_ALONE(threads) __global__ void __launch_bounds__(threads, 1)
 #define SIMT_PARAMETERS const __grid_constant__
 
 #include <simt/device/arithmetic.cuh>

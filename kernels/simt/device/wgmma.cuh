@@ -6,18 +6,26 @@
 namespace simt::inline SIMT_TARGET {
 
 // ---- wgmma: D[64][N] (+)= A[64][32] B[N][32]^T by the 128 threads of a warpgroup, asynchronously
-// Orders the threads' accesses to registers before the instructions' own.
+// Orders the threads' accesses to registers before the instructions' own. Accumulators that the threads wrote are named, so that
+// the compiler writes them before.
 SIMT_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+template <int kGroups, int kAccumulators>
+SIMT_DEVICE void keep_here(i32 (&d)[kGroups][kAccumulators]) {
+  SIMT_UNROLL
+  for (int i = 0; i < kGroups * kAccumulators; ++i) asm volatile("" : "+r"(d[i / kAccumulators][i % kAccumulators])::"memory");
+}
+template <int kGroups, int kAccumulators>
+SIMT_DEVICE void wgmma_fence(i32 (&d)[kGroups][kAccumulators]) {
+  keep_here(d);
+  wgmma_fence();
+}
 SIMT_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-// At most kPending of the newest groups are under way after it. Names the accumulators, so that the compiler keeps what reads
-// them behind it.
+// At most kPending of the newest groups are under way after it. With none, the accumulators are the threads' again, and named, so
+// that the compiler reads them after.
 template <int kPending, int kGroups, int kAccumulators>
 SIMT_DEVICE void wgmma_wait(i32 (&d)[kGroups][kAccumulators]) {
-  SIMT_UNROLL
-  for (int i = 0; i < kGroups * kAccumulators; ++i) asm volatile("" : "+r"(d[i / kAccumulators][i % kAccumulators])::"memory");
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
-  SIMT_UNROLL
-  for (int i = 0; i < kGroups * kAccumulators; ++i) asm volatile("" : "+r"(d[i / kAccumulators][i % kAccumulators])::"memory");
+  if constexpr (kPending == 0) keep_here(d);
 }
 template <int kPending, int kAccumulators>
 SIMT_DEVICE void wgmma_wait(i32 (&d)[kAccumulators]) {

@@ -184,6 +184,10 @@ inline void wgmma_fence(SIMT_SITE) {
   block.warpgroup_collective(host::Collective::kWgmmaFence, 0, site, nullptr,
                              [&](u32 warpgroup) { block.wgmma_unit(warpgroup).fence(); });
 }
+template <int kGroups, int kAccumulators>
+void wgmma_fence(i32 (&)[kGroups][kAccumulators], SIMT_SITE) {
+  wgmma_fence(site);
+}
 inline void wgmma_commit(SIMT_SITE) {
   host::Block& block = *host::current_block;
   block.warpgroup_collective(host::Collective::kWgmmaCommit, 0, site, nullptr,
