@@ -33,7 +33,7 @@ WORST_FIRST = ("BROKEN", "SLOWER", "INCONCLUSIVE", "SAME", "FASTER")
 FAIL_KINDS = {"slower": ("SLOWER",), "faster": ("FASTER",), "any": ("SLOWER", "FASTER")}
 """The verdicts that meet a rule of each kind; BROKEN meets all."""
 
-MUST_AGREE = ("device", "backend", "l2_state")
+MUST_AGREE = ("device", "backend", "l2_state", "timer")
 """Fields of two rows whose times are about the same thing."""
 
 CONTROLS = (*PEAK_KEYS.values(), *COPY_KEYS)
@@ -142,7 +142,7 @@ def compare_runs(
     again_a: Sequence[Path] = (),
     again_b: Sequence[Path] = (),
 ) -> RunComparison:
-    """Compare two run folders. `mixed` also judges rows of different devices, backends or cache states.
+    """Compare two run folders. `mixed` also judges rows of different devices, backends, cache states or timers.
 
     With repeated runs of both sides, `again_a` and `again_b`, intervals come from the spread between runs.
 

@@ -39,6 +39,8 @@ class Selection:
     top: int = 2
     """How many of a ranked provider's configurations are tried a case, unless `kernels` names them."""
     seed: int = 0
+    timer: str = "auto"
+    """Of GPUs, one of `timers.GPU_TIMERS`: a run that is continued is timed as it began."""
 
     def as_dict(self) -> dict[str, Any]:
         """Every field as JSON takes it; `from_dict` reads it back."""
