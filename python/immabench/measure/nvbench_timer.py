@@ -15,6 +15,7 @@ import functools
 import importlib
 import itertools
 import queue
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -57,12 +58,13 @@ class OpenRun:
 
     cuda-bench runs its benchmarks once a process ("Benchmarks were already executed") and writes its JSON when the run
     ends. A worker measures many rows: so the one benchmark registered here serves requests until the process exits,
-    and samples come from the file that nvbench writes after each execution, little-endian float32 seconds.
+    and samples come from the file that nvbench writes after each execution, little-endian float32 seconds. The folder
+    of that file is there only during an execution: a worker may be killed at any time, and leaves nothing behind.
     """
 
     def __init__(self, bench: Any) -> None:
         self.timed_by = f"nvbench {bench.__version__}"
-        self._folder = tempfile.TemporaryDirectory(prefix="immabench-nvbench-")
+        self._folder = Path(tempfile.mkdtemp(prefix="immabench-nvbench-"))
         self._requests: queue.SimpleQueue[tuple[Callable[[Any], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._ended = ""
@@ -98,18 +100,21 @@ class OpenRun:
             launch()
 
         _configure(state, count, seconds)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         try:
             state.exec(counted, batched=False)
+            times = self._written()
         except RuntimeError as error:
             raise _explained(error) from error
-        times = self._written()
+        finally:
+            shutil.rmtree(self._folder)
         return Batch(times, calls - WARM_UPS - len(times), SLOW_CLOCK)
 
     def close(self) -> None:
         """End the run; nothing can be carried out after that."""
         self._requests.put(None)
         self._thread.join(CLOSE_SECONDS)
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self, bench: Any) -> None:
         why = "closed"
@@ -134,15 +139,12 @@ class OpenRun:
 
     @property
     def _json(self) -> Path:
-        return Path(self._folder.name) / "run.json"
+        return self._folder / "run.json"
 
     def _written(self) -> list[float]:
-        """Microseconds of the last execution, none where every sample was discarded; its file is removed."""
-        times: list[float] = []
-        for path in Path(f"{self._json}-bin").glob("*.bin"):
-            times += [float(time) * 1e6 for time in np.fromfile(path, "<f4")]
-            path.unlink()
-        return times
+        """Microseconds of the last execution, none where every sample was discarded."""
+        files = Path(f"{self._json}-bin").glob("*.bin")
+        return [float(time) * 1e6 for path in files for time in np.fromfile(path, "<f4")]
 
 
 class NvbenchTimer:

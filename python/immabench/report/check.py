@@ -53,6 +53,8 @@ def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Drift]
     if times:
         yield Drift(row.row_id, "time_us_median", row.time_us_median, median(times))
         yield Drift(row.row_id, "samples", row.samples, len(times))
+        if row.pct_noise is not None:
+            yield Drift(row.row_id, "pct_noise", row.pct_noise, _pct_noise(times))
 
 
 def _bytes_moved(row: Row) -> int:
@@ -66,6 +68,12 @@ def _pct_roof(row: Row, meta: dict[str, Any], intensity: float) -> float | None:
 
     roof = roof_tops(ceilings_by_device(meta).get(row.device_kind, {}), row.a_type, intensity)
     return 100 * row.tops / roof if roof and row.tops is not None else None
+
+
+def _pct_noise(times: list[float]) -> float:
+    from immabench.measure.timer import median_noise
+
+    return 100 * median_noise(times)
 
 
 def read_samples(path: Path) -> list[float]:

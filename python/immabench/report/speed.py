@@ -97,10 +97,20 @@ def speed_table(found: list[Timing]) -> Table:
         "compulsory traffic. Share of roof is the rate over min(measured peak, op/byte × measured copy bandwidth). "
         "Gain is the fastest fp32 time of the same shape and device over this time."
     )
-    shown, table.note = first_rows(found, note)
+    shown, table.note = first_rows(found, f"{note} {_how_timed(found)}".strip())
     for one in shown:
         table.add(*_cells(one, unit))
     return table
+
+
+def _how_timed(found: list[Timing]) -> str:
+    """What timed the rows, and how many medians a limit left less certain than asked for."""
+    timers = " and ".join(sorted({one.row.timer for one in found} - {""}))
+    unsure = [one.row for one in found if one.row.stopped_by in ("samples", "seconds")]
+    limits = f" In {len(unsure)} of {len(found)} rows a limit ended sampling first" if unsure else ""
+    worst = max((row.pct_noise for row in unsure if row.pct_noise is not None), default=None)
+    known = f", at {number(worst, 2)} % standard error of the median at most" if worst is not None else ""
+    return (f"Timed by {timers}." if timers else "") + (f"{limits}{known}." if unsure else "")
 
 
 def _columns(unit: RateUnit) -> list[Column]:
@@ -116,6 +126,8 @@ def _columns(unit: RateUnit) -> list[Column]:
         Column("rate", unit=unit.name),
         Column("share of roof", unit="%"),
         Column("gain over fp32", unit="×"),
+        Column("back to back", unit="µs", hint="mean of launches queued back to back", drop=True),
+        Column("timed by", "text", choose=True, drop=True, hint="and why sampling stopped"),
         Column("kernel", "code", hint="and the backend that really ran"),
         Column("intensity", unit="op/byte"),
         Column("bytes", unit="GB/s"),
@@ -138,6 +150,8 @@ def _cells(one: Timing, unit: RateUnit) -> list[Cell]:
         value(number(rate), rate),
         value(number(pct), pct, hint=percent(pct), share=min(pct / 100, 1.0) if pct is not None else None),
         value(ratio(one.speedup) if one.speedup else NOTHING, one.speedup, tone=_tone(one.speedup)),
+        value(number(row.time_us_batched, 4), row.time_us_batched),
+        text(row.timer or NOTHING, hint=row.stopped_by),
         text(row.kernel_id, hint=row.backend),
         value(number(row.flops_per_byte), row.flops_per_byte),
         value(number(row.gbps), row.gbps),

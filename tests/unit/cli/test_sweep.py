@@ -58,6 +58,27 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_timer_that_is_not_here_is_refused_before_anything_is_written(
+    run: Any, misbehaving: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("sweep", *CPU, "--out", str(tmp_path / "run"), "--timer")
+    result = run(*arguments, "sundial")
+    assert (result.code, "choose one of auto, nvbench, events" in result.err) == (2, True)
+    monkeypatch.setattr("immabench.measure.timers.missing_packages", lambda: ["cuda-bench", "cuda-bindings"])
+    result = run(*arguments, "nvbench")
+    assert result.code == 77
+    assert "nvbench needs cuda-bench and cuda-bindings; pip install 'immabench[gpu]'" in result.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_continued_with_the_timer_it_began_with(run: Any, misbehaving: str, tmp_path: Path) -> None:
+    run("sweep", *CPU, "--kernel", "good", "--out", str(tmp_path / "run"), "--timer", "events")
+    folder = RunFolder.open(tmp_path / "run")
+    assert folder.meta["selection"]["timer"] == "events"
+    (row,) = folder.rows()
+    assert row.timed_by == "wall clock"  # a CPU has one timer
+
+
 def test_an_existing_run_is_not_overwritten(run: Any, misbehaving: str, tmp_path: Path) -> None:
     arguments = ("sweep", *CPU, "--kernel", "good", "--out", str(tmp_path / "run"))
     assert run(*arguments).code == 0

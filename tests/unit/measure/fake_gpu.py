@@ -6,7 +6,6 @@ Times are microseconds of made-up time. The host queues work; the GPU begins it 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -212,4 +211,3 @@ class FakeBench:
         for benchmark in self.benchmarks:
             self.states.append(State(self.gpu, path, self.throttled))
             benchmark.fn(self.states[-1])
-        path.write_text(json.dumps({"benchmarks": []}), encoding="utf-8")

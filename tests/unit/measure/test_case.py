@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from immabench.measure.case import Job, as_other_case, impossible_reason, run_job
-from immabench.measure.timer import Criterion
+from immabench.measure.timer import Criterion, Timing, median_noise
 from immabench.problems import Problem
 
 FAST = Criterion(max_samples=4, max_seconds=0.05)
@@ -30,6 +30,9 @@ def test_a_timed_row_has_time_and_no_counts() -> None:
     roof = PROBLEM.operations_per_byte * 10.0 / 1e3
     assert row.pct_roof == pytest.approx(100 * row.tops / roof)
     assert (row.l2_state, row.counts) == ("rotated", None)
+    assert (row.timed_by, row.time_us_batched) == ("wall clock", None)
+    assert row.stopped_by in ("noise", "samples", "seconds")
+    assert row.pct_noise == pytest.approx(100 * median_noise(outcome.times_us))
 
 
 def test_an_emulated_row_has_counts_and_no_time(fake_native: Any) -> None:
@@ -107,6 +110,18 @@ def test_times_below_the_physical_floor_are_invalid(monkeypatch: pytest.MonkeyPa
     row = run_job(job(), criterion=FAST).row
     assert row.status == "invalid"
     assert "below the physical floor" in row.reason
+
+
+def test_a_timer_that_kept_no_sample_is_invalid_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def time(self, launches: Any) -> Timing:
+            return Timing((), "flushed", 7, distrust="7 samples discarded: SM clock below 50% of its default")
+
+    monkeypatch.setattr("immabench.measure.case.make_timer", lambda *_: Slow())
+    outcome = run_job(job(), criterion=FAST)
+    assert (outcome.row.status, outcome.row.discarded, outcome.times_us) == ("invalid", 7, ())
+    assert outcome.row.reason == "7 samples discarded: SM clock below 50% of its default"
+    assert outcome.row.time_us_median is None
 
 
 def test_without_a_known_peak_every_time_may_be_true() -> None:

@@ -126,6 +126,23 @@ def test_rows_about_different_things_are_inconclusive_unless_mixed(
     assert compare_runs(a.path, b.path, mixed=True).verdicts[0].verdict == "SLOWER"
 
 
+def test_rows_of_different_timers_are_inconclusive_unless_mixed(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    a.add(1, STEADY, device_kind="cuda", timed_by="cuda events")
+    b.add(1, scaled(1.5), device_kind="cuda", timed_by="nvbench 0.3.0")
+    (row,) = compare_runs(a.path, b.path).verdicts
+    assert row.verdict == "INCONCLUSIVE"
+    assert row.reason.startswith("timer is 'cuda events' in A, 'nvbench 0.3.0' in B (--mixed")
+    assert compare_runs(a.path, b.path, mixed=True).verdicts[0].verdict == "SLOWER"
+
+
+def test_rows_from_before_timers_were_named_compare(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    a.add(1, STEADY)
+    b.add(1, STEADY, timed_by="wall clock")
+    assert compare_runs(a.path, b.path).verdicts[0].verdict == "SAME"
+
+
 def test_too_few_or_missing_samples_are_inconclusive(runs: tuple[Run, Run]) -> None:
     a, b = runs
     few, missing = a.add(1, STEADY[:5]), a.add(2, STEADY)

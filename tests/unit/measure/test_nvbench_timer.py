@@ -247,12 +247,10 @@ def test_the_made_up_package_has_the_names_and_arguments_of_the_stub(fake_gpu: M
         assert parameters in [arguments(node) for node in functions if node.name == name], name
 
 
-def test_torch_has_what_the_made_up_one_has(gpu: Any) -> None:
-    made = sys.modules.pop("torch")
+def test_torch_has_what_the_made_up_one_has(fake_gpu: ModuleType) -> None:
     torch = pytest.importorskip("torch")
-    for name in vars(made.cuda):
+    for name in vars(fake_gpu.FakeGpu().torch().cuda):
         assert hasattr(torch.cuda, name), name
-    sys.modules["torch"] = made
 
 
 def test_what_does_not_load_has_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

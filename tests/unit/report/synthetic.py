@@ -9,6 +9,7 @@ from typing import Any
 from immabench.measure.ceilings import roof_tops
 from immabench.measure.rows import Row, row_id
 from immabench.measure.run_folder import RunFolder
+from immabench.measure.timer import median_noise
 from immabench.problems import Problem
 
 MACHINE = "synthetic CPU"
@@ -109,6 +110,7 @@ def timed_row(case: tuple[str, int, int, int, int], kind: str) -> tuple[Row, lis
     noise = random.Random(f"{name}{kind}").uniform(0.5, 1.3)
     time = problem.operations / (roof * EFFICIENCY[kind] * noise) / 1e6
     tops = problem.operations / time / 1e6
+    times = [time, 0.98 * time, 1.02 * time]
     row = _row(
         problem,
         provider="torch",
@@ -126,8 +128,11 @@ def timed_row(case: tuple[str, int, int, int, int], kind: str) -> tuple[Row, lis
         gbps=problem.bytes_moved / time / 1e3,
         pct_roof=100 * tops / roof,
         l2_state="rotated",
+        timed_by="wall clock",
+        stopped_by="seconds",
+        pct_noise=100 * median_noise(times),
     )
-    return row, [time, 0.98 * time, 1.02 * time]
+    return row, times
 
 
 def emulated_row(case: tuple[str, int, int, int, int], kernel: tuple[str, int, int, int]) -> Row:
