@@ -27,8 +27,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     from immabench.measure.case import Job, run_job
     from immabench.measure.timer import Criterion
 
-    criterion = Criterion(**request["criterion"])
-    outcome = run_job(Job.from_dict(request["job"]), request["ceilings"], criterion, request["timer"])
+    job, criterion = Job.from_dict(request["job"]), Criterion(**request["criterion"])
+    outcome = run_job(job, request["ceilings"], criterion, request["timer"])
     return {"row": outcome.row.model_dump(mode="json"), "times_us": outcome.times_us}
 
 
