@@ -15,6 +15,7 @@ import pytest
 
 from immabench.measure.nvbench_timer import (
     BLOCKING_TIMEOUT_SECONDS,
+    DEADLOCK,
     NAME,
     THROTTLE_THRESHOLD,
     WARM_UPS,
@@ -86,6 +87,17 @@ def test_the_run_is_configured_as_meant(found: Any) -> None:
         "name": NAME,
     }
     assert found["timed_by"] == f"nvbench {metadata.version('cuda-bench')}"
+
+
+def test_a_deadlock_is_told_in_the_words_we_look_for() -> None:
+    if reason := missing():
+        pytest.skip(reason)
+    spec = importlib.util.find_spec("cuda.bench")
+    assert spec is not None
+    assert spec.origin is not None
+    libraries = list(Path(spec.origin).parent.glob("cu*/nvbench/lib/libnvbench.so"))
+    assert libraries
+    assert all(DEADLOCK.encode() in library.read_bytes() for library in libraries)
 
 
 def test_nothing_is_left_behind(found: Any) -> None:

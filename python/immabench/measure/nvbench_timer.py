@@ -48,6 +48,9 @@ SLOW_CLOCK = f"SM clock below {THROTTLE_THRESHOLD:.0%} of its default"
 BLOCKING_TIMEOUT_SECONDS = 5.0
 """How long nvbench's kernel blocks the stream for a launch to be queued, before it takes that for a deadlock."""
 
+DEADLOCK = "Deadlock detected"
+"""How the message of nvbench's error begins then; it has no type of its own."""
+
 CLOSE_SECONDS = 10.0
 
 Result = TypeVar("Result")
@@ -199,7 +202,7 @@ def _configure(state: Any, count: int, seconds: float) -> None:
 
 def _explained(error: RuntimeError) -> RuntimeError | ImmabenchError:
     """nvbench's deadlock in our words, any other error as it is."""
-    if "Deadlock detected" not in str(error):
+    if DEADLOCK not in str(error):
         return error
     return ImmabenchError(
         f"the launch waited for the GPU while nvbench blocked its stream for {BLOCKING_TIMEOUT_SECONDS:g} s",

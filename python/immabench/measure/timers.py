@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from immabench.errors import MissingHardwareError, UsageError
-from immabench.hardware import cache_bytes, cuda_state, device_of
+from immabench.hardware import cache_bytes, cuda_state
 from immabench.measure.cuda_timer import CudaBallast, CudaTimer
 from immabench.measure.nvbench_timer import INSTALL, NvbenchTimer, OpenRun, missing_packages, open_run
 from immabench.measure.telemetry import telemetry_of
@@ -57,4 +57,5 @@ def require_timer(gpu_timer: str) -> None:
         return
     if absent := missing_packages():
         raise MissingHardwareError(f"nvbench needs {' and '.join(absent)}", INSTALL)
-    device_of("cuda")
+    if not cuda_state()["devices"]:
+        raise MissingHardwareError("nvbench times GPUs, and there is none here", "leave out --timer")
