@@ -8,21 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from immabench.errors import ImmabenchError, MissingHardwareError
-from immabench.hardware import cache_bytes, cuda_state, device_of, physical_peak_tops
+from immabench.hardware import cache_bytes, device_of, physical_peak_tops
 from immabench.measure.rows import Row, row_id
 from immabench.measure.run_folder import utc_now
-from immabench.measure.telemetry import telemetry_of
-from immabench.measure.timer import (
-    Ballast,
-    CpuTimer,
-    Criterion,
-    CudaBallast,
-    CudaTimer,
-    Timer,
-    Timing,
-    ballast_bytes,
-    operand_sets,
-)
+from immabench.measure.timer import Criterion, Timing, ballast_bytes, operand_sets
+from immabench.measure.timers import make_timer
 from immabench.measure.trial import Trial, judge_again, set_seed
 from immabench.problems import Problem
 from immabench.providers.base import Provider
@@ -138,18 +128,14 @@ def _set_count(job: Job, problem: Problem) -> int:
 
 def _time(job: Job, trials: Sequence[Trial], criterion: Criterion) -> Timing:
     between = ballast_bytes(trials[0].problem.bytes_moved, cache_bytes(job.device_kind))
-    timer: Timer = (
-        CudaTimer(criterion, CudaBallast(between), telemetry_of(cuda_state()["devices"][0]["uuid"]))
-        if job.device_kind == "cuda"
-        else CpuTimer(criterion, Ballast(between))
-    )
+    timer = make_timer(job.device_kind, criterion, between)
     with nvtx_range(job.row_id):
         return timer.time([trial.launch for trial in trials])
 
 
 def timing_values(problem: Problem, timing: Timing, ceilings: dict[str, Any]) -> dict[str, Any]:
     """The row's fields that follow from a timing: rates over the problem's operations and compulsory bytes."""
-    from immabench.measure.ceilings import roof_tops
+    from immabench.measure.roof import roof_tops
 
     seconds = timing.median_us * 1e-6
     tops = problem.operations / seconds / 1e12
