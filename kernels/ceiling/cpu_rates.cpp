@@ -68,14 +68,14 @@ struct alignas(64) TileConfig {
     TileConfig config;                                                                                                \
     for (int tile = 0; tile < 7; ++tile) config.column_bytes[tile] = kTileColumnBytes, config.rows[tile] = kTileRows; \
     _tile_loadconfig(&config);                                                                                        \
-    const auto at = [operands](int i) { return operands + i * kCpuTileBytes; };                                       \
-    _tile_loadd(4, at(0), kTileColumnBytes);                                                                          \
-    _tile_loadd(5, at(1), kTileColumnBytes);                                                                          \
-    _tile_loadd(6, at(2), kTileColumnBytes);                                                                          \
-    _tile_loadd(0, at(3), kTileColumnBytes);                                                                          \
-    _tile_loadd(1, at(4), kTileColumnBytes);                                                                          \
-    _tile_loadd(2, at(5), kTileColumnBytes);                                                                          \
-    _tile_loadd(3, at(6), kTileColumnBytes);                                                                          \
+    const std::byte* const x = operands;                                                                              \
+    _tile_loadd(4, x + 0 * kCpuTileBytes, kTileColumnBytes);                                                          \
+    _tile_loadd(5, x + 1 * kCpuTileBytes, kTileColumnBytes);                                                          \
+    _tile_loadd(6, x + 2 * kCpuTileBytes, kTileColumnBytes);                                                          \
+    _tile_loadd(0, x + 3 * kCpuTileBytes, kTileColumnBytes);                                                          \
+    _tile_loadd(1, x + 4 * kCpuTileBytes, kTileColumnBytes);                                                          \
+    _tile_loadd(2, x + 5 * kCpuTileBytes, kTileColumnBytes);                                                          \
+    _tile_loadd(3, x + 6 * kCpuTileBytes, kTileColumnBytes);                                                          \
     for (std::int64_t i = 0; i < iterations; ++i) {                                                                   \
       STEP(0, 4, 6);                                                                                                  \
       STEP(1, 4, 6);                                                                                                  \
