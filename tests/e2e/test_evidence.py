@@ -47,6 +47,8 @@ def test_a_rehearsal_leaves_a_bundle_and_goes_on(tmp_path: Path) -> None:
     assert held["verified"]["failed"] == 0
     assert held["verified"]["checked"] > 600
     assert held["ceilings"]["int8_tops"] > 0
+    assert held["ceilings"]["read_gbps"] > 0
+    assert {"name", "status", "rate", "cores"} <= set(held["ceilings"]["instructions"][0])
     assert "skipped" in held["primitives"]
     assert set(pandas.read_csv(bundle / "quick.csv").status) == {"ok"}
     second = gather(tmp_path / "e")

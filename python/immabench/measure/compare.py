@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Literal
 
 from immabench.errors import NothingSelectedError, RunFolderError, UsageError
-from immabench.measure.ceilings import COPY_KEYS, PEAK_KEYS, roof_tops
+from immabench.measure.roof import COPY_KEYS, PEAK_KEYS, READ_KEYS, roof_tops, shared_ceilings
 from immabench.measure.rows import FAILED_STATUSES, Row
 from immabench.measure.run_folder import RunFolder
 from immabench.measure.statistics import (
@@ -36,7 +36,7 @@ FAIL_KINDS = {"slower": ("SLOWER",), "faster": ("FASTER",), "any": ("SLOWER", "F
 MUST_AGREE = ("device", "backend", "l2_state", "timer")
 """Fields of two rows whose times are about the same thing."""
 
-CONTROLS = (*PEAK_KEYS.values(), *COPY_KEYS)
+CONTROLS = (*PEAK_KEYS.values(), *COPY_KEYS, *READ_KEYS)
 """Rates of `run.json`'s ceilings, measured before each run: where they moved, so did the machine, with any build."""
 
 NO_TIME = "has counts and no time"
@@ -187,10 +187,11 @@ def moved_ceilings(meta_a: dict[str, Any], meta_b: dict[str, Any], threshold: fl
 def roof_change(row: Row, meta_a: dict[str, Any], meta_b: dict[str, Any]) -> float:
     """The roof over a row in B over that in A, from the ceilings each run measured first; 1 where one is not known.
 
-    Ceilings are torch's, whatever build is compared: where they moved, the machine did.
+    The roof is of instructions and memory, whatever build is compared: where it moved, the machine did. It is made of
+    what both runs measured.
     """
     both = [(meta.get("ceilings") or {}).get(row.device_kind) or {} for meta in (meta_a, meta_b)]
-    roof_a, roof_b = (roof_tops(ceilings, row.a_type, row.flops_per_byte) for ceilings in both)
+    roof_a, roof_b = (roof_tops(ceilings, row.a_type, row.flops_per_byte) for ceilings in shared_ceilings(*both))
     return roof_b / roof_a if roof_a and roof_b else 1.0
 
 

@@ -19,16 +19,17 @@ GPU_TIMERS = ("auto", "nvbench", "events")
 def make_timer(
     device_kind: str,
     criterion: Criterion,
-    footprint_bytes: int,
+    footprint_bytes: int | None = None,
     gpu_timer: str = "auto",
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Timer:
     """The timer of "cpu" or "cuda" for launches that touch `footprint_bytes` each, cold for every sample.
 
+    None stands for launches whose time does not depend on what was in the cache before: nothing is read in between.
     `around` is entered on the launching thread where that is not the caller's. Raises MissingHardwareError where
     "nvbench" is asked for and does not load.
     """
-    between = ballast_bytes(footprint_bytes, cache_bytes(device_kind))
+    between = 0 if footprint_bytes is None else ballast_bytes(footprint_bytes, cache_bytes(device_kind))
     if device_kind != "cuda":
         return CpuTimer(criterion, Ballast(between))
     telemetry = telemetry_of(cuda_state()["devices"][0]["uuid"])

@@ -64,7 +64,7 @@ def _bytes_moved(row: Row) -> int:
 
 
 def _pct_roof(row: Row, meta: dict[str, Any], intensity: float) -> float | None:
-    from immabench.measure.ceilings import roof_tops
+    from immabench.measure.roof import roof_tops
 
     roof = roof_tops(ceilings_by_device(meta).get(row.device_kind, {}), row.a_type, intensity)
     return 100 * row.tops / roof if roof and row.tops is not None else None

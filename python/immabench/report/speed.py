@@ -94,7 +94,7 @@ def speed_table(found: list[Timing]) -> Table:
     table = Table("speed", _columns(unit), empty="No row of this run carries a time.")
     note = (
         "Median of the samples of each row; the fastest kernel of each series is shown. GB/s and op/byte count "
-        "compulsory traffic. Share of roof is the rate over min(measured peak, op/byte × measured copy bandwidth). "
+        "compulsory traffic. Share of roof is the rate over min(measured peak, op/byte × measured memory bandwidth). "
         "Gain is the fastest fp32 time of the same shape and device over this time."
     )
     shown, table.note = first_rows(found, f"{note} {_how_timed(found)}".strip())

@@ -35,7 +35,7 @@ def verdict(
     measured = [measured_text(roof, found, totals) for roof in roofs if roof.points]
     if not measured:
         measured = ["**Nothing was timed** in this run: it states no speed of any device."]
-    busy = [text for text in [busy_text(found, meta)] if text]
+    busy = [text for text in [busy_text(found, meta), contradiction_text(meta)] if text]
     return [opening_text(rows, meta), *measured, *busy, emulated_text(facts, rows), outcome_text(rows)]
 
 
@@ -91,6 +91,12 @@ def busy_text(found: list[Timing], meta: dict[str, Any]) -> str:
     return f"**Not a quiet machine**: {join(signs)}. Measure again before quoting a time." if signs else ""
 
 
+def contradiction_text(meta: dict[str, Any]) -> str:
+    """A warning when a library was measured above what its instructions can do; "" where none was."""
+    lines = [line for one in ceilings_by_device(meta).values() for line in one.get("contradictions") or []]
+    return f"**The roof is in doubt**: {join(lines)}." if lines else ""
+
+
 def gain_sentence(ok: list[Timing], device: str) -> str:
     gains = int8_speedups(ok, device)
     mean = mean_speedup(gains)
@@ -111,7 +117,7 @@ def roof_sentence(ok: list[Timing], roof: Roofline) -> str:
     if not peaks or not shares:
         return "" if peaks else "No ceiling was measured, so no share of a roof is stated."
     above = sum(share > 100 for share in shares)
-    roofs = f"measured roof ({peaks}, {roof.copy_label})"
+    roofs = f"measured roof ({peaks}, {roof.memory_label})"
     text = f"The median int8 case reaches **{number(median(shares))} %** of its {roofs}."
     return text + (f" {plural(above, 'case')} above 100 %: faster than the measured ceiling." if above else "")
 

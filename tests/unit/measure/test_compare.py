@@ -12,7 +12,7 @@ import pytest
 
 from immabench.errors import NothingSelectedError, RunFolderError, UsageError
 from immabench.measure.case import Job
-from immabench.measure.compare import FailRule, compare_runs, parse_fail_rule, parse_percent
+from immabench.measure.compare import FailRule, compare_runs, parse_fail_rule, parse_percent, roof_change
 from immabench.measure.run_folder import RunFolder
 from immabench.problems import Problem
 
@@ -184,6 +184,21 @@ def test_a_machine_that_changed_is_noted(runs: tuple[Run, Run]) -> None:
     assert compare_runs(a.path, a.path).notes == ()
     b.folder.write_meta(ceilings=None)
     assert compare_runs(a.path, b.path).notes == ()
+
+
+def test_a_roof_of_other_things_does_not_move_the_machine(runs: tuple[Run, Run]) -> None:
+    """A run from before instructions were measured, against one with them: the roof is made of what both have."""
+    a = runs[0]
+    a.add(1, STEADY)
+    old = {"int8_tops": 0.5, "fp32_tflops": 0.2, "copy_gbps": 9.0}
+    dot = {"name": "dot", "operand_type": "s8", "accumulator": "s32", "status": "native", "cores": 2, "rate": 5.0}
+    new = {**old, "read_gbps": 30.0, "instructions": [dot]}
+    (row,) = a.folder.rows()
+    moved = {**new, "read_gbps": 15.0, "copy_gbps": 4.5, "instructions": [{**dot, "rate": 2.5}]}
+    kind = row.device_kind
+    assert roof_change(row, {"ceilings": {kind: old}}, {"ceilings": {kind: new}}) == 1.0
+    assert roof_change(row, {"ceilings": {kind: new}}, {"ceilings": {kind: moved}}) == pytest.approx(0.5)
+    assert roof_change(row, {"ceilings": None}, {"ceilings": {kind: new}}) == 1.0
 
 
 def test_nothing_shared(runs: tuple[Run, Run]) -> None:
