@@ -6,8 +6,8 @@ import pytest
 
 from immabench.errors import MissingHardwareError
 from immabench.measure.trial import Trial
-from immabench.problems import Problem
-from immabench.providers.torch_matmul import CONFIG_TYPES, TorchProvider, float_problem
+from immabench.problems import Problem, float_problem
+from immabench.providers.torch_matmul import CONFIG_TYPES, TorchProvider
 
 torch = pytest.importorskip("torch", reason="the torch provider needs torch")
 
