@@ -33,13 +33,19 @@ LONGEST_CALL_SECONDS = 0.15
 NOISY_SPREAD = 1.3
 METHOD = (
     "best of medians over the sizes below, every size warmed up once, all threads, random full-range operands, square "
-    "C[N,N] = A[N,N] B[N,N] through torch (mm, _int_mm); copy bandwidth is Tensor.copy_ between two buffers of "
-    "{multiple}x the last-level cache and larger, bytes read plus bytes written, write-allocate traffic not counted; "
-    "cache bandwidth the same within a quarter of that cache"
+    "C[N,N] = A[N,N] B[N,N] through torch (mm, _int_mm, _scaled_mm); copy bandwidth is Tensor.copy_ between two "
+    "buffers of {multiple}x the last-level cache and larger, bytes read plus bytes written, write-allocate traffic not "
+    "counted; cache bandwidth the same within a quarter of that cache"
 )
 
 # Which ceiling bounds a row: operand type -> key of the ceilings dictionary.
-PEAK_KEYS = {"s8": "int8_tops", "f32": "fp32_tflops", "bf16": "bf16_tflops", "f16": "fp16_tflops"}
+PEAK_KEYS = {
+    "s8": "int8_tops",
+    "e4m3": "fp8_tflops",
+    "f32": "fp32_tflops",
+    "bf16": "bf16_tflops",
+    "f16": "fp16_tflops",
+}
 
 
 COPY_KEYS = ("copy_gbps", "cache_gbps")
@@ -65,11 +71,11 @@ def measure_ceilings(device: str = "cpu") -> dict[str, Any]:
     """Measure compute and copy ceilings of ``device`` ("cpu" or "cuda"); about 5 s, all threads.
 
     Returns ``{"device", "device_name", "threads", "fp32_tflops", "bf16_tflops", "fp16_tflops", "int8_tops",
-    "copy_gbps", "cache_gbps", "noisy", "load_average", "method", "sizes": [...], "measured_utc", "seconds", "torch"}``;
-    rates are 1e12 operations/s (one multiply-accumulate is two) and 1e9 bytes/s, None where torch cannot run that type
-    here. ``sizes`` holds one entry a measured size: ``{"what", "size", "median_us", "best_us", "worst_us", "samples",
-    "rate", "unit"}``. ``noisy`` names the ceilings whose median was far above the fastest call: something else was
-    running; ``load_average`` is the system's own, over the minute before.
+    "fp8_tflops", "copy_gbps", "cache_gbps", "noisy", "load_average", "method", "sizes": [...], "measured_utc",
+    "seconds", "torch"}``; rates are 1e12 operations/s (one multiply-accumulate is two) and 1e9 bytes/s, None where
+    torch cannot run that type here. ``sizes`` holds one entry a measured size: ``{"what", "size", "median_us",
+    "best_us", "worst_us", "samples", "rate", "unit"}``. ``noisy`` names the ceilings whose median was far above the
+    fastest call: something else was running; ``load_average`` is the system's own, over the minute before.
 
     Raises UsageError for an unknown device, MissingHardwareError without CUDA, ImmabenchError without torch.
     """
@@ -136,8 +142,16 @@ def _gemm_call(torch: Any, what: str, size: int, device: str) -> Callable[[], An
         a, b = (torch.randint(-128, 128, (size, size), **options) for _ in range(2))
         # B is stored [N, K], as every kernel of the library takes it; CUDA's _int_mm wants it so as well.
         return lambda: torch._int_mm(a, b.t())
-    dtype = {"fp32_tflops": torch.float32, "bf16_tflops": torch.bfloat16, "fp16_tflops": torch.float16}[what]
+    dtype = {
+        "fp32_tflops": torch.float32,
+        "bf16_tflops": torch.bfloat16,
+        "fp16_tflops": torch.float16,
+        "fp8_tflops": torch.float8_e4m3fn,
+    }[what]
     a, b = (torch.randn(size, size, device=device, generator=generator).to(dtype) for _ in range(2))
+    if what == "fp8_tflops":
+        options = {"scale_a": torch.ones((), device=device), "scale_b": torch.ones((), device=device)}
+        return lambda: torch._scaled_mm(a, b.t(), **options, out_dtype=torch.bfloat16, use_fast_accum=True)
     return lambda: torch.mm(a, b.t())
 
 
