@@ -116,7 +116,7 @@ class Problem:
     @property
     def precision(self) -> str:
         """The operand type, or both where they differ: `s8`, `bf16_s4`."""
-        return self.a_type if self.a_type == self.b_type else f"{self.a_type}_{self.b_type}"
+        return precision_of(self.a_type, self.b_type)
 
     @property
     def bias_type(self) -> str:
@@ -179,6 +179,11 @@ class Problem:
     def from_dict(cls, values: dict[str, Any]) -> Problem:
         """The problem of `as_dict()`; keys that are not fields are ignored, so a row serves too."""
         return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+
+
+def precision_of(a_type: str, b_type: str) -> str:
+    """As `Problem.precision`, of the types alone."""
+    return a_type if a_type == b_type else f"{a_type}_{b_type}"
 
 
 def float_problem(problem: Problem, data_type: str) -> Problem:
