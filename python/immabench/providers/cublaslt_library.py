@@ -43,7 +43,8 @@ CUBLASLT_EPILOGUE_BIAS = 4
 CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F = 0
 CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F = 3
 OUTER_VEC_SINCE = 120900
-"""cublasLtGetVersion of CUDA 12.9, which brought scaling by vectors, on compute capability 9.0 (its release notes)."""
+"""cublasLtGetVersion of CUDA 12.9, which brought scaling by vectors, on compute capability 9.0: NVIDIA's answer in
+CUDALibrarySamples issue 270, and the condition on which torch's `_scaled_mm` uses it (ATen, ScaledBlas.cpp)."""
 
 CUBLASLT_ALGO_CONFIG: dict[str, tuple[int, type[c_int32] | type[c_uint32] | type[c_uint16]]] = {
     "id": (0, c_int32),
