@@ -29,8 +29,8 @@ METHOD = (
     "the best over the sizes below, every size warmed up, all threads, random full-range operands. Fastest launch: "
     "instructions, in loops of one instruction on registers (wgmma: on shared memory), on every core; reads folded by "
     "xor, of buffers larger than {multiple}x the last-level cache or within a quarter of it. Median: square GEMMs "
-    "C[N,N] = A[N,N] B[N,N] through torch (mm, _int_mm); Tensor.copy_ between two buffers of {multiple}x that cache "
-    "and larger or within a quarter of it, bytes read plus bytes written, write-allocate traffic not counted"
+    "C[N,N] = A[N,N] B[N,N] through torch (mm, _int_mm, _scaled_mm); Tensor.copy_ between two buffers of {multiple}x "
+    "that cache and larger or within a quarter of it, bytes read plus bytes written, write-allocate traffic not counted"
 )
 
 
@@ -38,14 +38,14 @@ def measure_ceilings(device: str = "cpu") -> dict[str, Any]:
     """Measure the ceilings of ``device`` ("cpu" or "cuda"); about 10 s, all threads.
 
     Returns ``{"device", "device_name", "threads", "fp32_tflops", "bf16_tflops", "fp16_tflops", "int8_tops",
-    "copy_gbps", "cache_gbps", "read_gbps", "cache_read_gbps", "instructions": [...], "reasons", "contradictions",
-    "noisy", "load_average", "method", "sizes": [...], "measured_utc", "seconds", "torch"}``; rates are 1e12
-    operations/s (one multiply-accumulate is two) and 1e9 bytes/s. The first four are the library's GEMMs, None where
-    torch cannot run that type here, and ``reasons`` says why. ``sizes`` holds one entry a measured size: ``{"what",
-    "by", "size", "median_us", "best_us", "worst_us", "samples", "rate", "unit", "distrust"}``. ``instructions``: see
-    `ceilings_instructions`. ``contradictions``: a library above what its instructions can do. ``noisy`` names the
-    ceilings whose median was far above the fastest call, or whose times are not to be trusted; ``load_average`` is the
-    system's own, over the minute before.
+    "fp8_tflops", "copy_gbps", "cache_gbps", "read_gbps", "cache_read_gbps", "instructions": [...], "reasons",
+    "contradictions", "noisy", "load_average", "method", "sizes": [...], "measured_utc", "seconds", "torch"}``; rates
+    are 1e12 operations/s (one multiply-accumulate is two) and 1e9 bytes/s. The first five are the library's GEMMs, None
+    where torch cannot run that type here, and ``reasons`` says why. ``sizes`` holds one entry a measured size:
+    ``{"what", "by", "size", "median_us", "best_us", "worst_us", "samples", "rate", "unit", "distrust"}``.
+    ``instructions``: see `ceilings_instructions`. ``contradictions``: a library above what its instructions can do.
+    ``noisy`` names the ceilings whose median was far above the fastest call, or whose times are not to be trusted;
+    ``load_average`` is the system's own, over the minute before.
 
     Raises UsageError for an unknown device, MissingHardwareError without CUDA, ImmabenchError without torch.
     """

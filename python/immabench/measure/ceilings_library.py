@@ -75,8 +75,16 @@ def gemm_call(torch: Any, what: str, size: int, device: str) -> Callable[[], Any
         options = {"dtype": torch.int8, "device": device, "generator": generator}
         a, b = (torch.randint(-128, 128, (size, size), **options) for _ in range(2))
         return lambda: torch._int_mm(a, b.t())
-    dtype = {"fp32_tflops": torch.float32, "bf16_tflops": torch.bfloat16, "fp16_tflops": torch.float16}[what]
+    dtype = {
+        "fp32_tflops": torch.float32,
+        "bf16_tflops": torch.bfloat16,
+        "fp16_tflops": torch.float16,
+        "fp8_tflops": torch.float8_e4m3fn,
+    }[what]
     a, b = (torch.randn(size, size, device=device, generator=generator).to(dtype) for _ in range(2))
+    if what == "fp8_tflops":
+        options = {"scale_a": torch.ones((), device=device), "scale_b": torch.ones((), device=device)}
+        return lambda: torch._scaled_mm(a, b.t(), **options, out_dtype=torch.bfloat16, use_fast_accum=True)
     return lambda: torch.mm(a, b.t())
 
 

@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-PEAK_KEYS = {"s8": "int8_tops", "f32": "fp32_tflops", "bf16": "bf16_tflops", "f16": "fp16_tflops"}
+PEAK_KEYS = {
+    "s8": "int8_tops",
+    "e4m3": "fp8_tflops",
+    "f32": "fp32_tflops",
+    "bf16": "bf16_tflops",
+    "f16": "fp16_tflops",
+}
 """Operand type -> key of the library's GEMM in the ceilings dictionary."""
 
 COPY_KEYS = ("copy_gbps", "cache_gbps")

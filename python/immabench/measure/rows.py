@@ -28,6 +28,7 @@ class Row(BaseModel):
 
     Types and epilogue are those the provider computed: a float baseline says f32 where the suite asked for s8, while
     `row_id` names the problem that was asked for. Emulated rows carry counts and no time, timed rows the reverse.
+    A row of `step` "pack" times the packing of weights: it computes nothing, so it has no rate and no share of a roof.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,8 +47,10 @@ class Row(BaseModel):
     row_scale: str
     col_scale: str
     bias: bool
+    b_group: int = 0
     provider: str
     kernel_id: str
+    step: Literal["compute", "pack"] = "compute"
     backend: str = ""
     device: str = ""
     device_kind: Literal["emulated", "cpu", "cuda"]

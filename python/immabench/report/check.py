@@ -45,7 +45,7 @@ def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Drift]
     """Every derived number of a row beside its stored value; numbers without sources are left out."""
     operations, moved = 2.0 * row.m * row.n * row.k, _bytes_moved(row)
     yield Drift(row.row_id, "flops_per_byte", row.flops_per_byte, operations / moved)
-    if row.time_us_median:
+    if row.time_us_median and row.step == "compute":
         yield Drift(row.row_id, "tops", row.tops, operations / row.time_us_median / 1e6)
         yield Drift(row.row_id, "gbps", row.gbps, moved / row.time_us_median / 1e3)
         yield Drift(row.row_id, "pct_roof", row.pct_roof, _pct_roof(row, meta, operations / moved))

@@ -34,7 +34,9 @@ def verdict(
     """Paragraphs, most important first."""
     measured = [measured_text(roof, found, totals) for roof in roofs if roof.points]
     if not measured:
-        measured = ["**Nothing was timed** in this run: it states no speed of any device."]
+        packed = any(row.step == "pack" and row.time_us_median for row in rows)
+        what = "Nothing but the packing of weights was timed" if packed else "Nothing was timed"
+        measured = [f"**{what}** in this run: it states no speed of any device."]
     busy = [text for text in [busy_text(found, meta), contradiction_text(meta)] if text]
     return [opening_text(rows, meta), *measured, *busy, emulated_text(facts, rows), outcome_text(rows)]
 
@@ -42,7 +44,7 @@ def verdict(
 def opening_text(rows: list[Row], meta: dict[str, Any]) -> str:
     shapes = {(row.m, row.n, row.k) for row in rows}
     suites = join(f"**{name}**" for name in dict.fromkeys(row.suite for row in rows if row.suite))
-    kernels = {(row.provider, row.kernel_id) for row in rows}
+    kernels = {(row.provider, row.kernel_id) for row in rows if row.step == "compute"}
     what = f"{suites}: " if suites else ""
     return (
         f"{what}{plural(len(shapes), 'matrix shape')}, {plural(len(kernels), 'kernel')} "
@@ -101,7 +103,7 @@ def gain_sentence(ok: list[Timing], device: str) -> str:
     gains = int8_speedups(ok, device)
     mean = mean_speedup(gains)
     if mean is None:
-        present = join(sorted({precision_name(one.row.a_type) for one in ok}))
+        present = join(sorted({precision_name(one.series.precision) for one in ok}))
         return f"{present} was timed; without both int8 and fp32 of one shape there is no gain to state."
     low, high = gains[0].speedup, gains[-1].speedup
     slower = [one for one in gains if (one.speedup or 1.0) < 1.0]

@@ -51,10 +51,10 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = run("sweep", "--shape", "2048x1024x512", "--dry-run", "--json").data
-    assert (data["run"], data["rows"], data["skipped"]) == (None, 6, 2)
+    assert (data["run"], data["rows"], data["skipped"]) == (None, 8, 2)
     assert "--emulate-budget" in data["plan"][0]["skip"]
     assert data["plan"][2]["row_id"] == "torch_fp32@gemm_s8_m2048_n1024_k512_f16_rv_cv_b@cpu"
-    assert "6 rows, 4 to run, 2 skipped" in run("sweep", "--shape", "2048x1024x512", "--dry-run").out
+    assert "8 rows, 6 to run, 2 skipped" in run("sweep", "--shape", "2048x1024x512", "--dry-run").out
     assert list(tmp_path.iterdir()) == []
 
 

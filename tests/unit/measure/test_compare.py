@@ -307,3 +307,35 @@ def test_repeats_of_one_side_only_and_gaps_are_said(new_run: Callable[[str], Run
     empty = new_run("empty").path
     (row,) = compare_runs(runs_a[0], runs_b[0], again_a=runs_a[1:], again_b=[empty]).verdicts
     assert row.reason == "not timed in every run"
+
+
+def test_packing_is_judged_apart_from_products(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    for run, factor in ((a, 1.0), (b, 2.0)):
+        run.add(1, STEADY)
+        run.add(2, scaled(factor), step="pack")
+    found = compare_runs(a.path, b.path)
+    assert {row.case: (row.verdict, row.step) for row in found.verdicts} == {
+        "m1": ("SAME", "compute"),
+        "m2": ("SLOWER", "pack"),
+    }
+    assert found.ratios == pytest.approx([1.0])
+    assert found.as_dict()["geomean_ratio"] == pytest.approx(1.0)
+
+
+def test_packing_is_not_compared_with_a_product(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    for run, step in ((a, "pack"), (b, "compute")):
+        run.add(1, STEADY)
+        run.add(2, STEADY, step=step)
+    found = compare_runs(a.path, b.path, mixed=True)
+    assert [(left.case, left.reason) for left in found.not_compared] == [("m2", "times pack in A, compute in B")]
+
+
+def test_packing_is_allowed_for_by_bandwidth_and_products_by_their_roof() -> None:
+    metas = [{"ceilings": {"cpu": {"int8_tops": tops, "copy_gbps": 10.0 * tops}}} for tops in (1.0, 0.5)]
+    still = [{"ceilings": {"cpu": {"int8_tops": tops, "copy_gbps": 10.0}}} for tops in (1.0, 0.5)]
+    product = Job("suite", "case", 1, Problem(4096, 4096, 4096), "reference", "reference_numpy", "cpu").row("ok")
+    packing = product.model_copy(update={"step": "pack"})
+    assert (roof_change(product, *metas), roof_change(packing, *metas)) == (0.5, 0.5)
+    assert (roof_change(product, *still), roof_change(packing, *still)) == (0.5, 1.0)

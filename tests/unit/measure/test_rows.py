@@ -40,6 +40,17 @@ def test_an_older_row_was_timed_by_what_there_was() -> None:
     assert JOB.row("skipped").timer == ""
 
 
+def test_a_row_of_an_older_run_computes_and_has_no_groups() -> None:
+    values = JOB.row("ok").model_dump()
+    del values["step"], values["b_group"]
+    row = Row.model_validate(values)
+    assert (row.step, row.b_group) == ("compute", 0)
+
+
+def test_the_step_of_a_job_is_that_of_its_row_even_where_it_is_skipped() -> None:
+    assert replace(JOB, step="pack").row("skipped", "no torch").step == "pack"
+
+
 def test_unknown_fields_and_statuses_are_refused() -> None:
     values = JOB.row("ok").model_dump()
     with pytest.raises(ValidationError):
