@@ -33,6 +33,7 @@
 #include <parts/tile_loader.cuh>
 #include <parts/tile_schedule.cuh>
 #include <simt/simt.cuh>
+#include <tensor_maps.hpp>
 
 namespace immabench::inline SIMT_TARGET {
 
@@ -274,11 +275,11 @@ class WgmmaS8Block {
 
   SIMT_DEVICE void gather(const WgmmaWork<Config>& work, int consumer, const Sums& sums) const {
     constexpr int kThreads = kTile.consumers * kWarpgroupThreads;
-    const GatheredTile<kTile.block_m, kTile.block_n> tile{stages_};
+    const GatheredTile<kTile.block_m, kTile.block_n, kTile.swapped> tile{stages_};
     simt::barrier_sync(1, kThreads);  // every consumer is past its products: the stages are free
     SIMT_UNROLL
     for (int group = 0; group < kGroups; ++group) {
-      tile.template write<kTile.swapped>(sums[group], consumer * kTile.consumer_rows() + group * kWgmmaM);
+      tile.write(sums[group], consumer * kTile.consumer_rows() + group * kWgmmaM);
     }
     if constexpr (kTile.split_k > 1)
       meet_parts();
@@ -307,7 +308,9 @@ class WgmmaS8Block {
 template <class Config, bool kAligned>
 SIMT_KERNEL_ALONE(Config::tile.threads())
 wgmma_s8_kernel(SIMT_PARAMETERS WgmmaS8Parameters p) {
+#if SIMT_HAS_SM90A
   WgmmaS8Block<Config, kAligned>(p).run();
+#endif
 }
 
 // ---- on the host, for both targets
@@ -342,15 +345,13 @@ inline simt::TensorDescription describe_output(const GemmS8Arguments& g) {
           .swizzle = simt::TensorSwizzle::k128Bytes};
 }
 
-// `encode` makes a tensor map of a description.
-template <class Encode>
-WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmS8Arguments& g, Encode&& encode) {
+inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmS8Arguments& g) {
   const OperandView a{{g.a}, g.m, g.k}, b{{g.b}, g.n, g.k};
   WgmmaS8Parameters p{.rows = tile.swapped ? b : a, .columns = tile.swapped ? a : b, .epilogue = make_epilogue(g)};
+  const auto map = [](const OperandView& operand, int box_rows) {
+    return encode(describe_operand(operand.data.address, operand.rows, operand.k, box_rows));
+  };
   if (is_aligned(g)) {
-    const auto map = [&](const OperandView& operand, int box_rows) {
-      return encode(describe_operand(operand.data.address, operand.rows, operand.k, box_rows));
-    };
     p.row_map = map(p.rows, tile.block_rows() / tile.cluster_columns());
     p.column_map = map(p.columns, tile.block_columns() / tile.cluster_rows());
   }

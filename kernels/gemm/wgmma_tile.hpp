@@ -39,9 +39,8 @@ struct WgmmaTile {
   IMMABENCH_CONSTEXPR int stage_bytes() const { return (block_m + block_n) * block_k; }
   // A warpgroup's boxes on their way out: 64 rows of 128 bytes each, one being written while the other leaves.
   IMMABENCH_CONSTEXPR int staging_bytes() const { return gathers() ? 0 : consumers * 2 * kWgmmaM * kWgmmaRowBytes; }
-  // The gathered tile takes the place of the stages: rows of int32, four words longer than they need to be.
-  IMMABENCH_CONSTEXPR int gather_pitch() const { return (block_n + 4) * 4; }
-  IMMABENCH_CONSTEXPR int gather_bytes() const { return gathers() ? block_m * gather_pitch() : 0; }
+  // The gathered tile takes the place of the stages: padded rows of int32 (parts/gathered_epilogue.cuh).
+  IMMABENCH_CONSTEXPR int gather_bytes() const { return gathers() ? block_m * (block_n + (swapped ? 4 : 8)) * 4 : 0; }
   IMMABENCH_CONSTEXPR int barrier_bytes() const { return 2 * stages * 8; }
   IMMABENCH_CONSTEXPR int shared_bytes() const {
     const int ring = stages * stage_bytes();

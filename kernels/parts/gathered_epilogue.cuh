@@ -7,18 +7,18 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-// A tile of int32 as the output has it, kRows x kColumns. A row is four words longer than it need be: then the pairs that a
-// warp writes side by side, along the output's columns or its rows, fall into different banks.
-template <int kRows, int kColumns>
+// A tile of int32 as the output has it, kRows x kColumns. Its rows are kPadding words longer than they need be, so that what a
+// warp writes at once falls into different banks: 8 words of each of 4 rows, or (kSwapped) of each of 4 rows two apart.
+template <int kRows, int kColumns, bool kSwapped>
 struct GatheredTile {
-  static constexpr int kPitch = (kColumns + 4) * 4;
+  static constexpr int kPadding = kSwapped ? 4 : 8, kPitch = (kColumns + kPadding) * 4;
 
   simt::u32 base;
 
   SIMT_CALLABLE simt::u32 place(int row, int column) const { return base + simt::u32(row * kPitch + column * 4); }
 
   // A warpgroup's accumulators of 64 x 2 kSums: rows of the instruction from `first` on are columns of the tile if kSwapped.
-  template <bool kSwapped, int kSums>
+  template <int kSums>
   SIMT_DEVICE void write(const simt::i32 (&sums)[kSums], int first) const {
     const auto fragment = WgmmaFragment::of_this_thread();
     SIMT_UNROLL

@@ -34,12 +34,14 @@ def emulate_gemm_s8(
     count: bool = True,
     threads: int = 0,
     max_hazards: int = 16,
+    multiprocessors: int = 132,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a int8 [M, K], b int8 [N, K], out [M, N]; scales float32 [1] or [M] / [N], bias [N].
 
     Fills `out` and returns `hazards` (each a dict of kind, detail, file, line, block, thread; the block is its linear
     index in the grid), `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 outputs may be uint16
-    arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile.
+    arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile. Persistent kernels start as many
+    blocks as `multiprocessors` hold.
     """
 
 def launch_gemm_s8(
