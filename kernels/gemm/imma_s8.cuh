@@ -19,8 +19,8 @@
 // fragment buffers alternate in place. The ragged variant (kAligned = false) takes any K and any addresses.
 // Inspect: `immabench emulate ID --shape MxNxK` for transactions by source line; the SASS of the loop is in the report.
 #pragma once
-#include <gemm/gemm_s8.hpp>
 #include <gemm/gemm_s8_call.cuh>
+#include <gemm/imma_tile.hpp>
 #include <parts/epilogue.cuh>
 #include <parts/imma_fragments.cuh>
 #include <parts/tile_loader.cuh>

@@ -38,11 +38,11 @@
 namespace immabench::inline SIMT_TARGET {
 
 struct WgmmaS8Parameters {
-  OperandView rows, columns;            // A and B, or B and A
-  simt::TensorMap row_map, column_map;  // the same, where kAligned
-  simt::TensorMap out_map;              // where out_by_boxes
+  OperandView rows, columns;                // A and B, or B and A
+  simt::TensorMap row_map{}, column_map{};  // the same, where kAligned
+  simt::TensorMap out_map{};                // where out_by_boxes
   EpilogueParameters epilogue;
-  bool out_by_boxes;  // rows of the output start on 16 bytes
+  bool out_by_boxes = false;  // rows of the output start on 16 bytes
 };
 
 // What one block of a cluster is to do. All blocks of a cluster go through the same tiles in step.
@@ -264,12 +264,10 @@ class WgmmaS8Block {
     SIMT_UNROLL
     for (int group = 0; group < kGroups; ++group) {
       const int row = work.first_m() + consumer * kTile.consumer_rows() + group * kWgmmaM;
-      if (!p_.out_by_boxes)
-        store_one_by_one<kColumns>(p_.epilogue, sums[group], row, column);
-      else if (bytes_of(p_.epilogue.output) == 4)
-        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, sums[group], row, column, staging);
+      if (bytes_of(p_.epilogue.output) == 4)
+        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, p_.out_by_boxes, sums[group], row, column, staging);
       else
-        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, sums[group], row, column, staging);
+        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, p_.out_by_boxes, sums[group], row, column, staging);
     }
   }
 

@@ -131,19 +131,6 @@ SIMT_DEVICE void finish_four(const EpilogueParameters& p, int row, int column, c
     store_four(p, row, column, round_four(result, simt::pack_bf16x2));
 }
 
-SIMT_DEVICE void finish_one(const EpilogueParameters& p, int row, int column, simt::i32 sum) {
-  const simt::i64 at = simt::i64(row) * p.n + column;
-  if (p.output == OutputType::kS32) return simt::store_global(p.out.as<simt::i32>() + at, sum);
-  ColumnParameters<1> columns;
-  columns.load(p, column);
-  const float result = apply_epilogue(simt::Vector<simt::i32, 1>{{sum}}, row_scale_of(p, row), columns)[0];
-  if (p.output == OutputType::kF32)
-    simt::store_global(p.out.as<float>() + at, result);
-  else
-    simt::store_global(p.out.as<simt::u16>() + at,
-                       simt::u16(p.output == OutputType::kF16 ? simt::pack_f16x2(result, 0) : simt::pack_bf16x2(result, 0)));
-}
-
 // Writes rows [first_row, +16 kSlabs) and columns [first_column, +kWarpN) of the output from one warp's accumulators.
 template <int kSlabs, int kWarpN>
 SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const simt::i32 (&accumulators)[kSlabs][kWarpN / 8][4],

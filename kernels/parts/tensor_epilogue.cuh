@@ -2,6 +2,7 @@
 #pragma once
 #include <parts/epilogue.cuh>
 #include <simt/simt.cuh>
+#include <type_traits>
 
 namespace immabench::inline SIMT_TARGET {
 
@@ -24,34 +25,49 @@ struct BoxStaging {
   int barrier;
   int next = 0;
 
-  SIMT_DEVICE bool is_leader() const { return simt::thread_index() % 128 == 0; }
+  SIMT_DEVICE static int thread() { return int(simt::thread_index()) % 128; }
 
   // The next box, free to be written by all.
   SIMT_DEVICE simt::u32 acquire() {
-    if (is_leader()) simt::bulk_wait_read<1>();
+    if (thread() == 0) simt::bulk_wait_read<1>();
     simt::barrier_sync(barrier, 128);
-    return boxes + simt::u32(next * kBoxBytes);
+    const simt::u32 box = boxes + simt::u32(next * kBoxBytes);
+    next ^= 1;
+    return box;
   }
   // Sends what all have written to it.
-  SIMT_DEVICE void send(const simt::TensorMap& out, simt::u32 box, int row, int column) {
+  SIMT_DEVICE void send(const simt::TensorMap& out, simt::u32 box, int row, int column) const {
     simt::fence_proxy_async();
     simt::barrier_sync(barrier, 128);
-    if (is_leader()) {
-      const int at[2] = {column, row};
-      simt::tensor_store(out, at, box);
-      simt::bulk_commit();
+    if (thread() != 0) return;
+    const int at[2] = {column, row};
+    simt::tensor_store(out, at, box);
+    simt::bulk_commit();
+  }
+  // The same, element by element, for outputs whose rows no tensor map describes.
+  template <class T>
+  SIMT_DEVICE void write_out(const EpilogueParameters& p, simt::u32 box, int first_row, int first_column) const {
+    constexpr int kEach = 4 / sizeof(T), kWords = kBoxRowBytes / 4;
+    simt::barrier_sync(barrier, 128);
+    for (int i = thread(); i < kBoxRows * kWords; i += 128) {
+      const int row = first_row + i / kWords, column = first_column + i % kWords * kEach;
+      const auto word = simt::load_shared<simt::u32>(box + simt::swizzled(simt::TensorSwizzle::k128Bytes, simt::u32(i * 4)));
+      for (int e = 0; e < kEach; ++e) {
+        if (row < p.m && column + e < p.n)
+          simt::store_global(p.out.template as<T>() + (simt::i64(row) * p.n + column + e), T(word >> e * 16));
+      }
     }
-    next ^= 1;
   }
   SIMT_DEVICE void drain() const {
-    if (is_leader()) simt::bulk_wait<0>();
+    if (thread() == 0) simt::bulk_wait<0>();
   }
 };
 
-// Writes 64 rows x `kColumns` columns of sums, box by box. kBytes is the size of an output, 4 or 2.
+// Writes 64 rows x `kColumns` columns of sums, box by box; `out` describes the output where it can (`by_boxes`). kBytes is the
+// size of an output, 4 or 2.
 template <int kBytes, int kColumns>
-SIMT_DEVICE void store_boxes(const EpilogueParameters& p, const simt::TensorMap& out, const simt::i32 (&sums)[kColumns / 2],
-                             int first_row, int first_column, BoxStaging& staging) {
+SIMT_DEVICE void store_boxes(const EpilogueParameters& p, const simt::TensorMap& out, bool by_boxes,
+                             const simt::i32 (&sums)[kColumns / 2], int first_row, int first_column, BoxStaging& staging) {
   constexpr int kBoxColumns = kBoxRowBytes / kBytes, kPairs = kBoxColumns / 8;
   const auto fragment = WgmmaFragment::of_this_thread();
   float row_scale[2];
@@ -86,19 +102,11 @@ SIMT_DEVICE void store_boxes(const EpilogueParameters& p, const simt::TensorMap&
                                                                  : simt::pack_bf16x2(result[0], result[1]));
       }
     }
-    staging.send(out, box, first_row, first_column + box_column);
-  }
-}
-
-// One output at a time, for outputs whose rows no tensor map can describe.
-template <int kColumns>
-SIMT_DEVICE void store_one_by_one(const EpilogueParameters& p, const simt::i32 (&sums)[kColumns / 2], int first_row,
-                                  int first_column) {
-  const auto fragment = WgmmaFragment::of_this_thread();
-  SIMT_UNROLL
-  for (int i = 0; i < kColumns / 2; ++i) {
-    const int row = first_row + fragment.row + i / 2 % 2 * 8, column = first_column + i / 4 * 8 + fragment.column + i % 2;
-    if (row < p.m && column < p.n) finish_one(p, row, column, sums[i]);
+    using Word = std::conditional_t<kBytes == 4, simt::u32, simt::u16>;
+    if (by_boxes)
+      staging.send(out, box, first_row, first_column + box_column);
+    else
+      staging.template write_out<Word>(p, box, first_row, first_column + box_column);
   }
 }
 

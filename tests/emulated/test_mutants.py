@@ -1,4 +1,4 @@
-"""Mutation tests of the real kernel: each classic mistake, put into its source, must be noticed by the machine.
+"""Mutation tests of the real kernels: each classic mistake, put into its source, must be noticed by the machine.
 
 Some mistakes leave every output right (a race that happens to go well, an access just past an operand, a bank
 conflict); those are the ones a comparison of results cannot find.
@@ -19,7 +19,10 @@ KERNELS = ROOT / "kernels"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One edit of one file, and what has to come of it in every warp order: a hazard, wrong results, or conflicts."""
+    """One edit of one file, and what has to come of it in every warp order: a hazard, wrong results, or conflicts.
+
+    `kernel` is the line of the program's output that must show it, `program` the file in `mutants/`.
+    """
 
     name: str
     file: str
@@ -28,6 +31,15 @@ class Mutant:
     hazard: str = ""
     wrong: bool = False
     conflicts: str = ""
+    program: str = "imma"
+    kernel: str = "imma"
+
+
+def wgmma(
+    name: str, old: str, new: str, *, kernel: str = "cluster", file: str = "gemm/wgmma_s8.cuh", **found: str
+) -> Mutant:
+    """A mistake in the wgmma kernel."""
+    return Mutant(name, file, old, new, program="wgmma", kernel=kernel, **found)  # type: ignore[arg-type]
 
 
 MUTANTS = [
@@ -119,8 +131,8 @@ MUTANTS = [
     Mutant(
         "stores columns past the output",
         "parts/epilogue.cuh",
-        "if (row >= p.m || column >= p.n) continue;",
-        "if (row >= p.m) continue;",
+        "if (row < p.m && column < p.n) finish_four(",
+        "if (row < p.m) finish_four(",
         hazard="race",
     ),
     Mutant(
@@ -137,6 +149,118 @@ MUTANTS = [
         "",
         hazard="race",
     ),
+    wgmma(
+        "lets go of a stage that is still multiplied",
+        "simt::wgmma_wait<1>(sums);\n      if (k > work.first_k) {",
+        "if (k > work.first_k) simt::wgmma_wait<1>(sums);\n      if (k >= work.first_k) {",
+        hazard="write-under-read",
+    ),
+    wgmma("does not wait for the stage", "ring_.await_full(at);", "", hazard="read-in-flight"),
+    wgmma(
+        "waits for the phase before",
+        "simt::mbarrier_wait(full(at.stage), at.phase)",
+        "simt::mbarrier_wait(full(at.stage), at.phase ^ 1)",
+        file="parts/stage_ring.cuh",
+        hazard="read-in-flight",
+    ),
+    wgmma(
+        "fetches into a stage that is not empty",
+        "simt::mbarrier_wait(empty(at.stage), at.phase ^ 1)",
+        "simt::mbarrier_wait(empty(at.stage), 1)",
+        file="parts/stage_ring.cuh",
+        hazard="race",
+    ),
+    wgmma(
+        "announces too few bytes",
+        "simt::u32(kTile.stage_bytes()));\n      // Every block",
+        "simt::u32(kTile.stage_bytes() - 128));\n      // Every block",
+        hazard="deadlock",
+    ),
+    wgmma(
+        "announces too many bytes",
+        "simt::u32(kTile.stage_bytes()));\n      // Every block",
+        "simt::u32(kTile.stage_bytes() + 128));\n      // Every block",
+        hazard="deadlock",
+    ),
+    wgmma("takes the sums before they are there", "simt::wgmma_wait<0>(sums);", "", hazard="wgmma"),
+    wgmma("no wgmma fence", "simt::wgmma_fence(sums);\n", "", hazard=""),
+    wgmma(
+        "steps too far along K", "simt::u32(step * kWgmmaK)), true", "simt::u32(step % 2 * kWgmmaK)), true", wrong=True
+    ),
+    wgmma(
+        "multicasts to the wrong blocks",
+        "((1u << kTile.cluster_rows()) - 1) << column_rank",
+        "((1u << kTile.cluster_rows()) - 2) << column_rank",
+        hazard="deadlock",
+    ),
+    wgmma(
+        "tells only its own block that a stage is empty",
+        "simt::mbarrier_arrive_cluster(simt::map_shared_rank(ring_.empty(stage), rank));",
+        "simt::mbarrier_arrive(ring_.empty(stage + 0 * rank));",
+        hazard="race",
+    ),
+    wgmma(
+        "leaves while the cluster still sends",
+        "if constexpr (kTile.cluster() > 1) synchronise_cluster();\n  }\n\n  const",
+        "}\n\n  const",
+        hazard="peer-exited",
+    ),
+    wgmma(
+        "sends a box without a proxy fence",
+        "simt::fence_proxy_async();",
+        "",
+        file="parts/tensor_epilogue.cuh",
+        hazard="missing-proxy-fence",
+    ),
+    wgmma(
+        "sends a box before all have written",
+        "simt::fence_proxy_async();\n    simt::barrier_sync(barrier, 128);",
+        "simt::fence_proxy_async();",
+        file="parts/tensor_epilogue.cuh",
+        hazard="race",
+    ),
+    wgmma(
+        "writes a box that is still leaving",
+        "simt::bulk_wait_read<1>()",
+        "simt::bulk_wait_read<2>()",
+        file="parts/tensor_epilogue.cuh",
+        hazard="write-under-read",
+    ),
+    wgmma(
+        "returns while boxes are leaving",
+        "if constexpr (!kTile.gathers()) staging.drain();",
+        "",
+        hazard="copy-at-exit",
+    ),
+    wgmma(
+        "gathers over stages still multiplied",
+        "simt::barrier_sync(1, kThreads);  // every consumer",
+        "// every consumer",
+        kernel="split",
+        hazard="",
+    ),
+    wgmma(
+        "adds up parts that are not there yet",
+        "if constexpr (kTile.split_k > 1) synchronise_cluster();\n  }",
+        "if constexpr (kTile.split_k > 1) simt::cluster_arrive();\n  }",
+        kernel="split",
+        hazard="barrier-mismatch",
+    ),
+    wgmma(
+        "adds up its own part twice",
+        "(part + step) % kParts",
+        "(part + 0 * step) % kParts",
+        file="parts/gathered_epilogue.cuh",
+        kernel="split",
+        wrong=True,
+    ),
+    wgmma(
+        "multiplies bytes the asynchronous proxy cannot see",
+        "simt::fence_proxy_async();\n      if (simt::lane_index() == 0)",
+        "simt::syncwarp();\n      if (simt::lane_index() == 0)",
+        kernel="ragged",
+        hazard="missing-proxy-fence",
+    ),
 ]
 
 
@@ -150,10 +274,10 @@ def machine_library(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.glob("*.o"))
 
 
-def run_mutant(kernels: Path, machine: list[Path], folder: Path) -> list[dict[str, str]]:
-    """What each of the three orders found, by name."""
+def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> list[dict[str, str]]:
+    """What each order of each kernel of the program found, by name."""
     program = folder / "mutant"
-    source = Path(__file__).with_name("mutant.cpp")
+    source = Path(__file__).parent / "mutants" / f"{name}.cpp"
     command = [
         "g++",
         "-std=c++20",
@@ -172,10 +296,12 @@ def run_mutant(kernels: Path, machine: list[Path], folder: Path) -> list[dict[st
     return [dict(item.split("=") for item in line.split()) for line in lines]
 
 
-def test_the_kernel_itself_is_clean(machine_library: list[Path], tmp_path: Path) -> None:
-    orders = run_mutant(KERNELS, machine_library, tmp_path)
-    assert len(orders) == 3
-    for found in orders:
+@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3)])
+def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
+    lines = run_program(program, KERNELS, machine_library, tmp_path)
+    assert len(lines) == 3 * kernels
+    for found in lines:
+        del found["kernel"]
         assert found.pop("wrong") == "0"
         assert found.pop("hazards") == ""
         assert set(found.values()) == {"1.00"}
@@ -190,7 +316,10 @@ def test_mutant_is_noticed(mutant: Mutant, machine_library: list[Path], tmp_path
     assert text.count(mutant.old) == 1, "the mutation must apply to exactly one place"
     file.write_text(text.replace(mutant.old, mutant.new))
 
-    for found in run_mutant(kernels, machine_library, tmp_path):
+    lines = run_program(mutant.program, kernels, machine_library, tmp_path)
+    lines = [found for found in lines if found["kernel"] == mutant.kernel]
+    assert len(lines) == 3
+    for found in lines:
         if mutant.hazard:
             assert mutant.hazard in found["hazards"].split(","), found
         if mutant.wrong:

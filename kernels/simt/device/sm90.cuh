@@ -84,7 +84,7 @@ SIMT_DEVICE void mbarrier_expect_tx(u32 mbarrier, u32 bytes) {
 }
 // At an mbarrier of any block of the cluster, by a mapped address.
 SIMT_DEVICE void mbarrier_arrive_cluster(u32 mbarrier) {
-  asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(mbarrier) : "memory");
+  asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(mbarrier) : "memory");
 }
 // Waits until the phase of that parity is complete; an object fresh from initialisation has completed parity 1.
 SIMT_DEVICE void mbarrier_wait(u32 mbarrier, u32 parity) {

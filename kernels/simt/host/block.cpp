@@ -43,6 +43,7 @@ void Block::prepare(Cluster& cluster, std::uint32_t rank, const LaunchShape& sha
   shared_.reset(shape.shared_bytes, shape.cluster * readers_of(shape), options.check);
   barriers_ = {};
   mbarriers_.clear();
+  visits_.clear();
   wgmma_units_.resize(shape.warpgroups());
   for (WgmmaUnit& unit : wgmma_units_) unit.clear();
   copies_.resize(shape.threads);
@@ -123,6 +124,21 @@ void Block::check_exit() {
   if (options_.count) own.log.flush(counter_);
   if (const Site* job = wgmma_units_[thread_ / 128].in_flight()) {
     add_hazard(HazardKind::kWgmma, "the warp returns while wgmma is under way", *job);
+  }
+  if (live_warps_ == 1) check_visits();
+}
+
+// The last thread of the block returns: its shared memory is gone for others too. What one warp knows is ordered before the
+// end.
+void Block::check_visits() {
+  for (const Visit& visit : visits_) {
+    const bool known = std::any_of(warps_.begin(), warps_.end(),
+                                   [&](const Warp& warp) { return warp.known.time[visit.agent] >= visit.epoch; });
+    if (!known) {
+      add_hazard(HazardKind::kPeerExited,
+                 "the block may return before " + cluster_->name_of_agent(visit.agent) + " reaches for its shared memory here",
+                 visit.site);
+    }
   }
 }
 

@@ -136,6 +136,8 @@ class Block {
   bool load_global_l2(std::uint64_t address, std::uint32_t bytes, const Site& site);
   bool update_shared(std::uint32_t address, std::uint32_t bytes, const Site& site);
   bool update_global(std::uint64_t address, std::uint32_t bytes, const Site& site);
+  // Another block of the cluster has touched this one's shared memory: that must be ordered before this block returns.
+  void note_visit(const Warp& visitor, const Site& site);
   // An access by this block to shared memory of `owner`, a block of its cluster.
   bool access_peer(Block& owner, bool writes, std::uint32_t address, std::uint32_t bytes, const Site& site);
   bool within_shared(std::uint32_t address, std::uint32_t bytes, std::uint32_t alignment, const Site& site,
@@ -180,6 +182,10 @@ class Block {
     std::uint32_t participants = 0, waiting = 0;  // warps, as bits
     std::uint32_t predicates = 0, result = 0;     // of the phase under way, of the last one
   };
+  struct Visit {
+    std::uint32_t agent, epoch;
+    Site site;
+  };
   struct Warpgroup {
     std::uint32_t arrived = 0;  // warps, as bits
     Meeting meeting;
@@ -194,6 +200,7 @@ class Block {
   void yield();
   void leave();
   void check_exit();
+  void check_visits();
   bool meets_warpgroup(Warp& warp, const Meeting& meeting);
   void release_warpgroup(std::uint32_t warpgroup);
   [[noreturn]] void diverge(const Meeting& meeting);
@@ -214,6 +221,7 @@ class Block {
   std::vector<Warp> warps_;
   std::vector<Warpgroup> warpgroups_;
   std::uint32_t live_warps_ = 0;
+  std::vector<Visit> visits_;  // the last of each visitor
   std::uint32_t free_registers_ = 0;
   SharedMemory shared_;
   MmaScratch mma_scratch_;

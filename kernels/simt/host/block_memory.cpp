@@ -1,4 +1,6 @@
 // The accesses of a block: judged, recorded, reported.
+#include <algorithm>
+
 #include <simt/host/cluster.hpp>
 
 namespace simt::host {
@@ -78,6 +80,15 @@ bool Block::update_shared(std::uint32_t address, std::uint32_t bytes, const Site
   return true;
 }
 
+void Block::note_visit(const Warp& visitor, const Site& site) {
+  const auto same = [&](const Visit& visit) { return visit.agent == visitor.agent; };
+  const auto found = std::find_if(visits_.begin(), visits_.end(), same);
+  if (found == visits_.end())
+    visits_.push_back({visitor.agent, visitor.epoch(), site});
+  else
+    *found = {visitor.agent, visitor.epoch(), site};
+}
+
 bool Block::access_peer(Block& owner, bool writes, std::uint32_t address, std::uint32_t bytes, const Site& site) {
   if (owner.finished()) {
     add_hazard(HazardKind::kPeerExited, "access to the shared memory of a block of the cluster that has returned", site);
@@ -86,6 +97,7 @@ bool Block::access_peer(Block& owner, bool writes, std::uint32_t address, std::u
   if (!within_shared(address, bytes, bytes, site, thread_)) return false;
   const Accessor by = accessor(thread_);
   warp().last_access[thread_ % 32] = by.epoch();
+  if (&owner != this) owner.note_visit(warp(), site);
   const auto verdict = writes ? owner.shared_.write(address, bytes, by, false) : owner.shared_.read(address, bytes, by);
   if (verdict.finding != SharedMemory::Finding::kNone) judge_shared(verdict, writes, site, thread_);
   return true;

@@ -97,6 +97,7 @@ void Mbarriers::arrive(Block& by, std::uint32_t address, std::uint32_t expected,
     return by.add_hazard(HazardKind::kMbarrier, "more arrivals at " + at(address) + " than one phase takes", site);
   }
   if (expected && !expect(*barrier, expected, site, by)) return;
+  if (&by != &owner_) owner_.note_visit(by.warp(), site);
   hand_over(*barrier, by);
   --barrier->pending;
   end_phase_if_complete(*barrier);

@@ -98,6 +98,20 @@ CASE(cluster_block_that_has_returned_is_reached_for) {
   });
 }
 
+// Found even where the other block happens to be quick enough.
+CASE(cluster_block_that_may_return_before_it_is_reached_for) {
+  expect_bug_and_clean_twin(HazardKind::kPeerExited, {.blocks = 2, .cluster = 2}, [](bool buggy, int& line) {
+    if (thread() == 0) {
+      simt::mbarrier_init(mbarrier(0), 1);
+      simt::fence_mbarrier_init();
+    }
+    cluster_sync();
+    const u32 other = simt::map_shared_rank(mbarrier(0), simt::cluster_rank() ^ 1);
+    if (thread() == 0) MARK(line), simt::mbarrier_arrive_cluster(other);
+    if (!buggy) simt::mbarrier_wait(mbarrier(0), 0);
+  });
+}
+
 CASE(cluster_rank_that_does_not_exist) {
   expect_bug_and_clean_twin(HazardKind::kSharedOutOfBounds, {.blocks = 2, .cluster = 2}, [](bool buggy, int& line) {
     simt::store_shared<u32>(word(thread()), 1);

@@ -1,0 +1,80 @@
+// Runs a kernel on one problem in the three orders and prints what the machine found, a line an order. test_mutants.py compiles
+// the programs beside this against the kernels as they are, and against copies with one bug put in.
+#pragma once
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <random>
+#include <set>
+
+#include <gemm/gemm_s8.hpp>
+#include <simt/host/launch.hpp>
+
+namespace mutants {
+
+using namespace simt::host;
+
+template <class T>
+std::unique_ptr<T[], void (*)(void*)> allocate(std::size_t count) {
+  return {static_cast<T*>(std::aligned_alloc(256, (count * sizeof(T) + 255) / 256 * 256)), std::free};
+}
+
+using Launch = std::function<Report(const immabench::GemmS8Arguments&, GlobalMemory&, const Options&)>;
+
+// A problem with int32 output. `count` are the operations whose units are compared with the ideal.
+struct Problem {
+  const char* label;
+  int m, n, k;
+  std::vector<Operation> count;
+};
+
+inline void print(const Problem& problem, const Report& report, int wrong) {
+  std::set<std::string> kinds;
+  for (const Hazard& hazard : report.hazards) kinds.insert(name(hazard.kind));
+  std::printf("kernel=%s wrong=%d", problem.label, wrong);
+  for (const Operation operation : problem.count) {
+    const auto& t = report.counts.of(operation);
+    std::printf(" %s=%.2f", name(operation), t.ideal ? double(t.units) / double(t.ideal) : 0.0);
+  }
+  std::printf(" hazards=");
+  for (const std::string& kind : kinds) std::printf("%s,", kind.c_str());
+  std::printf("\n");
+}
+
+inline void run(const Problem& problem, const Launch& launch) {
+  const int m = problem.m, n = problem.n, k = problem.k;
+  const auto size = [](int rows, int columns) { return static_cast<std::size_t>(rows * columns); };
+  const auto a = allocate<std::int8_t>(size(m, k)), b = allocate<std::int8_t>(size(n, k));
+  const auto out = allocate<std::int32_t>(size(m, n));
+  std::mt19937 generator(1);
+  for (int i = 0; i < m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
+  for (int i = 0; i < n * k; ++i) b[i] = static_cast<std::int8_t>(generator());
+  immabench::GemmS8Arguments arguments;
+  arguments.a = reinterpret_cast<std::uint64_t>(a.get()), arguments.b = reinterpret_cast<std::uint64_t>(b.get());
+  arguments.out = reinterpret_cast<std::uint64_t>(out.get());
+  arguments.m = m, arguments.n = n, arguments.k = k;
+  arguments.multiprocessors = 2;
+
+  for (const Order order : {Order::kForward, Order::kReverse, Order::kRandom}) {
+    std::fill(out.get(), out.get() + m * n, 0x5A5A5A5A);
+    GlobalMemory memory;
+    memory.add(a.get(), size(m, k), Access::kRead);
+    memory.add(b.get(), size(n, k), Access::kRead);
+    memory.add(out.get(), size(m, n) * 4, Access::kWrite);
+    Options options;
+    options.order = order;
+    options.max_hazards = 100000;
+    const Report report = launch(arguments, memory, options);
+    int wrong = 0;
+    for (int i = 0; i < m; ++i) {
+      for (int j = 0; j < n; ++j) {
+        int sum = 0;
+        for (int x = 0; x < k; ++x) sum += a[i * k + x] * b[j * k + x];
+        wrong += sum != out[i * n + j];
+      }
+    }
+    print(problem, report, wrong);
+  }
+}
+
+}  // namespace mutants
