@@ -17,6 +17,7 @@ py::dict to_dict(const simt::host::Counts& counts) {
   py::dict result;
   result["mma"] = counts.mma;
   result["wgmma"] = counts.wgmma;
+  result["macs"] = counts.macs;
   result["barriers"] = counts.barriers;
   for (const Operation operation : {Operation::kLdmatrix, Operation::kSharedLoad, Operation::kSharedStore}) {
     result[name(operation)] = to_dict(counts.of(operation), "wavefronts");
@@ -27,7 +28,7 @@ py::dict to_dict(const simt::host::Counts& counts) {
   for (const Operation operation : {Operation::kBulkLoad, Operation::kBulkStore}) {
     result[name(operation)] = to_dict(counts.of(operation), "sectors");
   }
-  result["wgmma_operands"] = to_dict(counts.of(Operation::kWgmma), "wavefronts");
+  result[name(Operation::kWgmma)] = to_dict(counts.of(Operation::kWgmma), "wavefronts");
   // An asynchronous copy has two sides: it reads global sectors and writes shared wavefronts.
   py::dict copy = to_dict(counts.of(Operation::kAsyncCopyGlobal), "sectors");
   copy["wavefronts"] = counts.of(Operation::kAsyncCopyShared).units;

@@ -131,7 +131,7 @@ class WgmmaS8Block {
   // ---------------------------------------------------------------- producer
 
   SIMT_DEVICE void produce() {
-    if constexpr (kTile.reallocates()) simt::decrease_max_registers<kTile.producer_registers()>();
+    if constexpr (kTile.reallocates()) simt::decrease_max_registers<kTile.producer_registers(kAligned)>();
     Position at;
     for (WgmmaWork<Config> work = work_; work.is_left(); work.advance()) {
       if constexpr (kAligned) {
@@ -194,7 +194,7 @@ class WgmmaS8Block {
   // ---------------------------------------------------------------- consumers
 
   SIMT_DEVICE void consume(int consumer) {
-    if constexpr (kTile.reallocates()) simt::increase_max_registers<kTile.consumer_registers()>();
+    if constexpr (kTile.reallocates()) simt::increase_max_registers<kTile.consumer_registers(kAligned)>();
     BoxStaging staging{stages_ + simt::u32(kRingBytes + consumer * 2 * kBoxBytes), 1 + consumer};
     Position at;
     for (WgmmaWork<Config> work = work_; work.is_left(); work.advance()) {

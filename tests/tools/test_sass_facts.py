@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from immabench.errors import MissingHardwareError
-from immabench.kernels import kernel_configs
+from immabench.kernels import kernel_config, kernel_configs
 from immabench.profile import load_sass_facts
 
 native = pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
@@ -32,6 +32,7 @@ def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None
         for config in kernel_configs()
         for variant in ("aligned", "ragged")
         for arch in native.build_info()["architectures"]
+        if arch == "sm_90a" or not config.id.startswith("wgmma")
     }
     assert {(kernel["kernel_id"], kernel["variant"], kernel["arch"]) for kernel in facts} == expected
 
@@ -52,13 +53,50 @@ def test_no_calls(facts: list[dict[str, Any]]) -> None:
     assert names([kernel for kernel in facts if kernel["calls"]]) == []
 
 
+def of(family: str, facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [kernel for kernel in facts if kernel["kernel_id"].startswith(family)]
+
+
+def igmma(kernel: dict[str, Any]) -> str:
+    """The machine's name of the instruction that the table gives, m64nNk32."""
+    n = kernel_config(kernel["kernel_id"]).mma.removeprefix("m64n").removesuffix("k32")
+    return f"IGMMA.64x{n}x32.S8.S8"
+
+
 def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]]) -> None:
-    assert names([kernel for kernel in facts if set(kernel["mma"]) != {"IMMA.16832.S8.S8"}]) == []
+    assert names([kernel for kernel in of("imma", facts) if set(kernel["mma"]) != {"IMMA.16832.S8.S8"}]) == []
+    assert names([kernel for kernel in of("wgmma", facts) if set(kernel["mma"]) != {igmma(kernel)}]) == []
+
+
+def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, Any]]) -> None:
+    for kernel in of("wgmma", facts):
+        config, copies = kernel_config(kernel["kernel_id"]), kernel["histogram"]
+        assert ("UTMALDG" in copies) == (kernel["variant"] == "aligned"), names([kernel])
+        gathers = config.swapped or config.split_k > 1
+        assert ("UTMASTG" in copies) != gathers, names([kernel])
+        assert ("USETMAXREG" in copies) == (config.threads > 256), names([kernel])
+
+
+def test_multicast_is_in_the_code_of_clusters_that_share_operands(facts: list[dict[str, Any]]) -> None:
+    for kernel in of("wgmma", facts):
+        shares = kernel_config(kernel["kernel_id"]).cluster != (1, 1)
+        multicasts = any("MULTICAST" in opcode for opcode in kernel["copies"])
+        assert multicasts == (shares and kernel["variant"] == "aligned"), names([kernel])
+
+
+def test_wgmma_waits_once_a_stage(facts: list[dict[str, Any]]) -> None:
+    """ptxas serialises wgmma, with a remark, where registers are touched under way: then each would be waited for."""
+    for kernel in of("wgmma", facts):
+        config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
+        groups = config.warp_tile[1 if config.swapped else 0] // 64
+        stages, left = divmod(loop["mma"][igmma(kernel)], 4 * groups)
+        assert (left, stages >= 1) == (0, True), names([kernel])
+        assert loop["histogram"]["WARPGROUP"] == 2 * stages, names([kernel])  # wgmma.fence and wgmma.wait_group
 
 
 def test_the_main_loop_is_found_with_all_its_multiplies(facts: list[dict[str, Any]]) -> None:
     configs = {config.id: config for config in kernel_configs()}
-    for kernel in facts:
+    for kernel in of("imma", facts):
         config = configs[kernel["kernel_id"]]
         warp_m, warp_n = config.warp_tile
         a_k_tile = warp_m // 16 * (warp_n // 8) * (config.block_tile[2] // 32)

@@ -57,10 +57,13 @@ bool is_aligned(Block& by, const BulkExtent& extent, std::uint32_t shared, const
   return aligned;
 }
 
-void judge_pieces(Block& by, const BulkExtent& extent, GlobalMemory::Touch touch, const char* action, const Site& site) {
+// Whether all of it may be touched; a finding for each piece that may not.
+bool judge_pieces(Block& by, const BulkExtent& extent, GlobalMemory::Touch touch, const char* action, const Site& site) {
+  bool allowed = true;
   for_each_piece(extent, [&](std::uint32_t, std::uint64_t address, std::uint32_t bytes) {
-    by.judge_global(touch, action, address, bytes, site);
+    allowed &= by.judge_global(touch, action, address, bytes, site);
   });
+  return allowed;
 }
 
 }  // namespace
@@ -85,7 +88,7 @@ void BulkLoads::start(Block& by, const BulkExtent& from, std::uint32_t destinati
     std::memset(target.shared().at(destination), SharedMemory::kPoison, from.bytes);
     load.targets.push_back(&target);
   }
-  if (by.options().check) judge_pieces(by, from, GlobalMemory::Touch::kLoad, "bulk load", site);
+  load.allowed = !by.options().check || judge_pieces(by, from, GlobalMemory::Touch::kLoad, "bulk load", site);
   by.count(Operation::kBulkLoad, site, sectors_of(from));
   by.warp().known.time.advance(by.warp().agent);
   loads_.push_back(std::move(load));
@@ -97,11 +100,12 @@ void BulkLoads::land(std::size_t index) {
   loads_.erase(found);
   for (Block* target : load.targets) {
     SharedMemory& shared = target->shared();
-    std::memset(shared.at(load.destination), 0, load.from.bytes);
-    for_each_piece(load.from, [&](std::uint32_t offset, std::uint64_t address, std::uint32_t bytes) {
-      for_each_chunk(shared, load.from.swizzle(), load.destination + offset, address, bytes,
-                     [](std::uint8_t* box, std::uint8_t* memory, std::uint32_t part) { std::memcpy(box, memory, part); });
-    });
+    std::memset(shared.at(load.destination), load.allowed ? 0 : SharedMemory::kPoison, load.from.bytes);
+    for_each_piece(
+        load.allowed ? load.from : BulkExtent{}, [&](std::uint32_t offset, std::uint64_t address, std::uint32_t bytes) {
+          for_each_chunk(shared, load.from.swizzle(), load.destination + offset, address, bytes,
+                         [](std::uint8_t* box, std::uint8_t* memory, std::uint32_t part) { std::memcpy(box, memory, part); });
+        });
     const auto writer = target->mbarriers().writer(load.mbarrier);
     shared.end_async_write(load.destination, load.from.bytes, writer.agent, writer.epoch);
     target->mbarriers().complete(load.mbarrier, load.from.bytes, load.issuer);
@@ -119,9 +123,9 @@ void BulkStores::clear() {
 void BulkStores::start(Block& block, const BulkExtent& to, std::uint32_t source, const Site& site) {
   if (!is_aligned(block, to, source, site) || !block.within_shared(source, to.bytes, kChunkBytes, site, block.thread())) return;
   block.judge_shared(block.shared().begin_async_read(source, to.bytes, block.warp().known), false, site, block.thread());
-  judge_pieces(block, to, GlobalMemory::Touch::kStore, "bulk store", site);
+  const bool allowed = judge_pieces(block, to, GlobalMemory::Touch::kStore, "bulk store", site);
   block.count(Operation::kBulkStore, site, sectors_of(to));
-  stores_.push_back({to, source, site});
+  stores_.push_back({to, source, allowed, site});
 }
 
 void BulkStores::commit() {
@@ -137,10 +141,11 @@ void BulkStores::wait(Block& block, std::uint32_t pending_groups) {
     for (std::size_t left = group_sizes_.front(); left > 0; --left) {
       const Store store = stores_.front();
       stores_.pop_front();
-      for_each_piece(store.to, [&](std::uint32_t offset, std::uint64_t address, std::uint32_t bytes) {
-        for_each_chunk(block.shared(), store.to.swizzle(), store.source + offset, address, bytes,
-                       [](std::uint8_t* box, std::uint8_t* memory, std::uint32_t part) { std::memcpy(memory, box, part); });
-      });
+      for_each_piece(
+          store.allowed ? store.to : BulkExtent{}, [&](std::uint32_t offset, std::uint64_t address, std::uint32_t bytes) {
+            for_each_chunk(block.shared(), store.to.swizzle(), store.source + offset, address, bytes,
+                           [](std::uint8_t* box, std::uint8_t* memory, std::uint32_t part) { std::memcpy(memory, box, part); });
+          });
       block.shared().end_async_read(store.source, store.to.bytes, agent, warp.known.time[agent]);
     }
     committed_ -= group_sizes_.front();

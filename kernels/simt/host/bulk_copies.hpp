@@ -46,6 +46,7 @@ class BulkLoads {
     std::vector<Block*> targets;
     Knowledge issuer;
     Site site;
+    bool allowed = true;  // to read all it names
   };
   std::deque<Load> loads_;
 };
@@ -65,6 +66,7 @@ class BulkStores {
   struct Store {
     BulkExtent to;
     std::uint32_t source;
+    bool allowed;  // to write all it names
     Site site;
   };
   std::deque<Store> stores_;             // issued and not done, oldest first

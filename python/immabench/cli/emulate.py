@@ -86,7 +86,8 @@ def _print(result: dict[str, Any]) -> None:
     for hazard in result["hazards"]:
         print(f"  {describe_hazard(hazard)}")
     counts = result["counts"]
-    print(f"{counts['mma']:,} mma instructions, {counts['barriers']:,} barriers")
+    instructions = " and ".join(f"{counts[name]:,} {name}" for name in ("mma", "wgmma") if counts[name])
+    print(f"{instructions} instructions, {counts['barriers']:,} barriers")
     numeric = ("requests", "bytes", "seen", "ideal", "ratio")
     print_table("", ("operation", *numeric, "unit"), _count_rows(counts), numeric)
     columns = ("place", "operation", *numeric, "unit")

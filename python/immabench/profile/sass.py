@@ -132,6 +132,10 @@ def describe_code(code: Sequence[Instruction]) -> dict[str, Any]:
     }
 
 
+COPY_ENGINE = ("UTMA", "UBLKCP")
+"""Beginnings of the instructions that ask the Tensor Memory Accelerator for copies."""
+
+
 def describe_kernel(
     symbol: str, arch: str, code: Sequence[Instruction], resources: dict[str, int]
 ) -> dict[str, Any] | None:
@@ -155,6 +159,7 @@ def describe_kernel(
         "local_stores": whole["histogram"].get("STL", 0),
         "spills": whole["histogram"].get("STL", 0),  # stores to local memory; kernels keep no arrays there
         "calls": whole["histogram"].get("CALL", 0),
+        "copies": _ranked(instruction.opcode for instruction in code if instruction.mnemonic.startswith(COPY_ENGINE)),
         **whole,
         "main_loop": describe_code(loop) if loop else None,
     }

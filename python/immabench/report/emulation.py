@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from immabench.problems import Shape
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from immabench.measure.rows import Row
 
 SECTOR_BYTES = 32
-MMA_SHAPE = (16, 8, 32)  # mma.sync.m16n8k32: the multiply-accumulates of one instruction
-SHARED_OPERATIONS = ("ldmatrix", "shared_load", "shared_store")
-GLOBAL_OPERATIONS = ("global_load", "global_store", "async_copy")
+MMA_MACS = 16 * 8 * 32  # of mma.sync.m16n8k32, the one instruction of rows that do not count multiply-accumulates
+SHARED_OPERATIONS = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
+GLOBAL_OPERATIONS = ("global_load", "global_store", "async_copy", "bulk_load", "bulk_store")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Emulated:
     """The facts of one emulated row."""
 
     row: Row
-    mma: int
-    mma_ideal: int  # the fewest mma instructions that cover M, N and K
+    instructions: int  # matrix instructions, of warps (mma.sync) or warpgroups (wgmma)
+    macs: int  # multiply-accumulates in them, padding included
     barriers: int
     wavefronts: Against
     sectors: Against
@@ -50,9 +50,13 @@ class Emulated:
         return (self.row.m, self.row.n, self.row.k)
 
     @property
+    def useful_macs(self) -> int:
+        """Multiply-accumulates of the problem; the rest of those issued multiplies padding of partial tiles."""
+        return prod(self.shape)
+
+    @property
     def useful_share(self) -> float | None:
-        """Share of the issued MMA work that the problem needs; the rest multiplies padding of partial tiles."""
-        return self.mma_ideal / self.mma if self.mma else None
+        return self.useful_macs / self.macs if self.macs else None
 
     @property
     def traffic_bytes(self) -> int:
@@ -78,8 +82,8 @@ def _facts(row: Row) -> Emulated:
     operations = 2.0 * row.m * row.n * row.k
     return Emulated(
         row=row,
-        mma=int(counts.get("mma", 0)),
-        mma_ideal=_fewest_mma(row.m, row.n, row.k),
+        instructions=int(counts.get("mma", 0)) + int(counts.get("wgmma", 0)),
+        macs=int(counts.get("macs", MMA_MACS * int(counts.get("mma", 0)))),
         barriers=int(counts.get("barriers", 0)),
         wavefronts=_sum(
             [(_of(counts, name, "wavefronts"), _of(counts, name, "ideal")) for name in SHARED_OPERATIONS]
@@ -99,10 +103,6 @@ def _sum(pairs: Iterable[tuple[int, int]]) -> Against:
     return Against(sum(actual for actual, _ in known), sum(ideal for _, ideal in known))
 
 
-def _fewest_mma(m: int, n: int, k: int) -> int:
-    return ceil(m / MMA_SHAPE[0]) * ceil(n / MMA_SHAPE[1]) * ceil(k / MMA_SHAPE[2])
-
-
 def kernel_table(facts: list[Emulated]) -> Table:
     """One line a kernel over all its emulated shapes: the worst case of everything that should be ideal."""
     columns = [
@@ -110,9 +110,9 @@ def kernel_table(facts: list[Emulated]) -> Table:
         Column("shapes"),
         Column("exact", "status", hint="bit for bit equal to the oracle"),
         Column("hazards", hint="races, reads in flight, out of bounds, divergence, deadlocks"),
-        Column("worst wavefronts", unit="× ideal", hint="shared memory, ldmatrix and cp.async: 1.00 is conflict-free"),
+        Column("worst wavefronts", unit="× ideal", hint="shared memory, wgmma included: 1.00 is conflict-free"),
         Column("worst sectors", unit="× ideal", hint="global memory, 32-byte sectors: 1.00 is fully coalesced"),
-        Column("useful MMA", unit="%", hint="work of the problem over issued work, all shapes together"),
+        Column("useful MMA", unit="%", hint="M·N·K over the multiply-accumulates issued, all shapes together"),
         Column("L2 traffic", unit="× compulsory", hint="bytes the blocks ask for over bytes that must move once"),
     ]
     table = Table("kernels", columns, empty="No row of this run was emulated.")
@@ -124,7 +124,7 @@ def kernel_table(facts: list[Emulated]) -> Table:
 def _kernel_cells(kernel: str, of: list[Emulated]) -> list[Cell]:
     exact = sum(one.exact for one in of)
     hazards = sum(one.row.hazards or 0 for one in of)
-    useful = _share(sum(one.mma_ideal for one in of), sum(one.mma for one in of))
+    useful = _share(sum(one.useful_macs for one in of), sum(one.macs for one in of))
     traffic = _share(sum(one.traffic_bytes for one in of), sum(one.compulsory_bytes for one in of))
     return [
         text(kernel),
@@ -169,7 +169,7 @@ def shape_table(facts: list[Emulated]) -> Table:
     table = Table("emulation", columns, empty="No row of this run was emulated.")
     note = (
         "Counted while the kernel source ran on the CPU. Ideal is the fewest wavefronts or sectors that could move the "
-        "same bytes. Fewest MMA instructions = ⌈M/16⌉·⌈N/8⌉·⌈K/32⌉ (m16n8k32). Emulated rows have no time, on purpose."
+        "same bytes. Useful is M·N·K over the multiply-accumulates issued. Emulated rows have no time, on purpose."
     )
     shown, table.note = first_rows(facts, note)
     for one in shown:
@@ -187,7 +187,7 @@ def _shape_cells(one: Emulated) -> list[Cell]:
         text(row.kernel_id),
         text("exact" if one.exact else row.status, tone="good" if one.exact else "bad", hint=row.reason),
         value(number(row.hazards), row.hazards, tone="bad" if row.hazards else ""),
-        value(number(one.mma), one.mma),
+        value(number(one.instructions), one.instructions),
         value(number(useful and 100 * useful), useful and 100 * useful, share=useful),
         ideal_cell(one.wavefronts.ratio),
         ideal_cell(one.sectors.ratio),
@@ -200,13 +200,13 @@ def _shape_cells(one: Emulated) -> list[Cell]:
 def best_kernel(facts: Iterable[Emulated]) -> Emulated | None:
     """The row to look into line by line: of the largest shape, the kernel that wastes least.
 
-    Only rows that are exact and free of hazards; least waste is fewest MMA instructions, then least L2 traffic. This
+    Only rows that are exact and free of hazards; least waste is fewest issued products, then least L2 traffic. This
     ranks counts; it is no claim about time.
     """
     sound = [one for one in facts if one.exact and not one.row.hazards]
     largest = max((prod(one.shape) for one in sound), default=0)
     same = [one for one in sound if prod(one.shape) == largest]
-    return min(same, key=lambda one: (one.mma, one.traffic_bytes), default=None)
+    return min(same, key=lambda one: (one.macs, one.traffic_bytes), default=None)
 
 
 def best_choice(facts: list[Emulated], best: Emulated | None) -> str:
@@ -216,5 +216,5 @@ def best_choice(facts: list[Emulated], best: Emulated | None) -> str:
     others = plural(len({one.row.kernel_id for one in facts if one.shape == best.shape}), "emulated kernel")
     return (
         f"`{best.row.kernel_id}` at {shape_text(best.shape)}, the largest emulated shape: of {others} on it the one "
-        "with the fewest MMA instructions and, among those, the least L2 traffic. A ranking of counts, not of time."
+        "that issues the fewest products and, among those, the least L2 traffic. A ranking of counts, not of time."
     )

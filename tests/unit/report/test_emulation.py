@@ -14,7 +14,7 @@ from immabench.report.lines import line_table, short_path
 def test_facts_sum_the_counts_of_every_operation(synthetic: ModuleType) -> None:
     row: Row = synthetic.emulated_row(("case", 128, 128, 64, 1), synthetic.KERNELS[1])
     (one,) = emulated([row])
-    assert one.mma == one.mma_ideal == 8 * 16 * 2
+    assert (one.instructions, one.macs) == (8 * 16 * 2, 128 * 128 * 64)
     assert one.useful_share == 1.0
     assert row.counts is not None
     sectors = sum(row.counts[name]["sectors"] for name in ("global_load", "global_store", "async_copy"))
@@ -27,6 +27,16 @@ def test_a_partial_tile_shows_as_wasted_mma_work(synthetic: ModuleType) -> None:
     row: Row = synthetic.emulated_row(("case", 64, 64, 64, 1), synthetic.KERNELS[1])
     (one,) = emulated([row])
     assert one.useful_share == pytest.approx(1 / 4)
+
+
+def test_instructions_of_warpgroups_are_counted_beside_those_of_warps(synthetic: ModuleType) -> None:
+    row: Row = synthetic.emulated_row(("case", 128, 128, 64, 1), synthetic.KERNELS[1])
+    operands = {"requests": 4, "bytes": 8192, "wavefronts": 96, "ideal": 64}
+    boxes = {"requests": 2, "bytes": 4096, "sectors": 130, "ideal": 128}
+    counts = {"mma": 0, "wgmma": 4, "macs": 2 * 128 * 128 * 64, "wgmma_operands": operands, "bulk_load": boxes}
+    (one,) = emulated([row.model_copy(update={"counts": counts})])
+    assert (one.instructions, one.useful_share) == (4, 0.5)
+    assert (one.wavefronts.ratio, one.sectors.actual, one.sectors.ideal) == (1.5, 130, 128)
 
 
 def test_counts_a_kernel_does_not_have_are_zero(synthetic: ModuleType) -> None:
