@@ -28,7 +28,9 @@ struct FloatMatrix {
 // Memory of an operand: as rows (elements of a line beside each other) or as `lines` columns (lines beside each other).
 template <int kLines>
 struct FloatStorage {
-  alignas(64) double values[kLines * kFloatDepth];
+  static constexpr int kPadding = 8;  // keeps the elements of a column in different sets of the CPU's cache
+
+  alignas(64) double values[(kLines + kPadding) * kFloatDepth];
   alignas(64) double quantum[kLines];
   alignas(64) double largest[kLines];
   alignas(64) double total[kLines];
@@ -37,7 +39,7 @@ struct FloatStorage {
   FloatMatrix rows(int first = 0) {
     return {values + first * kFloatDepth, kFloatDepth, 1, quantum + first, largest + first, total + first, least + first};
   }
-  FloatMatrix columns(int lines) { return {values, 1, lines, quantum, largest, total, least}; }
+  FloatMatrix columns(int lines) { return {values, 1, lines + kPadding, quantum, largest, total, least}; }
 };
 
 // Widens the 16 elements of a line.
