@@ -33,6 +33,7 @@ EVIDENCE_PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet $(if $(W
 evidence:
 	@test -x $(BIN)/python || $(PYTHON) -m venv --system-site-packages $(VENV)
 	@$(EVIDENCE_PIP) "scikit-build-core>=1.1,<2" "pybind11>=2.13" cmake ninja pytest pytest-benchmark nvidia-ml-py
+	@$(EVIDENCE_PIP) "cuda-bench[cu13]>=0.3" || echo "no cuda-bench here: CUDA events time the GPU; rows say so"
 	@$(EVIDENCE_PIP) --no-build-isolation --config-settings=build-dir=build/wheel .
 	@$(BIN)/python bench/evidence.py --out $(OUT)
 

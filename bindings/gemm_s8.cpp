@@ -132,10 +132,12 @@ void expect_valid_epilogue(const Call& call) {
 py::dict emulate(const std::string& id, const py::object& a, const py::object& b, const py::object& out,
                  const std::string& output_type, const py::object& row_scale, const py::object& col_scale,
                  const py::object& bias, const std::string& order, std::uint64_t seed, bool check, bool count, int threads,
-                 std::size_t max_hazards) {
+                 std::size_t max_hazards, int multiprocessors) {
   const GemmS8Kernel& kernel = find_kernel(id);
   const simt::host::Options options = make_options(order, seed, check, count, threads, max_hazards);
-  const Call call(kernel, a, b, out, output_type, row_scale, col_scale, bias);
+  Call call(kernel, a, b, out, output_type, row_scale, col_scale, bias);
+  if (multiprocessors < 1) throw py::value_error("multiprocessors=" + std::to_string(multiprocessors) + ": at least 1");
+  call.arguments.multiprocessors = multiprocessors;
   if (call.a.place().cuda) call.a.reject("is on a CUDA device", "emulation needs CPU tensors; launch_gemm_s8 runs on the GPU");
   expect_valid_epilogue(call);
 
@@ -166,7 +168,7 @@ void launch(const std::string& id, const py::object& a, const py::object& b, con
 }
 
 py::dict describe_kernel(const GemmS8Kernel& kernel) {
-  const ImmaTile& tile = kernel.tile;
+  const GemmTile& tile = kernel.tile;
   py::list architectures;
   for (const int architecture : {80, 86, 89, 90}) {
     if (runs_on(tile, architecture))
@@ -179,8 +181,10 @@ py::dict describe_kernel(const GemmS8Kernel& kernel) {
                   arg("output_types") = std::vector<std::string>{"s32", "f32", "f16", "bf16"},
                   arg("block_tile") = std::vector<int>{tile.block_m, tile.block_n, tile.block_k},
                   arg("warps") = std::vector<int>{tile.warps_m, tile.warps_n},
-                  arg("warp_tile") = std::vector<int>{tile.warp_m(), tile.warp_n()}, arg("stages") = tile.stages,
-                  arg("threads") = tile.threads(), arg("shared_bytes") = tile.shared_bytes(), arg("mma") = "m16n8k32");
+                  arg("warp_tile") = std::vector<int>{tile.warp_m, tile.warp_n}, arg("stages") = tile.stages,
+                  arg("cluster") = std::vector<int>{tile.cluster_m, tile.cluster_n}, arg("split_k") = tile.split_k,
+                  arg("swapped") = tile.swapped, arg("threads") = tile.threads, arg("shared_bytes") = tile.shared_bytes,
+                  arg("mma") = tile.instruction);
 }
 
 py::list kernels() {
@@ -205,6 +209,7 @@ void register_gemm_s8(py::module_& module) {
   module.def("emulate_gemm_s8", &emulate, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
              arg("row_scale") = py::none(), arg("col_scale") = py::none(), arg("bias") = py::none(), arg("order") = "forward",
              arg("seed") = 0, arg("check") = true, arg("count") = true, arg("threads") = 0, arg("max_hazards") = 16,
+             arg("multiprocessors") = GemmS8Arguments{}.multiprocessors,
              "Runs a kernel on the emulated machine; fills `out` and returns hazards and counts.");
   module.def("launch_gemm_s8", &launch, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
              arg("row_scale") = py::none(), arg("col_scale") = py::none(), arg("bias") = py::none(), arg("stream") = 0,

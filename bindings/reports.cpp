@@ -16,6 +16,7 @@ py::dict to_dict(const simt::host::Transactions& t, const char* unit) {
 py::dict to_dict(const simt::host::Counts& counts) {
   py::dict result;
   result["mma"] = counts.mma;
+  result["wgmma"] = counts.wgmma;
   result["barriers"] = counts.barriers;
   for (const Operation operation : {Operation::kLdmatrix, Operation::kSharedLoad, Operation::kSharedStore}) {
     result[name(operation)] = to_dict(counts.of(operation), "wavefronts");
@@ -23,6 +24,10 @@ py::dict to_dict(const simt::host::Counts& counts) {
   for (const Operation operation : {Operation::kGlobalLoad, Operation::kGlobalStore}) {
     result[name(operation)] = to_dict(counts.of(operation), "sectors");
   }
+  for (const Operation operation : {Operation::kBulkLoad, Operation::kBulkStore}) {
+    result[name(operation)] = to_dict(counts.of(operation), "sectors");
+  }
+  result["wgmma_operands"] = to_dict(counts.of(Operation::kWgmma), "wavefronts");
   // An asynchronous copy has two sides: it reads global sectors and writes shared wavefronts.
   py::dict copy = to_dict(counts.of(Operation::kAsyncCopyGlobal), "sectors");
   copy["wavefronts"] = counts.of(Operation::kAsyncCopyShared).units;

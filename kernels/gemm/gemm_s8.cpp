@@ -1,10 +1,12 @@
 #include <gemm/gemm_s8.hpp>
 
+#include <algorithm>
 #include <climits>
+#include <iterator>
 #include <utility>
 #include <vector>
 
-#include <gemm/imma_s8_instances.hpp>
+#include <gemm/gemm_s8_instances.hpp>
 
 namespace immabench {
 namespace {
@@ -20,22 +22,77 @@ constexpr int shared_limit(int architecture) {
   }
 }
 
+std::string by(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
+
 std::string make_id(const ImmaTile& tile) {
-  const auto x = [](int a, int b) { return std::to_string(a) + "x" + std::to_string(b); };
-  return "imma_s8s8s32_" + x(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
-         x(tile.warps_m, tile.warps_n) + "_s" + std::to_string(tile.stages) + "_sm80";
+  return "imma_s8s8s32_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
+         by(tile.warps_m, tile.warps_n) + "_s" + std::to_string(tile.stages) + "_sm80";
+}
+
+std::string make_id(const WgmmaTile& tile) {
+  std::string id = "wgmma_s8s8s32_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
+                   std::to_string(tile.consumers);
+  if (tile.cluster_m * tile.cluster_n > 1) id += "_c" + by(tile.cluster_m, tile.cluster_n);
+  if (tile.split_k > 1) id += "_k" + std::to_string(tile.split_k);
+  return id + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
+}
+
+GemmTile describe(const ImmaTile& tile) {
+  return {.instruction = "m16n8k32",
+          .block_m = tile.block_m,
+          .block_n = tile.block_n,
+          .block_k = tile.block_k,
+          .warps_m = tile.warps_m,
+          .warps_n = tile.warps_n,
+          .warp_m = tile.warp_m(),
+          .warp_n = tile.warp_n(),
+          .stages = tile.stages,
+          .threads = tile.threads(),
+          .shared_bytes = tile.shared_bytes()};
+}
+
+GemmTile describe(const WgmmaTile& tile) {
+  static constexpr const char* kInstructions[] = {"m64n8k32",   "m64n16k32",  "m64n32k32", "m64n64k32",
+                                                  "m64n128k32", "m64n192k32", "m64n256k32"};
+  const std::string wanted = "m64n" + std::to_string(tile.block_columns()) + "k32";
+  const auto* found = std::find(std::begin(kInstructions), std::end(kInstructions), wanted);
+  const bool swapped = tile.swapped;
+  return {.instruction = found == std::end(kInstructions) ? "m64nNk32" : *found,
+          .block_m = tile.block_m,
+          .block_n = tile.block_n,
+          .block_k = tile.block_k,
+          .warps_m = swapped ? 1 : tile.consumers,
+          .warps_n = swapped ? tile.consumers : 1,
+          .warp_m = swapped ? tile.block_m : tile.consumer_rows(),
+          .warp_n = swapped ? tile.consumer_rows() : tile.block_n,
+          .stages = tile.stages,
+          .threads = tile.threads(),
+          .shared_bytes = tile.shared_bytes(),
+          .cluster_m = tile.cluster_m,
+          .cluster_n = tile.cluster_n,
+          .split_k = tile.split_k,
+          .swapped = swapped,
+          .needs_sm90a = true};
+}
+
+template <class Tiles, class Emulate, class Launch>
+void append(std::vector<GemmS8Kernel>& kernels, const Tiles& tiles, const Emulate& emulate, const Launch& launch) {
+  for (std::size_t i = 0; i < std::size(tiles); ++i) {
+    kernels.push_back({make_id(tiles[i]), describe(tiles[i]), emulate[i], launch[i]});
+  }
 }
 
 template <int... kShard>
 std::vector<GemmS8Kernel> make_kernels(std::integer_sequence<int, kShard...>) {
-  EmulateGemmS8 emulate[kImmaTileCount] = {};
-  LaunchGemmS8 launch[kImmaTileCount] = {};
-  (fill_emulated<kShard>(emulate), ...);
+  EmulateGemmS8 emulate_imma[kImmaTileCount] = {}, emulate_wgmma[kWgmmaTileCount] = {};
+  LaunchGemmS8 launch_imma[kImmaTileCount] = {}, launch_wgmma[kWgmmaTileCount] = {};
+  ((fill_imma_emulated<kShard>(emulate_imma), fill_wgmma_emulated<kShard>(emulate_wgmma)), ...);
 #if defined(IMMABENCH_CUDA)
-  (fill_cuda<kShard>(launch), ...);
+  ((fill_imma_cuda<kShard>(launch_imma), fill_wgmma_cuda<kShard>(launch_wgmma)), ...);
 #endif
   std::vector<GemmS8Kernel> kernels;
-  for (int i = 0; i < kImmaTileCount; ++i) kernels.push_back({make_id(kImmaTiles[i]), kImmaTiles[i], emulate[i], launch[i]});
+  append(kernels, kImmaTiles, emulate_imma, launch_imma);
+  append(kernels, kWgmmaTiles, emulate_wgmma, launch_wgmma);
   return kernels;
 }
 
@@ -46,7 +103,7 @@ std::span<const GemmS8Kernel> gemm_s8_kernels() {
   return kernels;
 }
 
-std::string illegal_reason(const ImmaTile& tile, int m, int n, int k) {
+std::string illegal_reason(const GemmTile& tile, int m, int n, int k) {
   if (m < 1 || n < 1 || k < 1) return "M, N and K must be at least 1";
   if (k > kLargestExactK) {
     return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLargestExactK) +
@@ -57,6 +114,8 @@ std::string illegal_reason(const ImmaTile& tile, int m, int n, int k) {
   return {};
 }
 
-bool runs_on(const ImmaTile& tile, int architecture) { return tile.shared_bytes() <= shared_limit(architecture); }
+bool runs_on(const GemmTile& tile, int architecture) {
+  return tile.shared_bytes <= shared_limit(architecture) && (architecture == 90 || !tile.needs_sm90a);
+}
 
 }  // namespace immabench

@@ -20,6 +20,7 @@
 // Inspect: `immabench emulate ID --shape MxNxK` for transactions by source line; the SASS of the loop is in the report.
 #pragma once
 #include <gemm/gemm_s8.hpp>
+#include <gemm/gemm_s8_call.cuh>
 #include <parts/epilogue.cuh>
 #include <parts/imma_fragments.cuh>
 #include <parts/tile_loader.cuh>
@@ -95,27 +96,12 @@ imma_s8_kernel(SIMT_PARAMETERS ImmaS8Parameters p) {
 
 // ---- on the host, for both targets
 
-// Do all rows of the operands start on 16 bytes?
-inline bool is_aligned(const GemmS8Arguments& g) { return g.k % kChunkBytes == 0 && (g.a | g.b) % kChunkBytes == 0; }
-
 inline unsigned block_count(const ImmaTile& tile, const GemmS8Arguments& g) {
   return unsigned(ceil_divide(g.m, tile.block_m)) * unsigned(ceil_divide(g.n, tile.block_n));
 }
 
 inline ImmaS8Parameters make_parameters(const GemmS8Arguments& g) {
-  const bool vectorised = g.n % 4 == 0 && g.out % (4 * bytes_of(g.output)) == 0 && (g.col_scale | g.bias) % 16 == 0;
-  return {{{g.a}, g.m, g.k},
-          {{g.b}, g.n, g.k},
-          {{g.out},
-           {g.row_scale},
-           {g.col_scale},
-           {g.bias},
-           g.row_scale_stride,
-           g.col_scale_stride,
-           g.m,
-           g.n,
-           g.output,
-           vectorised}};
+  return {{{g.a}, g.m, g.k}, {{g.b}, g.n, g.k}, make_epilogue(g)};
 }
 
 }  // namespace immabench::inline SIMT_TARGET

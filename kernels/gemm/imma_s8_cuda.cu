@@ -1,8 +1,8 @@
 // The IMMA kernels, compiled for the GPU, and their launch.
 #include <cuda_runtime_api.h>
 
+#include <gemm/gemm_s8_instances.hpp>
 #include <gemm/imma_s8.cuh>
-#include <gemm/imma_s8_instances.hpp>
 
 namespace immabench {
 namespace {
@@ -31,8 +31,9 @@ int launch(const GemmS8Arguments& arguments, std::uint64_t stream_address) {
 }  // namespace
 
 template <>
-void fill_cuda<IMMABENCH_SHARD>(LaunchGemmS8 (&table)[kImmaTileCount]) {
-  for_each_tile<IMMABENCH_SHARD, IMMABENCH_SHARDS>([&]<int kIndex>() { table[kIndex] = &launch<ImmaConfigAt<kIndex>>; });
+void fill_imma_cuda<IMMABENCH_SHARD>(LaunchGemmS8 (&table)[kImmaTileCount]) {
+  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kImmaTileCount>(
+      [&]<int kIndex>() { table[kIndex] = &launch<ImmaConfigAt<kIndex>>; });
 }
 
 }  // namespace immabench

@@ -1,6 +1,6 @@
 // The IMMA kernels, compiled for the emulated machine.
+#include <gemm/gemm_s8_instances.hpp>
 #include <gemm/imma_s8.cuh>
-#include <gemm/imma_s8_instances.hpp>
 #include <simt/host/launch.hpp>
 
 namespace immabench {
@@ -19,8 +19,9 @@ simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalM
 }  // namespace
 
 template <>
-void fill_emulated<IMMABENCH_SHARD>(EmulateGemmS8 (&table)[kImmaTileCount]) {
-  for_each_tile<IMMABENCH_SHARD, IMMABENCH_SHARDS>([&]<int kIndex>() { table[kIndex] = &emulate<ImmaConfigAt<kIndex>>; });
+void fill_imma_emulated<IMMABENCH_SHARD>(EmulateGemmS8 (&table)[kImmaTileCount]) {
+  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kImmaTileCount>(
+      [&]<int kIndex>() { table[kIndex] = &emulate<ImmaConfigAt<kIndex>>; });
 }
 
 }  // namespace immabench

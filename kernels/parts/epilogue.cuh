@@ -54,35 +54,43 @@ struct EpilogueSlab {
   }
 };
 
-// The per-column parameters of a lane's four columns. Identities stand for what is absent: 1 for a scale, and for the bias -0,
-// the only number that leaves every x unchanged when added, -0 included.
+// The per-column parameters of a lane's neighbouring columns. Identities stand for what is absent: 1 for a scale, and for the
+// bias -0, the only number that leaves every x unchanged when added, -0 included.
+template <int kColumns>
 struct ColumnParameters {
-  simt::Vector<float, 4> scale{{1.0f, 1.0f, 1.0f, 1.0f}}, bias{{-0.0f, -0.0f, -0.0f, -0.0f}};
+  simt::Vector<float, kColumns> scale, bias;
 
   SIMT_DEVICE void load(const EpilogueParameters& p, int column) {
-    if (p.col_scale) load_four(scale, p.col_scale, p.col_scale_stride, p, column);
-    if (p.bias) load_four(bias, p.bias, 1, p, column);
+    SIMT_UNROLL
+    for (int i = 0; i < kColumns; ++i) scale[i] = 1.0f, bias[i] = -0.0f;
+    if (p.col_scale) load_each(scale, p.col_scale, p.col_scale_stride, p, column);
+    if (p.bias) load_each(bias, p.bias, 1, p, column);
   }
 
  private:
-  SIMT_DEVICE static void load_four(simt::Vector<float, 4>& four, simt::Global<float> from, int stride,
+  SIMT_DEVICE static void load_each(simt::Vector<float, kColumns>& values, simt::Global<float> from, int stride,
                                     const EpilogueParameters& p, int column) {
     if (stride && p.vectorised) {
-      if (column < p.n) four = simt::load_global((from + column).as<simt::Vector<float, 4>>());
+      if (column < p.n) values = simt::load_global((from + column).template as<simt::Vector<float, kColumns>>());
       return;
     }
     SIMT_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      if (column + i < p.n) four[i] = simt::load_global(from + simt::i64(column + i) * stride);
+    for (int i = 0; i < kColumns; ++i) {
+      if (column + i < p.n) values[i] = simt::load_global(from + simt::i64(column + i) * stride);
     }
   }
 };
 
-SIMT_DEVICE simt::Vector<float, 4> apply_epilogue(const simt::Vector<simt::i32, 4>& accumulators, float row_scale,
-                                                  const ColumnParameters& columns) {
-  simt::Vector<float, 4> result;
+SIMT_DEVICE float row_scale_of(const EpilogueParameters& p, int row) {
+  return p.row_scale ? simt::load_global(p.row_scale + simt::i64(row) * p.row_scale_stride) : 1.0f;
+}
+
+template <int kColumns>
+SIMT_DEVICE simt::Vector<float, kColumns> apply_epilogue(const simt::Vector<simt::i32, kColumns>& accumulators, float row_scale,
+                                                         const ColumnParameters<kColumns>& columns) {
+  simt::Vector<float, kColumns> result;
   SIMT_UNROLL
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kColumns; ++i) {
     const float rows_scaled = simt::multiply_rn(simt::to_float_rn(accumulators[i]), row_scale);
     result[i] = simt::add_rn(simt::multiply_rn(rows_scaled, columns.scale[i]), columns.bias[i]);
   }
@@ -110,6 +118,32 @@ SIMT_DEVICE simt::Vector<simt::u16, 4> round_four(const simt::Vector<float, 4>& 
   return {{simt::u16(low), simt::u16(low >> 16), simt::u16(high), simt::u16(high >> 16)}};
 }
 
+// Four neighbouring sums of a row become outputs.
+SIMT_DEVICE void finish_four(const EpilogueParameters& p, int row, int column, const simt::Vector<simt::i32, 4>& sums,
+                             const ColumnParameters<4>& columns) {
+  if (p.output == OutputType::kS32) return store_four(p, row, column, sums);
+  const auto result = apply_epilogue(sums, row_scale_of(p, row), columns);
+  if (p.output == OutputType::kF32)
+    store_four(p, row, column, result);
+  else if (p.output == OutputType::kF16)
+    store_four(p, row, column, round_four(result, simt::pack_f16x2));
+  else
+    store_four(p, row, column, round_four(result, simt::pack_bf16x2));
+}
+
+SIMT_DEVICE void finish_one(const EpilogueParameters& p, int row, int column, simt::i32 sum) {
+  const simt::i64 at = simt::i64(row) * p.n + column;
+  if (p.output == OutputType::kS32) return simt::store_global(p.out.as<simt::i32>() + at, sum);
+  ColumnParameters<1> columns;
+  columns.load(p, column);
+  const float result = apply_epilogue(simt::Vector<simt::i32, 1>{{sum}}, row_scale_of(p, row), columns)[0];
+  if (p.output == OutputType::kF32)
+    simt::store_global(p.out.as<float>() + at, result);
+  else
+    simt::store_global(p.out.as<simt::u16>() + at,
+                       simt::u16(p.output == OutputType::kF16 ? simt::pack_f16x2(result, 0) : simt::pack_bf16x2(result, 0)));
+}
+
 // Writes rows [first_row, +16 kSlabs) and columns [first_column, +kWarpN) of the output from one warp's accumulators.
 template <int kSlabs, int kWarpN>
 SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const simt::i32 (&accumulators)[kSlabs][kWarpN / 8][4],
@@ -118,7 +152,7 @@ SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const simt::i32 (&
   constexpr int kRowsPerPass = 32 / Slab::kChunks;
   const int lane = int(simt::lane_index()), chunk = lane % Slab::kChunks;
   const int column = first_column + chunk * Slab::kColumnsPerChunk;
-  ColumnParameters columns;
+  ColumnParameters<Slab::kColumnsPerChunk> columns;
   columns.load(p, column);
   SIMT_UNROLL
   for (int i = 0; i < kSlabs; ++i) {
@@ -129,19 +163,7 @@ SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const simt::i32 (&
     for (int pass = 0; pass < Slab::kRows / kRowsPerPass; ++pass) {
       const int slab_row = pass * kRowsPerPass + lane / Slab::kChunks, row = first_row + i * Slab::kRows + slab_row;
       const auto four = slab.read(slab_row, chunk);
-      if (row >= p.m || column >= p.n) continue;
-      if (p.output == OutputType::kS32) {
-        store_four(p, row, column, four);
-        continue;
-      }
-      const float row_scale = p.row_scale ? simt::load_global(p.row_scale + simt::i64(row) * p.row_scale_stride) : 1.0f;
-      const auto result = apply_epilogue(four, row_scale, columns);
-      if (p.output == OutputType::kF32)
-        store_four(p, row, column, result);
-      else if (p.output == OutputType::kF16)
-        store_four(p, row, column, round_four(result, simt::pack_f16x2));
-      else
-        store_four(p, row, column, round_four(result, simt::pack_bf16x2));
+      if (row < p.m && column < p.n) finish_four(p, row, column, four, columns);
     }
   }
 }

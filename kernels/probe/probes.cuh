@@ -174,10 +174,13 @@ IMMABENCH_PROBE(bits) {
 }
 #undef IMMABENCH_PROBE
 
-// ---- asynchronous copies read the input itself, so this one has a kernel of its own shape: chunks of 16, 8 and 4 bytes, the
-// last partly zero
+// ---- these read the input themselves, so they have a kernel of their own shape: asynchronous copies of 16, 8 and 4 bytes, the
+// last partly zero, and 16 bytes straight from L2
 struct copy_async {
   static constexpr const char* kName = "copy_async";
+};
+struct load_global_l2 {
+  static constexpr const char* kName = "load_global_l2";
 };
 
 }  // namespace probe_kinds
@@ -194,7 +197,7 @@ using All = ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k16_s8_u8
                       ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans, ldmatrix_x2_trans, ldmatrix_x4_trans,
                       shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up, shuffle_down, votes, reduce_add,
                       reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn, add_rn, divide_rn,
-                      to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, dot_s8, permute_bytes, bits, copy_async>;
+                      to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, dot_s8, permute_bytes, bits, copy_async, load_global_l2>;
 }  // namespace probe_kinds
 using AllProbes = probe_kinds::All;
 static_assert(AllProbes::kCount == kProbeCount);
@@ -218,6 +221,12 @@ SIMT_DEVICE void run_copy_async(const ProbeParameters& p, ProbeWordArray& r) {
   r[4] = second[0], r[5] = second[1], r[6] = third;
 }
 
+// Four words of the first row of random words, at a random chunk of 16 bytes.
+SIMT_DEVICE void run_load_global_l2(const ProbeParameters& p, ProbeWordArray& r) {
+  const Row row = simt::load_global_l2(p.in.as<Row>() + i32(r[0] % (kProbeThreads / 4)));
+  for (int i = 0; i < 4; ++i) r[i] = row[i];
+}
+
 template <class Which>
 SIMT_KERNEL(kProbeThreads)
 probe_kernel(SIMT_PARAMETERS ProbeParameters p) {
@@ -227,6 +236,8 @@ probe_kernel(SIMT_PARAMETERS ProbeParameters p) {
   for (int i = 0; i < kProbeWords; ++i) r[i] = simt::load_global(p.in + (i * kProbeThreads + thread));
   if constexpr (std::is_same_v<Which, probe_kinds::copy_async>)
     run_copy_async(p, r);
+  else if constexpr (std::is_same_v<Which, probe_kinds::load_global_l2>)
+    run_load_global_l2(p, r);
   else
     Which::run(r);
   SIMT_UNROLL

@@ -10,7 +10,7 @@ namespace simt {
 // many of the bits from 7 on as the mode's span of 32, 64 or 128 bytes has 16-byte chunks.
 enum class TensorSwizzle : std::uint8_t { kNone, k32Bytes, k64Bytes, k128Bytes };
 
-constexpr int swizzle_span(TensorSwizzle swizzle) { return swizzle == TensorSwizzle::kNone ? 0 : 16 << int(swizzle); }
+SIMT_CALLABLE constexpr int swizzle_span(TensorSwizzle swizzle) { return swizzle == TensorSwizzle::kNone ? 0 : 16 << int(swizzle); }
 SIMT_CALLABLE constexpr std::uint32_t swizzled(TensorSwizzle swizzle, std::uint32_t address) {
   return address ^ ((address >> 7 & ((1u << int(swizzle)) - 1)) << 4);
 }

@@ -34,12 +34,14 @@ def emulate_gemm_s8(
     count: bool = True,
     threads: int = 0,
     max_hazards: int = 16,
+    multiprocessors: int = 132,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a int8 [M, K], b int8 [N, K], out [M, N]; scales float32 [1] or [M] / [N], bias [N].
 
     Fills `out` and returns `hazards` (each a dict of kind, detail, file, line, block, thread; the block is its linear
     index in the grid), `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 outputs may be uint16
-    arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile.
+    arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile. Persistent kernels start as many
+    blocks as `multiprocessors` hold.
     """
 
 def launch_gemm_s8(
@@ -74,3 +76,61 @@ def emulate_probe(
 
 def launch_probe(name: str, inputs: Any, out: Any, *, stream: int = 0) -> None:
     """Launch a probe on the operands' GPU and `stream`; returns at once. Raises RuntimeError when that fails."""
+
+def ceilings() -> list[dict[str, Any]]:
+    """Every instruction whose peak rate this build can measure: `name`, `device`, `operand_type`, `accumulator`,
+    `operations` (of one instruction; a multiply-accumulate is two).
+
+    Of "cpu" also `present`, `feature` (its CPUID flag in Linux), `vector_bytes`, `chains`; of "cuda" `capability` (its
+    name in the table of capabilities) and `instructions` (of a block in an iteration).
+    """
+
+def run_cpu_rate(name: str, operands: Any, out: Any, *, iterations: int) -> None:
+    """Run the loop of an instruction of this CPU on `out.shape[0]` threads, the interpreter lock released.
+
+    operands uint8 [3 + chains, vector_bytes]: x[0], x[1], y and the start c of each chain; out uint8 [threads, chains,
+    vector_bytes]: c after adding x[0] op y and x[1] op y `iterations` times. 2 chains iterations instructions a thread.
+    """
+
+def add_chain(start: int, step: int, additions: int) -> int:
+    """`start + additions * step` modulo 2**64, by additions (a multiple of 16) that each wait for the last."""
+
+def read_memory(source: Any, *, repeats: int = 1, threads: int = 1) -> int:
+    """Read an int64 buffer on so many threads, the interpreter lock released; the xor of every word it read."""
+
+def launch_mma_rate(name: str, operands: Any, out: Any, clocks: Any, *, iterations: int, stream: int = 0) -> None:
+    """Launch the loop of a matrix instruction on `out.shape[0]` blocks, each on an SM of its own; returns at once.
+
+    operands int32 [48, 256] of random bits in the format of the type; out int32 [blocks, 256], accumulators folded by
+    xor; clocks int64 [blocks, 2], clocks and nanoseconds of the loop, -1 where this GPU's code does not hold it.
+    """
+
+def emulate_read(
+    source: Any,
+    target: Any,
+    *,
+    blocks: int,
+    repeats: int = 1,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Run the reading kernel on the CPU: source int32 of whole tiles of 16 KiB, target int32 [blocks, 256, 4], the xor
+    of what each thread read. Returns as `emulate_gemm_s8`.
+    """
+
+def emulate_copy(
+    source: Any,
+    target: Any,
+    *,
+    blocks: int,
+    repeats: int = 1,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Run the copying kernel on the CPU: int32 of one shape, whole tiles of 16 KiB. Returns as `emulate_gemm_s8`."""
+
+def launch_read(source: Any, target: Any, *, blocks: int, repeats: int = 1, stream: int = 0) -> None:
+    """Launch the reading kernel, operands as in `emulate_read`; returns at once."""
+
+def launch_copy(source: Any, target: Any, *, blocks: int, repeats: int = 1, stream: int = 0) -> None:
+    """Launch the copying kernel, operands as in `emulate_copy`; returns at once."""

@@ -97,6 +97,21 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _nvbench(name: str) -> Check:
+    from immabench.hardware import cuda_state
+    from immabench.measure.nvbench_timer import INSTALL, PACKAGES, load_nvbench, missing_packages
+
+    absent = missing_packages()
+    if absent:
+        remedy = f"{INSTALL}; without it CUDA events time a GPU"
+        return Check(name, "missing", f"not installed: {', '.join(absent)}", remedy)
+    versions = ", ".join(f"{package} {_version(package)}" for package in PACKAGES)
+    if not cuda_state()["devices"]:
+        return Check(name, "missing", f"{versions}, not loaded: no GPU", "none needed: it times GPUs")
+    load_nvbench()
+    return Check(name, "ok", versions)
+
+
 def _providers(name: str) -> Check:
     from immabench.providers.registry import load_provider, provider_names
 
@@ -163,6 +178,7 @@ CHECKS: dict[str, Callable[[str], Check]] = {
     "torch": _torch,
     "models extra": lambda name: _packages(name, EXTRAS["models"], "models"),
     "gpu extra": lambda name: _packages(name, EXTRAS["gpu"], "gpu"),
+    "nvbench": _nvbench,
     "providers": _providers,
     "suites": _suites,
     "sass facts": _sass_facts,

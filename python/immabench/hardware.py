@@ -136,8 +136,9 @@ CPU_OPERATIONS_PER_CLOCK = 4096
 CPU_CLOCK_HZ = 6.5e9
 """Above any CPU there is: twice the s8 operations a clock and core of AMX (1024 multiply-accumulates); the clock."""
 
-GPU_SHARE = {"s8": 1.0, "f16": 0.5, "bf16": 0.5, "f32": 0.25}
-"""Dense tensor-core peak of a type as a share of the s8 peak on every GPU of the table; f32 counts as TF32."""
+GPU_SHARE = {"s8": 1.0, "e4m3": 1.0, "f16": 0.5, "bf16": 0.5, "f32": 0.25}
+"""Dense tensor-core peak of a type as a share of the s8 peak on every GPU of the table that has the type; f32 counts as
+TF32."""
 
 GPU_CLOCK_MARGIN = 1.15
 """How far a GPU may run above the boost clock of its data sheet."""

@@ -20,7 +20,11 @@ from immabench.problems import Problem
 
 @dataclass(frozen=True)
 class KernelConfig:
-    """One compiled tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline."""
+    """One compiled tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline.
+
+    `cluster` blocks (along M, N) share operands, `split_k` blocks share one output tile; `swapped`: the instruction's
+    rows are columns of the output.
+    """
 
     id: str
     family: str
@@ -35,11 +39,14 @@ class KernelConfig:
     threads: int
     shared_bytes: int
     mma: str
+    cluster: tuple[int, int] = (1, 1)
+    split_k: int = 1
+    swapped: bool = False
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> KernelConfig:
         """The configuration of one entry of `_native.kernels()`; keys this version does not know are ignored."""
-        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return cls(**known)
 

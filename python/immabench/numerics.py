@@ -1,6 +1,7 @@
 """Exact numpy oracles: quantization, the integer GEMM and its epilogue, bit for bit as docs/numerics.md specifies.
 
-bfloat16 is held as the uint16 bits of its values, since numpy has no such type.
+bfloat16 and FP8 are held as the bits of their values, uint16 and uint8, since numpy has no such types; int4 is held two
+a byte. What floats are compared with is in `float_oracle`.
 """
 
 from __future__ import annotations
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 NUMPY_TYPES: dict[str, type[np.generic]] = {
+    "s4": np.uint8,
     "s8": np.int8,
     "s32": np.int32,
+    "e4m3": np.uint8,
     "f32": np.float32,
     "f16": np.float16,
     "bf16": np.uint16,
 }
-"""The numpy type that holds each data type; bf16 as bits."""
+"""The numpy type that holds each data type; bf16 and e4m3 as bits, two s4 a byte."""
 
 _BITS_TYPES = {1: np.uint8, 2: np.uint16, 4: np.uint32}
+
+E4M3_MAX = 448.0
+E4M3_NAN = 0x7F
 
 BLOCK_ROWS = 1024
 BLOCK_K = 8192
@@ -89,24 +95,80 @@ def bf16_to_f32(bits: ArrayLike) -> NDArray[np.float32]:
     return (np.asarray(bits, np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def round_to(output_type: str, x: Array) -> Array:
-    """float32 rounded once, to nearest even, to `output_type` ("f32", "f16" or "bf16"); overflow gives infinity."""
-    if output_type == "bf16":
+def f32_to_e4m3(x: ArrayLike) -> NDArray[np.uint8]:
+    """Round float32 to the nearest E4M3, ties to even, as bits; beyond +-448 it saturates, infinities included.
+
+    The format is that of the OCP 8-bit floating-point specification: 4 exponent bits of bias 7, 3 bits of mantissa, no
+    infinity. Saturation is what CUDA's `__NV_SATFINITE` conversion does (cuda_fp8.h). A NaN becomes the NaN 0x7F.
+    """
+    value = np.asarray(x, np.float32)
+    nan = np.isnan(value)
+    magnitude = np.minimum(np.where(nan, np.float32(0), np.abs(value)), np.float32(E4M3_MAX))
+    # frexp counts from [0.5, 1); below 2^-6 the spacing no longer shrinks: those are the subnormals.
+    exponent = np.frexp(np.maximum(magnitude, np.float32(2.0**-6)))[1] - 1
+    eighths = np.rint(np.ldexp(magnitude, 3 - exponent)).astype(np.int32)
+    # 16 eighths carry into the exponent; fewer than 8 occur only at -6, where the exponent field is 0.
+    code = 8 * (exponent + 7) + eighths - 8
+    signed = code | np.where(np.signbit(value), 0x80, 0)
+    return np.where(nan, E4M3_NAN, signed).astype(np.uint8)
+
+
+def e4m3_to_f32(bits: ArrayLike) -> NDArray[np.float32]:
+    """The float32 values of E4M3 bits, exact; 0x7F and 0xFF are NaN."""
+    return _E4M3_VALUES[np.asarray(bits, np.uint8)]
+
+
+def _e4m3_values() -> NDArray[np.float32]:
+    codes = np.arange(128)
+    exponent, mantissa = codes >> 3, codes & 7
+    normal = np.ldexp(1.0 + mantissa / 8, exponent - 7)
+    magnitude = np.where(exponent == 0, np.ldexp(mantissa / 8, -6), normal)
+    magnitude[E4M3_NAN] = np.nan
+    return np.concatenate([magnitude, -magnitude]).astype(np.float32)
+
+
+_E4M3_VALUES = _e4m3_values()
+
+
+def pack_s4(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """int4 values [..., K], in [-8, 7] with K even, two a byte [..., K / 2]: the even element in the low nibble."""
+    nibbles = codes.view(np.uint8) & np.uint8(0xF)
+    packed: NDArray[np.uint8] = nibbles[..., 0::2] | (nibbles[..., 1::2] << np.uint8(4))
+    return packed
+
+
+def unpack_s4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """The int4 values [..., K] that `pack_s4` packed."""
+    pair = np.stack([packed << np.uint8(4), packed & np.uint8(0xF0)], axis=-1).view(np.int8)
+    codes: NDArray[np.int8] = (pair >> np.int8(4)).reshape(*packed.shape[:-1], -1)
+    return codes
+
+
+def round_to(data_type: str, x: Array) -> Array:
+    """float32 rounded once, to nearest even, to a float type; overflow gives infinity, in e4m3 its largest number."""
+    if data_type == "bf16":
         return f32_to_bf16(x)
+    if data_type == "e4m3":
+        return f32_to_e4m3(x)
     with np.errstate(over="ignore"):
-        return x.astype(NUMPY_TYPES[output_type])
+        return x.astype(NUMPY_TYPES[data_type])
 
 
 def accumulate(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
     """`a[M,K] @ b[N,K]^T` exactly in int32, by float64 BLAS in blocks: every partial sum is an integer below 2^53."""
+    return blocked_product(a, b, np.int32)
+
+
+def blocked_product(a: Array, b: Array, dtype: type[np.generic]) -> Array:
+    """`a[M,K] @ b[N,K]^T` by float64 BLAS in blocks along every axis, the blocks along K summed in `dtype`."""
     rows, columns, depth = a.shape[0], b.shape[0], a.shape[1]
-    total = np.zeros((rows, columns), np.int32)
+    total = np.zeros((rows, columns), dtype)
     for k in range(0, depth, BLOCK_K):
         for j in range(0, columns, BLOCK_ROWS):
             right = b[j : j + BLOCK_ROWS, k : k + BLOCK_K].astype(np.float64).T
             for i in range(0, rows, BLOCK_ROWS):
                 left = a[i : i + BLOCK_ROWS, k : k + BLOCK_K].astype(np.float64)
-                total[i : i + BLOCK_ROWS, j : j + BLOCK_ROWS] += (left @ right).astype(np.int32)
+                total[i : i + BLOCK_ROWS, j : j + BLOCK_ROWS] += (left @ right).astype(dtype)
     return total
 
 
@@ -127,18 +189,6 @@ def gemm_reference(problem: Problem, operands: Operands) -> Array:
         if operands.bias is not None:
             value += operands.bias[None, :]
     return round_to(problem.output_type, value)
-
-
-def float_reference(
-    a: NDArray[np.int8], b: NDArray[np.int8], bias: NDArray[np.float32] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`A @ B^T + bias` for A = a/128, B = b/128 in float64, and the magnitude `|A| @ |B|^T + |bias|` of its terms."""
-    scale = 2.0**-14
-    want = accumulate(a, b).astype(np.float64) * scale
-    magnitude = (np.abs(a.astype(np.float32)) @ np.abs(b.astype(np.float32)).T).astype(np.float64) * scale
-    if bias is None:
-        return want, magnitude
-    return want + bias[None, :], magnitude + np.abs(bias, dtype=np.float64)[None, :]
 
 
 @dataclass(frozen=True)
@@ -172,49 +222,20 @@ def compare_exact(problem: Problem, got: Array, want: Array) -> Comparison:
             "compare outputs of one problem",
         )
     differs = _bits(got) != _bits(want)
-    return _comparison(differs, lambda i, j: (_shown(problem, got[i, j]), _shown(problem, want[i, j])))
-
-
-UNIT_ROUNDOFF = {"f32": 2.0**-24, "f16": 2.0**-11, "bf16": 2.0**-8}
-
-
-def float_bound(problem: Problem, magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Largest error allowed to a float GEMM that sums in fp32, elementwise, from the magnitude of its terms.
-
-    `gamma(K + 1)` bounds K + 1 fp32 additions in any order (Higham, Accuracy and Stability of Numerical Algorithms,
-    2nd ed., section 3.1); two roundings to the output type follow, since libraries that split K may round partial sums.
-    Subnormal float16 results may be off by its smallest spacing.
-    """
-    steps = (problem.k + 1) * UNIT_ROUNDOFF["f32"]
-    relative = steps / (1.0 - steps) + 2.0 * UNIT_ROUNDOFF[problem.output_type]
-    return relative * magnitude + 2.0**-24
-
-
-def compare_float(
-    problem: Problem, got: Array, want: NDArray[np.float64], magnitude: NDArray[np.float64]
-) -> Comparison:
-    """Compare a float GEMM with its float64 reference, each element within `float_bound`; NaN and infinity fail."""
-    value = as_float32(problem.output_type, got).astype(np.float64)
-    # Written so that a NaN, which compares false, counts as wrong.
-    differs = ~(np.abs(value - want) <= float_bound(problem, magnitude))
-    return _comparison(differs, lambda i, j: (_shown(problem, got[i, j]), f"{want[i, j]:.9g}"))
-
-
-def compare_with_oracle(problem: Problem, got: Array, operands: Operands) -> Comparison:
-    """Compare an output of `problem` with what its s8 `operands` give: exactly, or within `float_bound` for floats."""
-    if problem.a_type == "s8":
-        return compare_exact(problem, got, gemm_reference(problem, operands))
-    bias = operands.bias if problem.bias else None
-    rounded = None if bias is None else as_float32(problem.a_type, round_to(problem.a_type, bias))
-    return compare_float(problem, got, *float_reference(operands.a, operands.b, rounded))
+    return comparison(differs, lambda i, j: (shown(problem, got[i, j]), shown(problem, want[i, j])))
 
 
 def as_float32(data_type: str, values: Array) -> NDArray[np.float32]:
-    """Float values of `data_type` as float32, exactly; "bf16" are uint16 bits."""
-    return bf16_to_f32(values) if data_type == "bf16" else values.astype(np.float32)
+    """Values of `data_type`, as they are stored, as float32, exactly; s4 is unpacked."""
+    if data_type == "bf16":
+        return bf16_to_f32(values)
+    if data_type == "e4m3":
+        return e4m3_to_f32(values)
+    return (unpack_s4(values) if data_type == "s4" else values).astype(np.float32)
 
 
-def _comparison(differs: NDArray[np.bool_], show: Callable[[int, int], tuple[str, str]]) -> Comparison:
+def comparison(differs: NDArray[np.bool_], show: Callable[[int, int], tuple[str, str]]) -> Comparison:
+    """The comparison whose wrong elements are `differs`; `show(i, j)` describes what was got and wanted there."""
     wrong = int(np.count_nonzero(differs))
     if not wrong:
         return Comparison(differs.size, 0, None, "", "")
@@ -226,7 +247,7 @@ def _bits(x: Array) -> Array:
     return np.asarray(x).view(_BITS_TYPES[x.dtype.itemsize])
 
 
-def _shown(problem: Problem, element: Any) -> str:
+def shown(problem: Problem, element: Any) -> str:
     """The value, and for a NaN its bits: a poisoned element is recognised by them."""
     value = float(bf16_to_f32(element)) if problem.output_type == "bf16" else element.item()
     return f"{value} (bits 0x{int(_bits(np.asarray(element))):x})" if value != value else f"{value}"

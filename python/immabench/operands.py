@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immabench.errors import OperandError, UsageError
 from immabench.hardware import cpu_info
-from immabench.numerics import NUMPY_TYPES, Array, check_scale, round_to
+from immabench.numerics import NUMPY_TYPES, Array, check_scale, pack_s4, round_to
 from immabench.problems import Problem
 
 POISON_BITS = {"s32": 0x5A5A5A5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
@@ -24,14 +25,16 @@ ALIGNMENT = 256
 class Operands:
     """Inputs of one problem as numpy arrays: a int8 [M,K], b int8 [N,K], scales and bias float32 or None.
 
-    `row_scale` is [1] or [M], `col_scale` [1] or [N], `bias` [N].
+    `row_scale` is [1] or [M], `col_scale` [1] or [N], `bias` [N]. `typed_operands` gives other types; there an s4 `b`
+    is uint8 [N, K / 2] and `group_scale` [N, K / b_group].
     """
 
-    a: NDArray[np.int8]
-    b: NDArray[np.int8]
+    a: NDArray[Any]
+    b: NDArray[Any]
     row_scale: NDArray[np.float32] | None = None
     col_scale: NDArray[np.float32] | None = None
-    bias: NDArray[np.float32] | None = None
+    bias: NDArray[Any] | None = None
+    group_scale: NDArray[Any] | None = None
 
     def with_weights_of(self, other: Operands) -> Operands:
         """These activations (`a`, `row_scale`) with the weights (`b`, `col_scale`, `bias`) of `other`."""
@@ -62,18 +65,40 @@ def make_operands(problem: Problem, seed: int = 0) -> Operands:
 
 
 def typed_operands(problem: Problem, operands: Operands) -> Operands:
-    """The s8 `operands` in fresh memory, in the types of `problem`: a float baseline gets its own, bf16 as uint16 bits.
+    """The s8 `operands` in fresh memory, in the types of `problem`; scales it has none of are left out.
 
-    Floats are the int8 values / 128, which every float type here holds exactly, so that one reference serves all; the
-    bias is rounded to the type. Raises OperandError unless `operands` fit the shape, the scales and the bias.
+    Floats are the int8 values / 128, which f32, f16 and bf16 hold exactly and e4m3 rounds; s4 are their high nibbles.
+    The bias is rounded to `Problem.bias_type`. Raises OperandError unless `operands` fit an s8 problem.
     """
     if problem.a_type == "s8":
         check_operands(problem, operands)
         values = {field.name: getattr(operands, field.name) for field in fields(operands)}
         return replace(operands, **{name: _aligned(value) for name, value in values.items() if value is not None})
-    a, b = (_aligned(round_to(problem.a_type, values / np.float32(128))) for values in (operands.a, operands.b))
     bias = operands.bias if problem.bias else None
-    return Operands(a, b, bias=None if bias is None else _aligned(round_to(problem.a_type, bias)))
+    return Operands(
+        a=_typed(problem.a_type, operands.a),
+        b=_typed(problem.b_type, operands.b),
+        row_scale=_copied(operands.row_scale) if problem.row_scale != "none" else None,
+        col_scale=_copied(operands.col_scale) if problem.col_scale != "none" else None,
+        bias=None if bias is None else _aligned(round_to(problem.bias_type, bias)),
+        group_scale=_group_scale(problem, operands.b) if problem.b_group else None,
+    )
+
+
+def _typed(data_type: str, codes: NDArray[np.int8]) -> Array:
+    if data_type == "s4":
+        return _aligned(pack_s4(codes >> np.int8(4)))
+    return _aligned(round_to(data_type, codes / np.float32(128)))
+
+
+def _group_scale(problem: Problem, codes: NDArray[np.int8]) -> Array:
+    """One scale a row of weights and group of K, in the type of the activations: 2^-7 to 2^-4.
+
+    Powers of two, so that any float type dequantizes exactly. They are drawn by two bits of the group's first code that
+    the s4 values leave unused: random as these are, and the same wherever the codes are made.
+    """
+    exponents = (codes[:, :: problem.b_group] & np.int8(3)).astype(np.int32) - 7
+    return _aligned(round_to(problem.a_type, np.ldexp(np.float32(1), exponents)))
 
 
 def is_full_range(codes: NDArray[np.int8]) -> bool:
@@ -136,6 +161,10 @@ def _aligned(values: Array) -> Array:
     copy = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
     copy[...] = values
     return copy
+
+
+def _copied(values: Array | None) -> Array | None:
+    return None if values is None else _aligned(values)
 
 
 def _scale(generator: np.random.Generator, kind: str, length: int) -> NDArray[np.float32] | None:

@@ -47,8 +47,12 @@ def test_a_rehearsal_leaves_a_bundle_and_goes_on(tmp_path: Path) -> None:
     assert held["verified"]["failed"] == 0
     assert held["verified"]["checked"] > 600
     assert held["ceilings"]["int8_tops"] > 0
+    assert held["ceilings"]["read_gbps"] > 0
+    assert {"name", "status", "rate", "cores"} <= set(held["ceilings"]["instructions"][0])
     assert "skipped" in held["primitives"]
-    assert set(pandas.read_csv(bundle / "quick.csv").status) == {"ok"}
+    rows = pandas.read_csv(bundle / "quick.csv")
+    assert set(rows.status) <= {"ok", "skipped"}
+    assert set(rows[rows.status == "skipped"].kernel_id) <= {"torch_int4", "torch_int4_pack"}  # odd K
     second = gather(tmp_path / "e")
     assert second.stderr.count("done before") == 5
     with pytest.raises(SystemExit, match="was gathered on cpu: a rehearsal, not evidence"):
@@ -91,12 +95,15 @@ ROWS: list[dict[str, Any]] = [
     {"case": "a", "provider": "torch", "kernel_id": "torch_bf16", "time_us_median": 16.0, "pct_roof": 70.0},
     {"case": "b", "provider": "handwritten", "kernel_id": "imma_1", "time_us_median": 5.0, "pct_roof": 60.0},
     {"case": "b", "provider": "torch", "kernel_id": "torch_bf16", "time_us_median": 20.0, "pct_roof": 70.0},
+    # Neither another precision of a competitor nor a time of packing counts.
+    {"case": "a", "provider": "cublaslt", "kernel_id": "cublaslt_fp8", "time_us_median": 1.0, "pct_roof": 99.0},
+    {"case": "a", "provider": "handwritten", "kernel_id": "pack_1", "time_us_median": 0.1, "step": "pack"},
     {"case": "c", "provider": "handwritten", "kernel_id": "imma_1", "time_us_median": 1.0, "pct_roof": 900.0},
 ]
 
 
 def test_a_bundle_becomes_a_line_of_the_readme(tmp_path: Path) -> None:
-    rows = pandas.DataFrame(ROWS).assign(suite="quick", status=["ok"] * 6 + ["invalid"])
+    rows = pandas.DataFrame(ROWS).assign(suite="quick", status=["ok"] * 8 + ["invalid"])
     bundle, results, readme = tmp_path / "bundle", tmp_path / "results", tmp_path / "README.md"
     bundle.mkdir()
     rows.to_csv(bundle / "quick.csv", index=False)

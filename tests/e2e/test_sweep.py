@@ -87,7 +87,14 @@ def test_torch_rows_on_this_cpu_have_time_and_a_roof(tmp_path: Path) -> None:
     arguments = ["sweep", "--shape", "196x256x512", "--device", "cpu", "--out", str(out)]
     subprocess.run(command(*arguments), capture_output=True, check=True)
     rows = [json.loads(line) for line in _lines(out)]
-    assert {row["kernel_id"] for row in rows} == {"torch_fp32", "torch_fp16", "torch_bf16", "torch_int8"}
+    assert {row["kernel_id"] for row in rows} == {
+        "torch_fp32",
+        "torch_fp16",
+        "torch_bf16",
+        "torch_int8",
+        "torch_int4",
+        "torch_int4_pack",
+    }
     for row in rows:
         assert (row["status"], row["verified"], row["l2_state"]) == ("ok", True, "rotated")
         assert row["time_us_median"] > 0

@@ -9,20 +9,25 @@ import pytest
 
 from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
-from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes
+from immabench.measure.verify import EPILOGUES, ORDERS, WAVE_BLOCKS, edge_shapes
 from immabench.numerics import compare_exact, gemm_reference
 from immabench.operands import Operands, make_operands, poisoned_output
 from immabench.problems import Problem
 from immabench.providers.base import describe_hazard
 
 CONFIGS = kernel_configs()
+IMMA = [config for config in CONFIGS if config.id.startswith("imma")]
+WGMMA = [config for config in CONFIGS if config.id.startswith("wgmma")]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
+by_imma = pytest.mark.parametrize("config", IMMA, ids=lambda config: config.id)
+by_wgmma = pytest.mark.parametrize("config", WGMMA, ids=lambda config: config.id)
 
 
 def emulate(config: KernelConfig, problem: Problem, operands: Operands, **options: object) -> tuple[np.ndarray, dict]:
     """The output and the machine's report."""
     out = poisoned_output(problem)
     vectors = {name: getattr(operands, name) for name in ("row_scale", "col_scale", "bias")}
+    options = {"multiprocessors": WAVE_BLOCKS, **options}
     report = _native.emulate_gemm_s8(
         config.id, operands.a, operands.b, out, output_type=problem.output_type, **vectors, **options
     )
@@ -39,10 +44,19 @@ def expect_exact(config: KernelConfig, problem: Problem, **options: object) -> d
 
 
 def test_the_table_covers_small_to_large_tiles() -> None:
-    tiles = {config.block_tile[:2] for config in CONFIGS}
-    assert len(CONFIGS) >= 8
+    tiles = {config.block_tile[:2] for config in IMMA}
+    assert len(IMMA) >= 8
     assert {(16, 64), (256, 128), (128, 256)} <= tiles
-    assert {config.stages for config in CONFIGS} == {2, 3, 4, 5}
+    assert {config.stages for config in IMMA} == {2, 3, 4, 5}
+
+
+def test_the_table_covers_every_policy_of_wgmma() -> None:
+    assert {config.block_tile[:2] for config in WGMMA} >= {(8, 128), (64, 128), (128, 256), (256, 128)}
+    assert {max(config.warps) for config in WGMMA} == {1, 2, 3}
+    assert {config.cluster for config in WGMMA} >= {(1, 1), (2, 1), (1, 2)}
+    assert {config.split_k for config in WGMMA} >= {1, 2, 4}
+    assert {config.swapped for config in WGMMA} == {False, True}
+    assert {architecture for config in WGMMA for architecture in config.architectures} == {"sm_90a"}
 
 
 @by_config
@@ -69,7 +83,7 @@ def test_exact_with_every_combination_of_scales(row_scale: str, col_scale: str, 
         expect_exact(CONFIGS[4], problem)
 
 
-@by_config
+@by_imma
 @pytest.mark.parametrize("output_type", ["s32", "f32", "f16", "bf16"])
 def test_aligned_shapes_move_no_byte_twice(config: KernelConfig, output_type: str) -> None:
     m, n, k = config.block_tile
@@ -83,6 +97,46 @@ def test_aligned_shapes_move_no_byte_twice(config: KernelConfig, output_type: st
     for name in ("global_load", "global_store", "async_copy"):
         assert counts[name]["sectors"] == counts[name]["ideal"], name
     assert counts["global_store"]["bytes"] == 4 * m * n * (4 if output_type in ("s32", "f32") else 2)
+
+
+@by_wgmma
+@pytest.mark.parametrize("output_type", ["s32", "f32", "f16", "bf16"])
+def test_wgmma_reads_and_multiplies_at_the_ideal(config: KernelConfig, output_type: str) -> None:
+    m, n, k = config.block_tile
+    rows, columns, depth = 2 * m, 2 * n, 4 * k
+    scales = {} if output_type == "s32" else {"row_scale": "vector", "col_scale": "vector", "bias": True}
+    problem = Problem(rows, columns, depth, output_type=output_type, **scales)
+    report = expect_exact(config, problem)
+    counts = report["counts"]
+    assert report["macs"] == problem.macs
+    assert counts["mma"] == counts["ldmatrix"]["requests"] == counts["async_copy"]["requests"] == 0
+    assert counts["wgmma_operands"]["wavefronts"] == counts["wgmma_operands"]["ideal"] > 0
+    assert counts["bulk_load"]["sectors"] == counts["bulk_load"]["ideal"]
+    # Four tiles; a cluster fetches what its blocks share once.
+    share_m, share_n = config.cluster
+    assert counts["bulk_load"]["bytes"] == 4 * (m // share_n + n // share_m) * depth
+    output_bytes = rows * columns * (4 if output_type in ("s32", "f32") else 2)
+    gathers = config.swapped or config.split_k > 1
+    stored = counts["global_store" if gathers else "bulk_store"]
+    assert (stored["bytes"], stored["sectors"]) == (output_bytes, stored["ideal"])
+    assert counts["global_store" if not gathers else "bulk_store"]["requests"] == 0
+
+
+@by_wgmma
+def test_wgmma_boxes_of_16_bit_outputs_are_written_without_conflicts(config: KernelConfig) -> None:
+    m, n, k = config.block_tile
+    counts = expect_exact(config, Problem(m, n, k, output_type="f16"))["counts"]
+    assert counts["shared_store"]["wavefronts"] == counts["shared_store"]["ideal"] > 0
+    assert counts["shared_load"]["wavefronts"] == counts["shared_load"]["ideal"]
+
+
+@by_wgmma
+@pytest.mark.parametrize("multiprocessors", [1, 3, 132])
+def test_wgmma_is_exact_however_many_blocks_go_from_tile_to_tile(config: KernelConfig, multiprocessors: int) -> None:
+    m, n, k = config.block_tile
+    problem = Problem(2 * m + 1, 3 * n + 8, 3 * k + 16, output_type="f16", row_scale="vector", bias=True)
+    for order in ORDERS:
+        expect_exact(config, problem, order=order, multiprocessors=multiprocessors)
 
 
 def test_the_extremes_of_int8_do_not_overflow() -> None:

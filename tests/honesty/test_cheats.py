@@ -14,6 +14,7 @@ from immabench.measure.case import Job, run_job
 from immabench.measure.rows import Row
 from immabench.measure.timer import Criterion
 from immabench.problems import Problem
+from immabench.providers.base import Step
 
 
 def _load_cheats() -> ModuleType:
@@ -36,8 +37,8 @@ def _provider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cheats.WarmOperands, "first", None)
 
 
-def measure(name: str, problem: Problem = PROBLEM) -> Row:
-    return run_job(Job("honesty", name, 1, problem, "cheating", name, "cpu"), criterion=FAST).row
+def measure(name: str, problem: Problem = PROBLEM, step: Step = "compute") -> Row:
+    return run_job(Job("honesty", name, 1, problem, "cheating", name, "cpu", step=step), criterion=FAST).row
 
 
 def test_the_honest_twin_passes() -> None:
@@ -56,11 +57,20 @@ FOUND = {
     "SkippedTile": "128 of 65536 elements differ, first C[0,0] is 1515870810",
     "ZeroedTile": "128 of 65536 elements differ, first C[0,0] is 0",
     "ZeroedOperands": "",
+    "MultipliesLater": "65536 of 65536 elements differ",
+}
+
+PACKING_FOUND = {
+    "PacksNothing": "65536 of 65536 elements differ",
+    "PacksWhenPrepared": "after timing: operand set 0, fresh activations: ",
+    "PacksOnce": "after timing: operand set 0, fresh activations: ",
+    "PacksHalf": "32768 of 65536 elements differ",
 }
 
 
 def test_every_cheat_is_tried() -> None:
     assert set(FOUND) == set(cheats.CHEATS)
+    assert set(PACKING_FOUND) == set(cheats.PACKING_CHEATS)
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -68,6 +78,20 @@ def test_a_cheating_provider_is_caught(name: str) -> None:
     row = measure(name)
     assert (row.status, row.verified) == ("incorrect", False), row.reason
     assert row.reason.startswith(FOUND[name])
+
+
+def test_the_honest_packing_passes_without_a_rate() -> None:
+    row = measure("HonestPacking", step="pack")
+    assert (row.status, row.reason, row.verified, row.step) == ("ok", "", True, "pack")
+    assert row.time_us_median
+    assert (row.tops, row.gbps, row.pct_roof) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", PACKING_FOUND)
+def test_a_packing_step_that_does_not_pack_is_caught(name: str) -> None:
+    row = measure(name, step="pack")
+    assert (row.status, row.verified) == ("incorrect", False), row.reason
+    assert row.reason.startswith(PACKING_FOUND[name])
 
 
 def test_zeros_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

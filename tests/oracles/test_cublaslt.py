@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,20 @@ from immabench.providers import cublaslt_library as lt
 
 HEADER_FOLDERS = (*os.environ.get("IMMABENCH_CUBLAS_INCLUDE", "").split(os.pathsep), "/usr/local/cuda/include")
 
+CUDA_TYPES = {"f32": "32F", "f16": "16F", "s8": "8I", "s32": "32I", "bf16": "16BF", "e4m3": "8F_E4M3"}
+
 VALUES = {
-    "CUDA_R_8I": lt.CUDA_R_8I,
-    "CUDA_R_32I": lt.CUDA_R_32I,
+    **{f"CUDA_R_{CUDA_TYPES[name]}": value for name, value in lt.CUDA_R.items()},
+    "CUBLAS_COMPUTE_32F": lt.CUBLAS_COMPUTE_32F,
+    "CUBLAS_COMPUTE_32F_PEDANTIC": lt.CUBLAS_COMPUTE_32F_PEDANTIC,
     "CUBLAS_COMPUTE_32I": lt.CUBLAS_COMPUTE_32I,
     "CUBLAS_OP_T": lt.CUBLAS_OP_T,
-    "CUBLASLT_MATMUL_DESC_TRANSA": lt.CUBLASLT_MATMUL_DESC_TRANSA,
-    "CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES": lt.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
     "CUBLAS_STATUS_NOT_SUPPORTED": lt.CUBLAS_STATUS_NOT_SUPPORTED,
+    **{f"CUBLASLT_MATMUL_DESC_{name}": number for name, (number, _) in lt.CUBLASLT_MATMUL_DESC.items()},
+    **{f"CUBLASLT_MATMUL_PREF_{name}": number for name, (number, _) in lt.CUBLASLT_MATMUL_PREF.items()},
+    "CUBLASLT_EPILOGUE_BIAS": lt.CUBLASLT_EPILOGUE_BIAS,
+    "CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F": lt.CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F,
+    "CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F": lt.CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F,
     "CUBLASLT_ALGO_CONFIG_ID": lt.CUBLASLT_ALGO_CONFIG["id"][0],
     "CUBLASLT_ALGO_CONFIG_TILE_ID": lt.CUBLASLT_ALGO_CONFIG["tile"][0],
     "CUBLASLT_ALGO_CONFIG_SPLITK_NUM": lt.CUBLASLT_ALGO_CONFIG["splitk"][0],
@@ -76,3 +83,32 @@ def test_values_layouts_and_calls_are_those_of_the_header(include: list[str], tm
     assert built.returncode == 0, built.stderr
     printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()
     assert dict(zip(VALUES, map(int, printed), strict=True)) == VALUES
+
+
+@pytest.fixture(scope="module")
+def library() -> Iterator[lt.CublasLt]:
+    """cuBLASLt itself, for what needs no GPU: descriptors are host memory."""
+    beside = [path for folder in HEADER_FOLDERS if folder for path in Path(folder).parent.glob("lib/libcublasLt.so.*")]
+    paths = [*beside, *lt.library_paths()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lt, "library_paths", lambda: paths)
+        lt.load_library.cache_clear()
+        if lt.load_library() is None:
+            pytest.skip("libcublasLt is not here: pip install nvidia-cublas, or name its headers' folder as above")
+        yield lt.CublasLt()
+    lt.load_library.cache_clear()
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", lt.CUBLASLT_MATMUL_DESC)
+def test_attributes_have_the_size_the_library_wants(library: lt.CublasLt, name: str) -> None:
+    operation = library.create("MatmulDesc", ctypes.c_int(lt.CUBLAS_COMPUTE_32F), ctypes.c_int(lt.CUDA_R["f32"]))
+    number, kind = lt.CUBLASLT_MATMUL_DESC[name]
+    library.set_attribute("MatmulDesc", operation, (number, kind), 1)
+    value, written = kind(0), ctypes.c_size_t(0)
+    size = ctypes.c_size_t(ctypes.sizeof(kind))
+    arguments = (operation, ctypes.c_int(number), ctypes.byref(value), size, ctypes.byref(written))
+    library.call("cublasLtMatmulDescGetAttribute", *arguments)
+    assert (value.value, written.value) == (1, ctypes.sizeof(kind))
+    with pytest.raises(lt.CublasLtError):
+        library.set_attribute("MatmulDesc", operation, (number, ctypes.c_uint16), 1)

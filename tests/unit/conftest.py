@@ -27,6 +27,8 @@ class FakeNative(ModuleType):
         self.hazard_orders: set[str] = set()
         self.devices: list[dict[str, Any]] = []
         self.orders_seen: list[str] = []
+        self.cpu_runs: list[tuple[str, int]] = []
+        self.reads: list[tuple[int, int, int]] = []
 
     def build_info(self) -> dict[str, Any]:
         cuda = bool(self.devices)
@@ -76,6 +78,23 @@ class FakeNative(ModuleType):
             "counts": COUNTS,
             "lines": [LINE],
         }
+
+    def ceilings(self) -> list[dict[str, Any]]:
+        return [
+            _cpu_rate("dot", "avx512_vnni", 128, 64, 12, True),
+            _cpu_rate("tiles", "amx_int8", 32768, 1024, 4, False),
+        ]
+
+    def run_cpu_rate(self, name: str, operands: Any, out: Any, *, iterations: int) -> None:
+        assert out.shape[1:] == (operands.shape[0] - 3, operands.shape[1])
+        self.cpu_runs.append((name, iterations))
+
+    def add_chain(self, start: int, step: int, additions: int) -> int:
+        return start + step * additions
+
+    def read_memory(self, source: Any, *, repeats: int, threads: int) -> int:
+        self.reads.append((source.nbytes, repeats, threads))
+        return 0
 
 
 HAZARD = {"kind": "race", "detail": "two writes", "file": "gemm.cuh", "line": 7, "block": 5, "thread": 3}
@@ -132,6 +151,22 @@ def _kernel(name: str, block: tuple[int, int, int], warps: tuple[int, int], stag
         "threads": 32 * warps[0] * warps[1],
         "shared_bytes": stages * (block[0] + block[1]) * block[2],
         "mma": "m16n8k32",
+    }
+
+
+def _cpu_rate(
+    name: str, feature: str, operations: int, vector_bytes: int, chains: int, present: bool
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "device": "cpu",
+        "operand_type": "s8",
+        "accumulator": "s32",
+        "operations": operations,
+        "present": present,
+        "feature": feature,
+        "vector_bytes": vector_bytes,
+        "chains": chains,
     }
 
 

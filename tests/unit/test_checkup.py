@@ -39,6 +39,19 @@ def test_the_gpu(fake_native: Any) -> None:
     assert check("cuda build").detail == "CUDA 13.0 for sm_80, sm_90a"
 
 
+def test_nvbench(fake_native: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("immabench.measure.nvbench_timer._installed", lambda package: package == "cuda-bench")
+    assert check("nvbench").status == "missing"
+    assert check("nvbench").detail == "not installed: cuda-bindings"
+    assert check("nvbench").remedy == "pip install 'immabench[gpu]'; without it CUDA events time a GPU"
+    monkeypatch.setattr("immabench.measure.nvbench_timer._installed", lambda package: True)
+    assert check("nvbench").detail.endswith("not loaded: no GPU")
+    fake_native.devices = [{"name": "NVIDIA H200"}]
+    monkeypatch.setitem(sys.modules, "cuda.bench", None)
+    assert check("nvbench").status == "broken"
+    assert check("nvbench").detail.startswith("nvbench does not load (")
+
+
 def test_assets(fake_native: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(ASSETS_VARIABLE, raising=False)
     assert check("assets").status == "missing"

@@ -96,6 +96,31 @@ def test_float_operands_hold_the_codes_exactly(data_type: str, bits: type) -> No
     assert typed.bias is not None
 
 
+def test_e4m3_operands_are_the_codes_rounded_and_keep_the_scales() -> None:
+    operands = make_operands(FULL)
+    typed = typed_operands(replace(FULL, a_type="e4m3", b_type="e4m3"), operands)
+    assert typed.a.dtype == np.uint8
+    assert np.abs(as_float32("e4m3", typed.a) * 128 - operands.a).max() == 4  # 3 bits of mantissa up to 128
+    assert typed.row_scale is not None
+    assert (typed.row_scale == operands.row_scale).all()
+    assert typed.bias is not None
+    assert typed.bias.dtype == np.float16  # beside f16 outputs
+
+
+def test_s4_weights_are_the_high_nibbles_with_scales_from_the_low_ones() -> None:
+    problem = Problem(4, 300, 256, "bf16", "s4", "bf16", b_group=64)
+    operands = make_operands(Problem(4, 300, 256))
+    typed = typed_operands(problem, operands)
+    assert typed.b.shape == (300, 128)
+    assert (as_float32("s4", typed.b) == operands.b // 16).all()
+    assert typed.group_scale is not None
+    scale = as_float32("bf16", typed.group_scale)
+    assert scale.shape == (300, 4)
+    assert set(np.log2(scale).ravel()) == {-7, -6, -5, -4}
+    shares = np.bincount(np.log2(scale).ravel().astype(int) + 7) / scale.size
+    assert (np.abs(shares - 0.25) < 6 * np.sqrt(0.25 * 0.75 / scale.size)).all()
+
+
 def test_activations_are_renewed_and_weights_stay() -> None:
     old, new = make_operands(FULL, 0), make_operands(FULL, 1)
     mixed = new.with_weights_of(old)

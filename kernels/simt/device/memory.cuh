@@ -50,6 +50,18 @@ SIMT_DEVICE T load_global(Global<T> p) {
   return from_words<T>(r);
 }
 
+// 16 bytes straight from L2, past L1: for what is read once, or while other blocks may write it.
+template <class T>
+SIMT_DEVICE T load_global_l2(Global<T> p) {
+  static_assert(sizeof(T) == 16, "a load from L2 moves 16 bytes");
+  Words<16> r;
+  asm volatile("ld.global.cg.v4.b32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r.w[0]), "=r"(r.w[1]), "=r"(r.w[2]), "=r"(r.w[3])
+               : "l"(p.address)
+               : "memory");
+  return from_words<T>(r);
+}
+
 template <class T>
 SIMT_DEVICE void store_global(Global<T> p, T value) {
   const auto r = to_words(value);

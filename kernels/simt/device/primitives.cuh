@@ -4,8 +4,16 @@
 
 #define SIMT_DEVICE __device__ __forceinline__
 #define SIMT_UNROLL _Pragma("unroll")
+// Whether the code being compiled may use the instructions of sm_90a; kernels made of them are empty elsewhere.
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define SIMT_HAS_SM90A 1
+#else
+#define SIMT_HAS_SM90A 0
+#endif
 // A kernel entry: at most `threads` threads a block; parameters are passed as `SIMT_PARAMETERS Type name`.
 #define SIMT_KERNEL(threads) __global__ void __launch_bounds__(threads)
+// One that has a multiprocessor, and all of its registers, to itself, as setmaxnreg needs.
+#define SIMT_KERNEL_ALONE(threads) __global__ void __launch_bounds__(threads, 1)
 #define SIMT_PARAMETERS const __grid_constant__
 
 #include <simt/device/arithmetic.cuh>

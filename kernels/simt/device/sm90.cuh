@@ -6,7 +6,7 @@
 namespace simt::inline SIMT_TARGET {
 
 // A tensor map as the driver encodes it. Kernels take it as a parameter (SIMT_PARAMETERS) and hand its address on.
-struct alignas(64) TensorMap {
+struct TensorMap {
   CUtensorMap encoded;
 };
 

@@ -9,25 +9,36 @@
 namespace simt::inline SIMT_TARGET {
 
 // ---- wgmma: D[64][N] (+)= A[64][K] B[N][K]^T by the 128 threads of a warpgroup, asynchronously; 32 bytes along K
-// Orders the threads' accesses to registers before the instructions' own.
+// Orders the threads' accesses to registers before the instructions' own. Accumulators that the threads wrote are named, so
+// that the compiler writes them before.
 SIMT_DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+template <class Sum, int kGroups, int kAccumulators>
+SIMT_DEVICE void keep_here(Sum (&d)[kGroups][kAccumulators]) {
+  SIMT_UNROLL
+  for (int i = 0; i < kGroups * kAccumulators; ++i) {
+    Sum& sum = d[i / kAccumulators][i % kAccumulators];
+    if constexpr (std::is_same_v<Sum, float>)
+      asm volatile("" : "+f"(sum)::"memory");
+    else
+      asm volatile("" : "+r"(sum)::"memory");
+  }
+}
+template <class Sum, int kGroups, int kAccumulators>
+SIMT_DEVICE void wgmma_fence(Sum (&d)[kGroups][kAccumulators]) {
+  keep_here(d);
+  wgmma_fence();
+}
 SIMT_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-// At most kPending of the newest groups are under way after it. Names the accumulators, so that the compiler keeps what reads
-// them behind it.
+// At most kPending of the newest groups are under way after it. With none, the accumulators are the threads' again, and named,
+// so that the compiler reads them after.
+template <int kPending, class Sum, int kGroups, int kAccumulators>
+SIMT_DEVICE void wgmma_wait(Sum (&d)[kGroups][kAccumulators]) {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+  if constexpr (kPending == 0) keep_here(d);
+}
 template <int kPending, class Sum, int kAccumulators>
 SIMT_DEVICE void wgmma_wait(Sum (&d)[kAccumulators]) {
-  const auto name_all = [&] {
-    SIMT_UNROLL
-    for (int i = 0; i < kAccumulators; ++i) {
-      if constexpr (std::is_same_v<Sum, float>)
-        asm volatile("" : "+f"(d[i])::"memory");
-      else
-        asm volatile("" : "+r"(d[i])::"memory");
-    }
-  };
-  name_all();
-  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
-  name_all();
+  wgmma_wait<kPending>(reinterpret_cast<Sum(&)[1][kAccumulators]>(d));
 }
 
 // Operands in shared memory are stated by descriptors (matrix_descriptor.hpp), all K-major; A may come from registers, in the

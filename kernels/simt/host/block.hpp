@@ -133,6 +133,7 @@ class Block {
   bool access_shared(Operation operation, std::uint32_t address, std::uint32_t bytes, std::uint32_t thread, const Site& site);
   bool access_global(Operation operation, std::uint64_t address, std::uint32_t bytes, std::uint32_t alignment,
                      const Site& site);
+  bool load_global_l2(std::uint64_t address, std::uint32_t bytes, const Site& site);
   bool update_shared(std::uint32_t address, std::uint32_t bytes, const Site& site);
   bool update_global(std::uint64_t address, std::uint32_t bytes, const Site& site);
   // An access by this block to shared memory of `owner`, a block of its cluster.

@@ -104,6 +104,14 @@ bool Block::access_global(Operation operation, std::uint64_t address, std::uint3
   }
 }
 
+bool Block::load_global_l2(std::uint64_t address, std::uint32_t bytes, const Site& site) {
+  if (address % bytes) {
+    add_hazard(HazardKind::kMisaligned, "global access of " + std::to_string(bytes) + " bytes", site);
+    return false;
+  }
+  return judge_global(GlobalMemory::Touch::kLoad, "load", address, bytes, site);
+}
+
 bool Block::update_global(std::uint64_t address, std::uint32_t bytes, const Site& site) {
   if (address % bytes) {
     add_hazard(HazardKind::kMisaligned, "atomic of " + std::to_string(bytes) + " bytes", site);

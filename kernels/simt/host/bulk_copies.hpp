@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include <simt/host/report.hpp>
@@ -16,7 +17,7 @@ class Block;
 // What a bulk copy moves: a box of a tensor, or (without a tensor) `bytes` bytes from `address` on. Shared memory holds the
 // rows of a box one after another, swizzled.
 struct BulkExtent {
-  const TensorDescription* tensor = nullptr;
+  std::optional<TensorDescription> tensor = {};  // its own: the kernel's parameters may be gone when the copy lands
   BoxPosition position = {};
   std::uint64_t address = 0;
   std::uint32_t bytes = 0;

@@ -33,6 +33,17 @@ T load_global(Global<T> p, SIMT_SITE) {
 }
 
 template <class T>
+T load_global_l2(Global<T> p, SIMT_SITE) {
+  static_assert(sizeof(T) == 16, "a load from L2 moves 16 bytes");
+  host::Block& block = *host::current_block;
+  if (!block.load_global_l2(p.address, sizeof(T), site)) return detail::poison<T>();
+  block.record(host::Operation::kGlobalLoad, p.address, sizeof(T), site);
+  T value;
+  std::memcpy(&value, reinterpret_cast<const void*>(p.address), sizeof(T));
+  return value;
+}
+
+template <class T>
 void store_global(Global<T> p, T value, SIMT_SITE) {
   constexpr u32 kBytes = sizeof(T);
   static_assert(kBytes == 1 || kBytes == 2 || kBytes == 4 || kBytes == 8 || kBytes == 16,

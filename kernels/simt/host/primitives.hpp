@@ -6,7 +6,9 @@
 
 #define SIMT_DEVICE inline
 #define SIMT_UNROLL
+#define SIMT_HAS_SM90A 1
 #define SIMT_KERNEL(threads) inline void
+#define SIMT_KERNEL_ALONE(threads) inline void
 #define SIMT_PARAMETERS const
 // Where a primitive was called from: the kernel's own line, as a default argument is evaluated by the caller.
 #define SIMT_SITE ::simt::host::Site site = std::source_location::current()

@@ -124,7 +124,7 @@ host::BulkExtent box_of(const TensorMap& map, const i32 (&at)[kRank], const host
     const char* reason = invalid_reason(map.tensor);
     host::current_block->abort(host::HazardKind::kLaunch, reason ? reason : "the tensor map has another rank", site);
   }
-  host::BulkExtent box{.tensor = &map.tensor, .bytes = map.tensor.box_bytes()};
+  host::BulkExtent box{.tensor = map.tensor, .bytes = map.tensor.box_bytes()};
   for (int i = 0; i < kRank; ++i) box.position.at[i] = at[i];
   return box;
 }
@@ -183,6 +183,10 @@ inline void wgmma_fence(SIMT_SITE) {
   host::Block& block = *host::current_block;
   block.warpgroup_collective(host::Collective::kWgmmaFence, 0, site, nullptr,
                              [&](u32 warpgroup) { block.wgmma_unit(warpgroup).fence(); });
+}
+template <class Sum, int kGroups, int kAccumulators>
+void wgmma_fence(Sum (&)[kGroups][kAccumulators], SIMT_SITE) {
+  wgmma_fence(site);
 }
 inline void wgmma_commit(SIMT_SITE) {
   host::Block& block = *host::current_block;
@@ -247,6 +251,10 @@ void wgmma_wait(Sum (&)[kAccumulators], SIMT_SITE) {
   host::Block& block = *host::current_block;
   block.warpgroup_collective(host::Collective::kWgmmaWait, kPending, site, nullptr,
                              [&](u32 warpgroup) { block.wgmma_unit(warpgroup).wait(block, warpgroup, kPending, site); });
+}
+template <int kPending, class Sum, int kGroups, int kAccumulators>
+void wgmma_wait(Sum (&d)[kGroups][kAccumulators], SIMT_SITE) {
+  wgmma_wait<kPending>(d[0], site);
 }
 
 }  // namespace simt::inline SIMT_TARGET

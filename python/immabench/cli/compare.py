@@ -34,7 +34,9 @@ def compare(
         [], "--fail-on", metavar="KIND:SHARE", help="slower:3%, faster:3% or any:3%: exit 3 if a row is; repeatable."
     ),
     strict: bool = typer.Option(False, "--strict", help="Exit 4 if a row is inconclusive."),
-    mixed: bool = typer.Option(False, "--mixed", help="Judge rows of different devices, backends or cache states too."),
+    mixed: bool = typer.Option(
+        False, "--mixed", help="Judge rows of different devices, backends, cache states or timers too."
+    ),
     json: bool = typer.Option(False, "--json", help="Print the verdicts as JSON."),
 ) -> None:
     """Compare the times of two runs, row by row: B against A, with a 99 % interval for every ratio.

@@ -40,10 +40,10 @@ def emulate(
 
 def _run(kernel: str, shape: str, output_type: str, order: str, seed: int) -> dict[str, Any]:
     from immabench.errors import UsageError
+    from immabench.float_oracle import compare_with_oracle
     from immabench.kernels import illegal_reason, kernel_config
     from immabench.measure.plan import shape_problem
     from immabench.measure.verify import ORDERS
-    from immabench.numerics import compare_with_oracle
     from immabench.operands import make_operands
     from immabench.providers.buffers import HostBuffers
     from immabench.providers.handwritten import EmulatedLaunch

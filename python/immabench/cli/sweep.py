@@ -49,6 +49,9 @@ def sweep(
     time_budget: float = typer.Option(
         0.5, "--time-budget", min=0.01, help="Longest the timer samples a case, seconds."
     ),
+    timer: str = typer.Option(
+        "auto", "--timer", help="On a GPU: nvbench, (CUDA) events, or auto: nvbench where it loads."
+    ),
     ceilings: bool = typer.Option(True, help="Measure this machine's roof first, a few seconds."),
     scheduler: str = typer.Option(
         "", "--scheduler", metavar="local|ADDRESS", help="Run jobs on dask workers: here, or of tcp://host:port."
@@ -69,6 +72,7 @@ def sweep(
     from immabench.measure.plan import Selection, make_plan
     from immabench.measure.sweep import Limits
     from immabench.measure.timer import Criterion
+    from immabench.measure.timers import require_timer
 
     asked = Selection(
         suites=tuple(suite or ()),
@@ -81,15 +85,17 @@ def sweep(
         emulate_budget_gmac=emulate_budget,
         top=top,
         seed=seed,
+        timer=timer,
     )
     folder = _resumed(resume, asked, out) if resume else None
     selection = Selection.from_dict(folder.meta["selection"]) if folder else asked
     _require_cases(selection)
+    require_timer(selection.timer)
     plan = make_plan(selection)
     if dry_run:
         _print_plan(plan, json)
         return
-    limits = Limits(timeout, Criterion(max_seconds=time_budget), ceilings)
+    limits = Limits(timeout, Criterion(max_seconds=time_budget), ceilings, selection.timer)
     # Connected first: a scheduler that is not there leaves no run folder behind.
     with _connected(scheduler) as pool:
         _carry_out(plan, folder or _created(selection, out, force), limits, pool, retry, json)

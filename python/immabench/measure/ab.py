@@ -21,7 +21,7 @@ from immabench.measure.statistics import THRESHOLD, Estimate, Verdict, half_widt
 from immabench.measure.stopwatch import Stopwatch, make_stopwatch
 from immabench.measure.timer import Launch, ballast_bytes, clock_ns, operand_sets
 from immabench.problems import Problem
-from immabench.providers.base import Provider
+from immabench.providers.base import Candidate, Provider
 from immabench.providers.registry import load_provider, provider_names
 
 if TYPE_CHECKING:
@@ -225,9 +225,11 @@ def _timed_blocks(
 
 
 def _require_legal(provider: Provider, config_id: str, problem: Problem, device_kind: str) -> None:
-    offered = {candidate.config_id: candidate.reason for candidate in provider.configs(problem, device_kind)}
-    reason = offered.get(config_id, f"not offered on {device_kind}")
-    if reason:
+    offered = {candidate.config_id: candidate for candidate in provider.configs(problem, device_kind)}
+    candidate = offered.get(config_id, Candidate(config_id, f"not offered on {device_kind}"))
+    if candidate.step != "compute":
+        raise UsageError(f"{config_id} packs weights and computes nothing", "time it by `immabench sweep`")
+    if reason := candidate.reason:
         raise UsageError(f"{config_id} cannot compute {problem.key}: {reason}", "choose another shape or configuration")
 
 

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from immabench.errors import ImmabenchError, MissingHardwareError
-from immabench.hardware import cache_bytes, cuda_state, device_of, physical_peak_tops
+from immabench.hardware import cache_bytes, device_of, physical_peak_tops
 from immabench.measure.rows import Row, row_id
 from immabench.measure.run_folder import utc_now
-from immabench.measure.telemetry import telemetry_of
-from immabench.measure.timer import (
-    Ballast,
-    CpuTimer,
-    Criterion,
-    CudaBallast,
-    CudaTimer,
-    Timer,
-    Timing,
-    ballast_bytes,
-    operand_sets,
-)
+from immabench.measure.timer import Criterion, Timing, operand_sets
+from immabench.measure.timers import make_timer
 from immabench.measure.trial import Trial, judge_again, set_seed
 from immabench.problems import Problem
-from immabench.providers.base import Provider
+from immabench.providers.base import Provider, Step
 from immabench.providers.registry import load_provider
 
 
@@ -41,6 +33,7 @@ class Job:
     kernel_id: str
     device_kind: str
     seed: int = 0
+    step: Step = "compute"
 
     @property
     def row_id(self) -> str:
@@ -79,11 +72,13 @@ class Outcome:
     times_us: tuple[float, ...] = ()
 
 
-def run_job(job: Job, ceilings: dict[str, Any] | None = None, criterion: Criterion | None = None) -> Outcome:
+def run_job(
+    job: Job, ceilings: dict[str, Any] | None = None, criterion: Criterion | None = None, gpu_timer: str = "auto"
+) -> Outcome:
     """Run one job in this process. Never raises for what the case does: errors become the row's status and reason."""
     started = utc_now()
     try:
-        return _measure(job, started, ceilings or {}, criterion or Criterion())
+        return _measure(job, started, ceilings or {}, criterion or Criterion(), gpu_timer)
     except MissingHardwareError as error:
         return Outcome(job.row("skipped", str(error), started_utc=started))
     except ImmabenchError as error:
@@ -92,28 +87,30 @@ def run_job(job: Job, ceilings: dict[str, Any] | None = None, criterion: Criteri
         return Outcome(job.row("error", _one_line(error), started_utc=started))
 
 
-def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criterion) -> Outcome:
+def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criterion, gpu_timer: str) -> Outcome:
     device, provider = device_of(job.device_kind), load_provider(job.provider)
     first = _trial(job, provider, 0)
     wrong = _launch_and_judge(job, first)
     known = {**_launch_values(first), "device": device.name, "started_utc": started, "verified": not wrong}
     if wrong or not first.launchable.timed:
         return Outcome(job.row("incorrect" if wrong else "ok", wrong, **known))
-    trials = [first, *(_trial(job, provider, index) for index in range(1, _set_count(job, first.problem)))]
-    timing = _time(job, trials, criterion)
-    known |= timing_values(first.problem, timing, ceilings)
+    trials = [first, *(_trial(job, provider, index) for index in range(1, _set_count(job, first)))]
+    timing = _time(job, trials, criterion, gpu_timer)
+    if not timing.times_us:
+        return Outcome(job.row("invalid", timing.distrust, **known, discarded=timing.discarded))
+    known |= timing_values(first.problem, timing, ceilings, job.step)
     with nvtx_range(job.row_id):
         wrong = judge_again(trials[: len(timing.times_us)], job.seed)
     if wrong:
         return Outcome(job.row("incorrect", f"after timing: {wrong}", **{**known, "verified": False}), timing.times_us)
-    peak = physical_peak_tops(device, first.problem.a_type)
+    peak = physical_peak_tops(device, first.problem.a_type) if job.step == "compute" else None
     reason = timing.distrust or impossible_reason(first.problem, timing.median_us, peak)
     return Outcome(job.row("invalid" if reason else "ok", reason, **known), timing.times_us)
 
 
 def _trial(job: Job, provider: Provider, index: int) -> Trial:
     """The trial of one operand set: each has values of its own, so that launching on the wrong set shows."""
-    return Trial(provider, job.problem, job.kernel_id, job.device_kind, set_seed(job.seed, index))
+    return Trial(provider, job.problem, job.kernel_id, job.device_kind, set_seed(job.seed, index), job.step)
 
 
 def _launch_values(trial: Trial) -> dict[str, Any]:
@@ -132,29 +129,22 @@ def _launch_and_judge(job: Job, trial: Trial) -> str:
     return trial.judge()
 
 
-def _set_count(job: Job, problem: Problem) -> int:
-    return operand_sets(problem.bytes_moved, cache_bytes(job.device_kind))
+def _set_count(job: Job, trial: Trial) -> int:
+    return operand_sets(trial.bytes_touched, cache_bytes(job.device_kind))
 
 
-def _time(job: Job, trials: Sequence[Trial], criterion: Criterion) -> Timing:
-    between = ballast_bytes(trials[0].problem.bytes_moved, cache_bytes(job.device_kind))
-    timer: Timer = (
-        CudaTimer(criterion, CudaBallast(between), telemetry_of(cuda_state()["devices"][0]["uuid"]))
-        if job.device_kind == "cuda"
-        else CpuTimer(criterion, Ballast(between))
-    )
-    with nvtx_range(job.row_id):
+def _time(job: Job, trials: Sequence[Trial], criterion: Criterion, gpu_timer: str) -> Timing:
+    around = functools.partial(nvtx_range, job.row_id)
+    timer = make_timer(job.device_kind, criterion, trials[0].bytes_touched, gpu_timer, around)
+    with around():
         return timer.time([trial.launch for trial in trials])
 
 
-def timing_values(problem: Problem, timing: Timing, ceilings: dict[str, Any]) -> dict[str, Any]:
-    """The row's fields that follow from a timing: rates over the problem's operations and compulsory bytes."""
-    from immabench.measure.ceilings import roof_tops
-
-    seconds = timing.median_us * 1e-6
-    tops = problem.operations / seconds / 1e12
-    roof = roof_tops(ceilings, problem.a_type, problem.operations_per_byte)
+def timing_values(problem: Problem, timing: Timing, ceilings: dict[str, Any], step: Step = "compute") -> dict[str, Any]:
+    """The row's fields that follow from a timing."""
+    rates = _rates(problem, timing.median_us, ceilings) if step == "compute" else {}
     return {
+        **rates,
         "time_us_median": timing.median_us,
         "time_us_iqr": timing.iqr_us,
         "samples": len(timing.times_us),
@@ -163,6 +153,21 @@ def timing_values(problem: Problem, timing: Timing, ceilings: dict[str, Any]) ->
         "power_w": timing.gpu.power_w,
         "temperature_c": timing.gpu.temperature_c,
         "l2_state": timing.l2_state,
+        "timed_by": timing.timed_by,
+        "stopped_by": timing.stopped_by,
+        "pct_noise": 100.0 * timing.noise if math.isfinite(timing.noise) else None,
+        "time_us_batched": timing.batched_us,
+    }
+
+
+def _rates(problem: Problem, time_us: float, ceilings: dict[str, Any]) -> dict[str, Any]:
+    """Rates over the problem's operations and compulsory bytes, and the share of the roof."""
+    from immabench.measure.roof import roof_tops
+
+    seconds = time_us * 1e-6
+    tops = problem.operations / seconds / 1e12
+    roof = roof_tops(ceilings, problem.a_type, problem.operations_per_byte)
+    return {
         "tops": tops,
         "gbps": problem.bytes_moved / seconds / 1e9,
         "pct_roof": 100.0 * tops / roof if roof else None,

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Literal
 
 from immabench.errors import NothingSelectedError, RunFolderError, UsageError
-from immabench.measure.ceilings import COPY_KEYS, PEAK_KEYS, roof_tops
+from immabench.measure.roof import COPY_KEYS, PEAK_KEYS, READ_KEYS, roof_tops, shared_ceilings
 from immabench.measure.rows import FAILED_STATUSES, Row
 from immabench.measure.run_folder import RunFolder
 from immabench.measure.statistics import (
@@ -24,6 +24,7 @@ from immabench.measure.statistics import (
     ratio_interval,
     runs_ratio_interval,
 )
+from immabench.providers.base import Step
 
 RowVerdict = Verdict | Literal["BROKEN"]
 
@@ -33,10 +34,10 @@ WORST_FIRST = ("BROKEN", "SLOWER", "INCONCLUSIVE", "SAME", "FASTER")
 FAIL_KINDS = {"slower": ("SLOWER",), "faster": ("FASTER",), "any": ("SLOWER", "FASTER")}
 """The verdicts that meet a rule of each kind; BROKEN meets all."""
 
-MUST_AGREE = ("device", "backend", "l2_state")
+MUST_AGREE = ("device", "backend", "l2_state", "timer")
 """Fields of two rows whose times are about the same thing."""
 
-CONTROLS = (*PEAK_KEYS.values(), *COPY_KEYS)
+CONTROLS = (*PEAK_KEYS.values(), *COPY_KEYS, *READ_KEYS)
 """Rates of `run.json`'s ceilings, measured before each run: where they moved, so did the machine, with any build."""
 
 NO_TIME = "has counts and no time"
@@ -59,6 +60,7 @@ class RowComparison:
     time_us_b: float | None = None
     samples_a: int = 0
     samples_b: int = 0
+    step: Step = "compute"
 
     def at(self, threshold: float) -> RowComparison:
         """The same comparison judged by another threshold."""
@@ -105,8 +107,9 @@ class RunComparison:
 
     @property
     def ratios(self) -> list[float]:
-        """The ratio of each measurement with an interval, once where several cases share it."""
-        return list({row.key: row.ratio.value for row in self.verdicts if row.ratio.interval}.values())
+        """The ratio of each measured product with an interval, once where several cases share it; none of packing."""
+        judged = [row for row in self.verdicts if row.ratio.interval and row.step == "compute"]
+        return list({row.key: row.ratio.value for row in judged}.values())
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison as `compare --json` prints it."""
@@ -142,7 +145,7 @@ def compare_runs(
     again_a: Sequence[Path] = (),
     again_b: Sequence[Path] = (),
 ) -> RunComparison:
-    """Compare two run folders. `mixed` also judges rows of different devices, backends or cache states.
+    """Compare two run folders. `mixed` also judges rows of different devices, backends, cache states or timers.
 
     With repeated runs of both sides, `again_a` and `again_b`, intervals come from the spread between runs.
 
@@ -187,11 +190,19 @@ def moved_ceilings(meta_a: dict[str, Any], meta_b: dict[str, Any], threshold: fl
 def roof_change(row: Row, meta_a: dict[str, Any], meta_b: dict[str, Any]) -> float:
     """The roof over a row in B over that in A, from the ceilings each run measured first; 1 where one is not known.
 
-    Ceilings are torch's, whatever build is compared: where they moved, the machine did.
+    The roof is of instructions and memory, whatever build is compared: where it moved, the machine did. It is made of
+    what both runs measured.
     """
     both = [(meta.get("ceilings") or {}).get(row.device_kind) or {} for meta in (meta_a, meta_b)]
-    roof_a, roof_b = (roof_tops(ceilings, row.a_type, row.flops_per_byte) for ceilings in both)
+    roof_a, roof_b = (_roof(row, ceilings) for ceilings in shared_ceilings(*both))
     return roof_b / roof_a if roof_a and roof_b else 1.0
+
+
+def _roof(row: Row, ceilings: dict[str, Any]) -> float | None:
+    """What bounds a row: the roof at its intensity, and the bandwidth where it packs, which moves bytes and no more."""
+    if row.step == "pack":
+        return ceilings.get("copy_gbps")
+    return roof_tops(ceilings, row.a_type, row.flops_per_byte)
 
 
 def allow_for_machine(ratio: Estimate, change: float) -> Estimate:
@@ -229,18 +240,20 @@ def _judged(
 ) -> RowComparison | Left:
     row_a, row_b = pair
     names = (row_a.row_id, row_a.suite, row_a.case)
+    if row_a.step != row_b.step:
+        return Left(*names, f"times {row_a.step} in A, {row_b.step} in B")
     if row_a.status == "ok" and row_b.status in FAILED_STATUSES:
         reason = f"ok in A, {row_b.status} in B: {row_b.reason}"
-        return RowComparison(*names, "BROKEN", reason=reason, time_us_a=row_a.time_us_median)
+        return RowComparison(*names, "BROKEN", reason=reason, time_us_a=row_a.time_us_median, step=row_a.step)
     if row_a.status != "ok" or row_b.status != "ok":
         return Left(*names, f"{row_a.status} in A, {row_b.status} in B")
     if row_a.time_us_median is None or row_b.time_us_median is None:
         return Left(*names, NO_TIME if row_a.device_kind == "emulated" else "not timed in both")
     times = _times(runs[0], row_a), _times(runs[1], row_b)
     ratio = allow_for_machine(ratio_interval(*times), roof_change(row_a, runs[0].meta, runs[1].meta))
-    known = RowComparison(
-        *names, "INCONCLUSIVE", ratio, "", row_a.time_us_median, row_b.time_us_median, *map(len, times)
-    )
+    samples_a, samples_b = map(len, times)
+    medians = row_a.time_us_median, row_b.time_us_median
+    known = RowComparison(*names, "INCONCLUSIVE", ratio, "", *medians, samples_a, samples_b, row_a.step)
     differs = "" if mixed else _difference(row_a, row_b)
     if differs:
         return replace(known, ratio=replace(known.ratio, interval=None), reason=differs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from immabench.errors import ImmabenchError, NothingSelectedError
@@ -39,6 +39,8 @@ class Selection:
     top: int = 2
     """How many of a ranked provider's configurations are tried a case, unless `kernels` names them."""
     seed: int = 0
+    timer: str = "auto"
+    """Of GPUs, one of `timers.GPU_TIMERS`: a run that is continued is timed as it began."""
 
     def as_dict(self) -> dict[str, Any]:
         """Every field as JSON takes it; `from_dict` reads it back."""
@@ -126,7 +128,7 @@ def _plan_case(
         state = provider.availability()
         for device in (kind for kind in devices if kind in provider.devices()):
             for candidate in _chosen(selection, provider, named.case.problem, device):
-                job = _job(selection, named, provider.name, candidate.config_id, device)
+                job = _job(selection, named, provider.name, candidate, device)
                 yield Planned(job, _skip_reason(selection, job, candidate, state))
 
 
@@ -152,6 +154,7 @@ def _skip_reason(selection: Selection, job: Job, candidate: Candidate, state: Av
     return ""
 
 
-def _job(selection: Selection, named: NamedCase, provider: str, kernel_id: str, device: str) -> Job:
-    case = named.case
-    return Job(named.suite, case.name, case.calls, case.problem, provider, kernel_id, device, selection.seed)
+def _job(selection: Selection, named: NamedCase, provider: str, candidate: Candidate, device: str) -> Job:
+    case, kernel_id = named.case, candidate.config_id
+    job = Job(named.suite, case.name, case.calls, case.problem, provider, kernel_id, device, selection.seed)
+    return replace(job, step=candidate.step)

@@ -14,6 +14,9 @@ FAILED_STATUSES = ("incorrect", "invalid", "error", "crashed", "timeout")
 RETRIED_STATUSES = ("crashed", "timeout")
 """What `--resume --retry` runs again: the process died, so the row may be the machine's fault."""
 
+FIRST_TIMERS = {"cpu": "wall clock", "cuda": "cuda events"}
+"""What timed the rows that were written before `timed_by` was a field."""
+
 
 def row_id(kernel_id: str, problem_key: str, device_kind: str) -> str:
     """The name that joins a row, its NVTX range, its ncu action, its SASS listing and its emulation counts."""
@@ -25,6 +28,7 @@ class Row(BaseModel):
 
     Types and epilogue are those the provider computed: a float baseline says f32 where the suite asked for s8, while
     `row_id` names the problem that was asked for. Emulated rows carry counts and no time, timed rows the reverse.
+    A row of `step` "pack" times the packing of weights: it computes nothing, so it has no rate and no share of a roof.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,13 +47,16 @@ class Row(BaseModel):
     row_scale: str
     col_scale: str
     bias: bool
+    b_group: int = 0
     provider: str
     kernel_id: str
+    step: Literal["compute", "pack"] = "compute"
     backend: str = ""
     device: str = ""
     device_kind: Literal["emulated", "cpu", "cuda"]
     time_us_median: float | None = None
     time_us_iqr: float | None = None
+    time_us_batched: float | None = None
     samples: int = 0
     discarded: int = 0
     sm_clock_mhz: float | None = None
@@ -59,7 +66,10 @@ class Row(BaseModel):
     gbps: float | None = None
     flops_per_byte: float
     pct_roof: float | None = None
-    l2_state: Literal["rotated", "warm", "n/a"] = "n/a"
+    l2_state: Literal["rotated", "flushed", "warm", "n/a"] = "n/a"
+    timed_by: str = ""
+    stopped_by: Literal["", "noise", "samples", "seconds"] = ""
+    pct_noise: float | None = None
     status: Status
     reason: str = ""
     verified: bool | None = None
@@ -72,3 +82,10 @@ class Row(BaseModel):
     def identity(self) -> tuple[str, str, str]:
         """(suite, case, row_id): what is unique in a run. Two suites may ask for one problem."""
         return self.suite, self.case, self.row_id
+
+    @property
+    def timer(self) -> str:
+        """`timed_by`, of an older row what timed its device kind then; empty where nothing was timed."""
+        if self.timed_by or self.time_us_median is None:
+            return self.timed_by
+        return FIRST_TIMERS.get(self.device_kind, "")

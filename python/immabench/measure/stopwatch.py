@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from immabench.measure.timer import Ballast, CudaBallast, Launch, clock_ns, times_by_events, wall_us
+from immabench.measure.cuda_timer import CudaBallast, times_by_events
+from immabench.measure.timer import Ballast, Launch, clock_ns, wall_us
 
 
 class Stopwatch(Protocol):

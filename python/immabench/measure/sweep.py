@@ -36,6 +36,8 @@ class Limits:
     criterion: Criterion = field(default_factory=Criterion)
     measure_ceilings: bool = True
     """False leaves out the roof: seconds saved, and no row knows its share of it."""
+    gpu_timer: str = "auto"
+    """One of `timers.GPU_TIMERS`."""
 
 
 def run_meta(selection: Selection, argv: Sequence[str]) -> dict[str, Any]:
@@ -207,7 +209,8 @@ def _without_foreign_roof(row: Row) -> Row:
 
 def _request(job: Job, folder: RunFolder, limits: Limits) -> dict[str, Any]:
     ceilings = (folder.meta["ceilings"] or {}).get(job.device_kind)
-    return {"do": "row", "job": job.as_dict(), "ceilings": ceilings, "criterion": asdict(limits.criterion)}
+    how = {"criterion": asdict(limits.criterion), "timer": limits.gpu_timer}
+    return {"do": "row", "job": job.as_dict(), "ceilings": ceilings, **how}
 
 
 def _row_of(reply: dict[str, Any], job: Job, folder: RunFolder) -> Row:

@@ -1,7 +1,7 @@
-"""The one timer: warm-up, launches over rotated operands, and a stop when the median is known well enough.
+"""What every timer does alike: warm-up, launches over rotated operands, a stop when the median is known well enough.
 
-`CpuTimer` reads the wall clock around each launch; `CudaTimer` has the GPU stamp events around it. Both take one launch
-a sample and keep every raw sample.
+`CpuTimer` reads the wall clock around each launch; the timers of a GPU are in `cuda_timer` and `nvbench_timer`, and
+`timers` chooses. All take one launch a sample and keep every raw sample.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from immabench.errors import ImmabenchError
-from immabench.measure.telemetry import Reading, Summary, Telemetry, summarize
+from immabench.measure.telemetry import Summary
 
 Launch = Callable[[], None]
+StoppedBy = Literal["", "noise", "samples", "seconds"]
+"""Why sampling ended: the median was known well enough, or a limit came first. Empty: it has not ended."""
+
+WALL_CLOCK = "wall clock"
 
 clock_ns = time.perf_counter_ns
 """Taken here, before any provider is loaded: a clock patched later is not the timer's."""
@@ -44,15 +48,16 @@ class Criterion:
     max_samples: int = 2000
     max_seconds: float = 0.5
 
-    def enough(self, times_us: Sequence[float], elapsed_seconds: float) -> bool:
-        """Whether the samples so far suffice. At least 3 are taken whatever the time limit."""
+    def stopped_by(self, times_us: Sequence[float], elapsed_seconds: float) -> StoppedBy:
+        """Why the samples so far suffice, empty while they do not. At least 3 are taken whatever the time limit."""
         if len(times_us) < 3:
-            return False
-        if len(times_us) >= self.max_samples or elapsed_seconds >= self.max_seconds:
-            return True
-        if len(times_us) < self.min_samples or elapsed_seconds < self.min_seconds:
-            return False
-        return median_noise(times_us) <= self.noise
+            return ""
+        minimum = len(times_us) >= self.min_samples and elapsed_seconds >= self.min_seconds
+        if minimum and median_noise(times_us) <= self.noise:
+            return "noise"
+        if len(times_us) >= self.max_samples:
+            return "samples"
+        return "seconds" if elapsed_seconds >= self.max_seconds else ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,11 @@ class Timing:
     gpu: Summary = field(default_factory=Summary)
     distrust: str = ""
     """Why these times cannot be believed, where something speaks against them."""
+    stopped_by: StoppedBy = ""
+    timed_by: str = WALL_CLOCK
+    """The clock: "wall clock", "cuda events" or "nvbench <version>"."""
+    batched_us: float | None = None
+    """Mean time of launches queued back to back on a GPU, None where that was not measured."""
 
     @property
     def median_us(self) -> float:
@@ -75,6 +85,11 @@ class Timing:
     def iqr_us(self) -> float:
         """The interquartile range of the times."""
         return interquartile_range(self.times_us)
+
+    @property
+    def noise(self) -> float:
+        """The relative standard error of the median, as `Criterion.noise` limits it."""
+        return median_noise(self.times_us)
 
 
 class Timer(Protocol):
@@ -135,17 +150,18 @@ class CpuTimer:
         self._ballast = ballast or Ballast(0)
 
     def time(self, launches: Sequence[Launch]) -> Timing:
-        _warm_up(launches, self._criterion.max_seconds)
+        warm_up(launches, self._criterion.max_seconds)
         times: list[float] = []
         witness = ClockWitness()
         start = clock_ns()
-        while not self._criterion.enough(times, (clock_ns() - start) / 1e9):
+        while not (stopped := self._criterion.stopped_by(times, (clock_ns() - start) / 1e9)):
             self._ballast.touch()
             times.append(wall_us(launches[len(times) % len(launches)]))
-        return Timing(tuple(times), "rotated", distrust=witness.contradicts((clock_ns() - start) / 1e9))
+        distrust = witness.contradicts((clock_ns() - start) / 1e9)
+        return Timing(tuple(times), "rotated", distrust=distrust, stopped_by=stopped)
 
 
-def _warm_up(launches: Sequence[Launch], max_seconds: float) -> None:
+def warm_up(launches: Sequence[Launch], max_seconds: float) -> None:
     """Launch on every set once: first touches of memory and lazy initialisation are not timed.
 
     At least two launches; past them no more than `max_seconds`.
@@ -198,98 +214,3 @@ class _TimeSpec(ctypes.Structure):
 
 _CLOCK_MONOTONIC_RAW = 4  # <bits/time.h>
 _clock_gettime = ctypes.CDLL(None).clock_gettime
-
-
-class CudaBallast:
-    """Device memory overwritten between launches, outside the events, to push small operands out of L2."""
-
-    def __init__(self, bytes_between: int) -> None:
-        import torch
-
-        self._values = torch.empty(bytes_between, dtype=torch.uint8, device="cuda")
-
-    def touch(self) -> None:
-        """Overwrite all of it once."""
-        self._values.zero_()
-
-
-class CudaTimer:
-    """CUDA events around each launch on torch's current stream; launches are queued in batches, then read.
-
-    A batch during which the GPU was held back (heat, power brake) is discarded and counted; a GPU that stays so ends
-    the measurement with its reason in `Timing.distrust`.
-    """
-
-    BATCH = 32
-
-    def __init__(self, criterion: Criterion, ballast: CudaBallast, telemetry: Telemetry) -> None:
-        self._criterion = criterion
-        self._ballast = ballast
-        self._telemetry = telemetry
-
-    def time(self, launches: Sequence[Launch]) -> Timing:
-        import torch
-
-        _warm_up(launches, self._criterion.max_seconds)
-        torch.cuda.synchronize()
-
-        def batch(first: int) -> list[float]:
-            return times_by_events(self._turn(launches, first), self._ballast)
-
-        return collect(self._criterion, self._telemetry, batch)
-
-    def _turn(self, launches: Sequence[Launch], first: int) -> list[Launch]:
-        """The launches of one batch, going on in the rotation where the last one ended."""
-        size = min(self.BATCH, self._criterion.max_samples)
-        return [launches[(first + index) % len(launches)] for index in range(size)]
-
-
-QUEUE_CLOCKS = 10_000_000
-"""How long the GPU spins (some ms) before launches are queued: the queue fills, and no event waits for the host."""
-
-
-def times_by_events(launches: Sequence[Launch], ballast: CudaBallast) -> list[float]:
-    """Microseconds of each launch by CUDA events on torch's current stream; all are queued, then read."""
-    import torch
-
-    pairs: list[Any] = [tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in launches]
-    torch.cuda._sleep(QUEUE_CLOCKS)
-    for (before, after), launch in zip(pairs, launches, strict=True):
-        ballast.touch()
-        before.record()
-        launch()
-        after.record()
-    torch.cuda.synchronize()
-    return [before.elapsed_time(after) * 1e3 for before, after in pairs]
-
-
-MAX_DISCARDED_SHARE = 0.5
-"""Of all samples taken; a GPU that is held back more often than not has no time of its own to report."""
-
-
-def collect(criterion: Criterion, telemetry: Telemetry, batch: Callable[[int], list[float]]) -> Timing:
-    """Take batches until the criterion is met. `batch(first)` times launches, `first` the samples taken before.
-
-    The GPU is read after each batch, when it is as warm as the batch made it. Samples taken while it was held back are
-    discarded and counted; they do not count for the criterion, but their time does.
-    """
-    times: list[float] = []
-    readings: list[Reading] = []
-    discarded, reasons = 0, set[str]()
-    witness, start = ClockWitness(), clock_ns()
-    while not criterion.enough(times, (clock_ns() - start) / 1e9):
-        taken = batch(len(times) + discarded)
-        reading = telemetry.read()
-        if reading is None or not reading.throttled_by:
-            times += taken
-            readings += [reading] if reading else []
-            continue
-        discarded += len(taken)
-        reasons.update(reading.throttled_by)
-        late = (clock_ns() - start) / 1e9 > criterion.max_seconds
-        if late and discarded > MAX_DISCARDED_SHARE * (discarded + len(times)):
-            times = times or taken
-            why = f"{discarded} samples discarded: {', '.join(sorted(reasons))}; let the GPU cool, or give it power"
-            return Timing(tuple(times), "rotated", discarded, summarize(readings), why)
-    distrust = witness.contradicts((clock_ns() - start) / 1e9)
-    return Timing(tuple(times), "rotated", discarded, summarize(readings), distrust)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 from immabench.errors import OperandError
-from immabench.numerics import compare_with_oracle
+from immabench.float_oracle import compare_with_oracle
 from immabench.operands import Operands, is_full_range, make_operands
 from immabench.problems import Problem
-from immabench.providers.base import Provider
-from immabench.providers.buffers import make_buffers
+from immabench.providers.base import PackingLaunchable, Provider, Step
+from immabench.providers.buffers import ACTIVATIONS, WEIGHTS, make_buffers
 
 SEED_STRIDE = 1000
 """Between the seeds of two operand sets."""
@@ -28,11 +30,16 @@ def set_seed(seed: int, index: int, fresh: bool = False) -> int:
 class Trial:
     """A problem, as `provider` states it, by one of its configurations on a device kind, with operands of a seed.
 
+    Of a `step` that packs, the weights are what a launch works on: they are renewed like activations, and what was
+    packed is judged by a product from it.
+
     Raises what the provider raises, OperandError, and MissingHardwareError where the device is missing.
     """
 
-    def __init__(self, provider: Provider, problem: Problem, config_id: str, device_kind: str, seed: int) -> None:
-        self._asked = problem
+    def __init__(
+        self, provider: Provider, problem: Problem, config_id: str, device_kind: str, seed: int, step: Step = "compute"
+    ) -> None:
+        self._asked, self._packs = problem, step == "pack"
         self._operands = _data(problem, seed)
         self._buffers = make_buffers(provider.stated(problem, config_id), self._operands, device_kind)
         self.launchable = provider.prepare(config_id, self._buffers)
@@ -42,6 +49,11 @@ class Trial:
         """The problem in the types that are computed."""
         return self._buffers.problem
 
+    @property
+    def bytes_touched(self) -> int:
+        """Bytes a launch reads and writes at least: of a packing step the weights, read and written anew."""
+        return 2 * self.problem.weight_bytes if self._packs else self.problem.bytes_moved
+
     def launch(self) -> None:
         """Launch once; on a GPU this returns before the work is done."""
         self.launchable.launch()
@@ -49,18 +61,33 @@ class Trial:
     def renew(self, seed: int) -> None:
         """Overwrite the activations in place with those of another seed, and poison the output.
 
-        Weights stay: a provider may have rearranged them when it prepared.
+        Weights stay, unless packing them is the step: a provider may have rearranged them when it prepared.
         """
-        self._operands = _data(self._asked, seed).with_weights_of(self._operands)
-        self._buffers.load_activations(self._operands)
+        fresh = _data(self._asked, seed)
+        self._operands = fresh if self._packs else fresh.with_weights_of(self._operands)
+        self._buffers.load((*ACTIVATIONS, *WEIGHTS) if self._packs else ACTIVATIONS, self._operands)
         self._buffers.poison()
 
     def judge(self) -> str:
         """What is wrong with the last launch, in one line; empty when right. A hazard is wrong where numbers agree."""
+        if self._packs:
+            self._multiply_from_packed()
         difference = compare_with_oracle(self.problem, self._buffers.result(), self._operands).describe()
         emulation = self.launchable.emulation
         hazards = emulation.describe_hazards() if emulation else ""
         return "; ".join(filter(None, (difference, hazards)))
+
+    def _multiply_from_packed(self) -> None:
+        """Have the product computed while the weight buffers hold other weights, every bit of them turned round.
+
+        So it can come only from what the launch packed before, and not from packing done now.
+        """
+        launchable = cast(PackingLaunchable, self.launchable)
+        others = replace(self._operands, b=~self._operands.b)
+        self._buffers.poison()
+        self._buffers.load(("b", "group_scale"), others)
+        launchable.multiply()
+        self._buffers.load(("b", "group_scale"), self._operands)
 
 
 def judge_again(trials: Sequence[Trial], seed: int) -> str:

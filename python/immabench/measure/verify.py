@@ -17,7 +17,7 @@ ORDERS = ("forward", "reverse", "random")
 """Orders the emulated machine runs the warps of a block in: a missing barrier shows in at least one."""
 
 WAVE_BLOCKS = 4
-"""Blocks that stand for one wave, so that partial waves stay cheap to emulate."""
+"""Blocks that stand for one wave, so that partial waves, and several of a persistent kernel, stay cheap to emulate."""
 
 EPILOGUES: dict[str, dict[str, str | bool]] = {
     "s32": {},
@@ -94,7 +94,7 @@ def _run_emulated(config: KernelConfig, problem: Problem, orders: Sequence[str],
     buffers, want = HostBuffers(problem, operands, "emulated"), gemm_reference(problem, operands)
     for order in orders:
         buffers.poison()
-        launch = EmulatedLaunch(config.id, buffers, order=order, seed=seed)
+        launch = EmulatedLaunch(config.id, buffers, order=order, seed=seed, multiprocessors=WAVE_BLOCKS)
         launch.launch()
         assert launch.emulation is not None
         difference = compare_exact(problem, buffers.out, want).describe()

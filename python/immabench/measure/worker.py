@@ -18,7 +18,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Carry out one request: `{"do": "row", "job", "ceilings", "criterion"}` or `{"do": "ceilings", "device"}`."""
+    """Carry out one request: `{"do": "row", "job", "ceilings", "criterion", "timer"}` or
+    `{"do": "ceilings", "device"}`."""
     if request["do"] == "ceilings":
         from immabench.measure.ceilings import measure_ceilings
 
@@ -26,7 +27,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     from immabench.measure.case import Job, run_job
     from immabench.measure.timer import Criterion
 
-    outcome = run_job(Job.from_dict(request["job"]), request["ceilings"], Criterion(**request["criterion"]))
+    job, criterion = Job.from_dict(request["job"]), Criterion(**request["criterion"])
+    outcome = run_job(job, request["ceilings"], criterion, request["timer"])
     return {"row": outcome.row.model_dump(mode="json"), "times_us": outcome.times_us}
 
 

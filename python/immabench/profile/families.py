@@ -9,29 +9,63 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class KernelName:
-    """A kernel instance: its id, the variant of its code, threads a block, dynamic shared memory in bytes."""
+    """A kernel instance: its id, the variant of its code, threads a block, dynamic shared memory in bytes.
+
+    `only_on` is the one architecture that has its instructions, empty for all; elsewhere its code is empty.
+    """
 
     kernel_id: str
     variant: str
     threads: int
     shared_bytes: int
+    only_on: str = ""
 
 
 def _imma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
-    aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
     return KernelName(
         kernel_id=f"imma_s8s8s32_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
-        variant="aligned" if aligned and aligned[1] == "1" else "ragged",
+        variant=_variant(symbol, tile),
         threads=32 * warps_m * warps_n,
         # The stages, or the epilogue's slabs of 16 int32 rows a warp, which use them again.
         shared_bytes=max(stages * (block_m + block_n) * block_k, warps_m * 16 * block_n * 4),
     )
 
 
+def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
+    numbers = map(int, re.findall(r"L[ib](\d+)E", tile["tile"]))
+    block_m, block_n, consumers, cluster_m, cluster_n, split_k, stages, swapped = numbers
+    parts = [
+        f"w{consumers}",
+        *([f"c{cluster_m}x{cluster_n}"] if cluster_m * cluster_n > 1 else []),
+        *([f"k{split_k}"] if split_k > 1 else []),
+        f"s{stages}",
+        *(["swap"] if swapped else []),
+    ]
+    gathers = swapped or split_k > 1
+    ring = stages * (block_m + block_n) * 128
+    return KernelName(
+        kernel_id=f"wgmma_s8s8s32_{block_m}x{block_n}x128_{'_'.join(parts)}_sm90a",
+        variant=_variant(symbol, tile),
+        threads=128 * (consumers + 1),
+        # Room to align; the stages, or the gathered tile in their place; two boxes a consumer; two mbarriers a stage.
+        shared_bytes=1024
+        + (max(ring, block_m * (block_n + (4 if swapped else 8)) * 4) if gathers else ring + consumers * 2 * 64 * 128)
+        + 2 * stages * 8,
+        only_on="sm_90a",
+    )
+
+
+def _variant(symbol: str, tile: re.Match[str]) -> str:
+    """The template argument after the tile's: whether the operands are aligned."""
+    aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
+    return "aligned" if aligned and aligned[1] == "1" else "ragged"
+
+
 # (symbol pattern, formatter). Patterns are of Itanium-mangled template arguments: Li128E is the int 128, Lb1E is true.
 FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName]], ...] = (
     (re.compile(r"imma_s8_kernel.*?ImmaConfigI(?P<tile>(?:Li\d+E){6})"), _imma_s8),
+    (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
 )
 
 

@@ -25,10 +25,11 @@ def _registers(first: int, count: int) -> str:
 
 
 def _mma(shape: str, types: str, registers: tuple[int, int, int], native: str, suffix: str = "") -> Probe:
-    """`types` is D.A.B.C; `registers` the 32-bit registers a lane holds of D (and C), A and B."""
+    """`types` is D.A.B.C; `registers` the 32-bit registers a lane holds of D (and C), A and B. f16 sums are named."""
     d, a, b = registers
     operands = f"{_registers(0, d)}, {_registers(d, a)}, {_registers(d + a, b)}, {_registers(0, d)}"
-    kind = types.split(".")[1] + suffix
+    sums = ".f16" if types.startswith("f16") else ""
+    kind = types.split(".")[1] + sums + suffix
     body = f"mma.sync.aligned.{shape}.row.col.{types}{suffix} {operands};"
     return Probe(f"mma.{shape}.{kind}", "warp matrix multiply", body, native)
 
@@ -72,6 +73,7 @@ PROBES: tuple[Probe, ...] = (
     _mma("m16n8k256", "s32.b1.b1.s32", (4, 4, 2), r"BMMA\.168256\.AND\.POPC", ".and.popc"),
     _mma("m16n8k8", "f32.f16.f16.f32", (4, 2, 1), r"HMMA\.1688\.F32"),
     _mma("m16n8k16", "f32.f16.f16.f32", (4, 4, 2), r"HMMA\.16816\.F32"),
+    _mma("m16n8k16", "f16.f16.f16.f16", (2, 4, 2), r"HMMA\.16816\.F16"),
     _mma("m16n8k16", "f32.bf16.bf16.f32", (4, 4, 2), r"HMMA\.16816\.F32\.BF16"),
     _mma("m16n8k8", "f32.tf32.tf32.f32", (4, 4, 2), r"HMMA\.1688\.F32\.TF32"),
     _mma("m16n8k32", "f32.e4m3.e4m3.f32", (4, 4, 2), r"QMMA\.16832\.F32\.E4M3"),
@@ -80,6 +82,7 @@ PROBES: tuple[Probe, ...] = (
     _wgmma(32, "s32.u8.u8", r"IGMMA.*U8\.U8"),
     _wgmma(16, "f32.f16.f16", r"HGMMA.*F32"),
     _wgmma(16, "f32.bf16.bf16", r"HGMMA.*BF16"),
+    _wgmma(8, "f32.tf32.tf32", r"HGMMA.*TF32"),
     _wgmma(32, "f32.e4m3.e4m3", r"QGMMA.*E4M3"),
     Probe(
         "tcgen05.mma.kind::i8",

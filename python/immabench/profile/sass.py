@@ -135,9 +135,9 @@ def describe_code(code: Sequence[Instruction]) -> dict[str, Any]:
 def describe_kernel(
     symbol: str, arch: str, code: Sequence[Instruction], resources: dict[str, int]
 ) -> dict[str, Any] | None:
-    """The facts of one kernel on one architecture; None for a symbol of no known family."""
+    """The facts of one kernel on one architecture; None for a symbol of no known family, or without code there."""
     name = kernel_name(symbol)
-    if name is None:
+    if name is None or name.only_on not in ("", arch):
         return None
     loop = main_loop(code)
     whole = describe_code(code)

@@ -7,10 +7,13 @@ the entry-point group `immabench.providers`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from immabench.problems import Problem
 from immabench.providers.buffers import Buffers
+
+Step = Literal["compute", "pack"]
+"""What a launch does: compute a problem, or rearrange its weights for launches that do."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,15 @@ class Availability:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration a provider offers for a problem; `reason` says why it is illegal, None when it is legal."""
+    """A configuration a provider offers for a problem; `reason` says why it is illegal, None when it is legal.
+
+    `step` "pack" is one that rearranges weights, once a model and not once a product: its `prepare` gives a
+    `PackingLaunchable`.
+    """
 
     config_id: str
     reason: str | None = None
+    step: Step = "compute"
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,17 @@ class Launchable(Protocol):
 
         On the host the output is there when this returns; on a GPU, when work queued on the current stream is done.
         """
+
+
+class PackingLaunchable(Launchable, Protocol):
+    """A step that packs: `launch` rearranges what the weight buffers hold when it starts, `multiply` computes with it.
+
+    The measurement times `launch` alone. To judge it, it overwrites the weight buffers, calls `multiply` and compares
+    the output: what was not packed by `launch` is not there any more.
+    """
+
+    def multiply(self) -> None:
+        """Compute the problem from what the last launch packed, and from the activations as they are now."""
 
 
 class Provider(Protocol):

@@ -23,19 +23,27 @@ EMULATED_BACKEND = "emulated:host-simt"
 
 
 class EmulatedLaunch:
-    """One configuration on the emulated machine. `order` is the order its warps run in, for `verify`."""
+    """One configuration on the emulated machine. `verify` chooses the order its warps run in, and how many
+    multiprocessors persistent kernels start blocks for."""
 
     backend = EMULATED_BACKEND
     timed = False
 
     def __init__(
-        self, config_id: str, buffers: Buffers, *, order: str = "forward", seed: int = 0, check: bool = True
+        self,
+        config_id: str,
+        buffers: Buffers,
+        *,
+        order: str = "forward",
+        seed: int = 0,
+        check: bool = True,
+        multiprocessors: int = SM_COUNT,
     ) -> None:
         self.emulation: Emulation | None = None
         self.seconds = 0.0
         self._config_id = config_id
         self._buffers = buffers
-        self._options = {"order": order, "seed": seed, "check": check}
+        self._options = {"order": order, "seed": seed, "check": check, "multiprocessors": multiprocessors}
 
     def launch(self) -> None:
         result = native().emulate_gemm_s8(

@@ -1,19 +1,24 @@
-"""torch as the competitor: float matmul, and `torch._int_mm` with the same epilogue as the project's kernels."""
+"""torch as the competitor: float matmul, `torch._int_mm` with the project's own epilogue, and the int4 matmul."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from importlib import metadata
 
 from immabench.errors import ImmabenchError
-from immabench.problems import Problem
-from immabench.providers.base import Availability, Candidate, Emulation
+from immabench.problems import Problem, float_problem
+from immabench.providers import torch_int4
+from immabench.providers.base import Availability, Candidate, Emulation, Launchable, Step
 from immabench.providers.buffers import Buffers
 from immabench.providers.torch_epilogue import TorchEpilogue
+from immabench.providers.torch_int4 import Int4Launch, Int4Packing, int4_problem
 from immabench.providers.torch_tensors import shared_tensor
 
 CONFIG_TYPES = {"torch_fp32": "f32", "torch_fp16": "f16", "torch_bf16": "bf16", "torch_int8": "s8"}
-"""Operand type of every configuration."""
+"""Operand type of every configuration whose operands have one type."""
+
+INT4_STEPS: dict[str, Step] = {"torch_int4": "compute", "torch_int4_pack": "pack"}
+"""The configurations with int4 weights, and what their launches do."""
 
 
 class IntegerLaunch:
@@ -75,26 +80,32 @@ class TorchProvider:
         return ("cpu", "cuda")
 
     def config_ids(self) -> tuple[str, ...]:
-        return tuple(CONFIG_TYPES)
+        return (*CONFIG_TYPES, *INT4_STEPS)
 
     def configs(self, problem: Problem, device: str) -> list[Candidate]:
-        return [Candidate(config_id, _illegal_reason(config_id, problem, device)) for config_id in CONFIG_TYPES]
+        return [
+            Candidate(config_id, _illegal_reason(config_id, problem, device), INT4_STEPS.get(config_id, "compute"))
+            for config_id in self.config_ids()
+        ]
 
     def stated(self, problem: Problem, config_id: str) -> Problem:
+        if config_id in INT4_STEPS:
+            return int4_problem(problem)
         return problem if config_id == "torch_int8" else float_problem(problem, CONFIG_TYPES[config_id])
 
-    def prepare(self, config_id: str, buffers: Buffers) -> IntegerLaunch | FloatLaunch:
+    def prepare(self, config_id: str, buffers: Buffers) -> Launchable:
         reason = _impossible(config_id, buffers.problem, buffers.device_kind)
         if reason:
             raise ImmabenchError(f"{config_id} cannot compute {buffers.problem.key}: {reason}")
-        return IntegerLaunch(buffers) if config_id == "torch_int8" else FloatLaunch(buffers)
+        return LAUNCHES.get(config_id, FloatLaunch)(buffers)
 
 
-def float_problem(problem: Problem, data_type: str) -> Problem:
-    """`problem` as a float baseline computes it: every type `data_type`, no scales."""
-    return replace(
-        problem, a_type=data_type, b_type=data_type, output_type=data_type, row_scale="none", col_scale="none"
-    )
+LAUNCHES: dict[str, Callable[[Buffers], Launchable]] = {
+    "torch_int8": IntegerLaunch,
+    "torch_int4": Int4Launch,
+    "torch_int4_pack": Int4Packing,
+}
+"""What launches each configuration; the others are float products."""
 
 
 def _illegal_reason(config_id: str, problem: Problem, device: str) -> str | None:
@@ -105,6 +116,8 @@ def _illegal_reason(config_id: str, problem: Problem, device: str) -> str | None
 
 
 def _impossible(config_id: str, stated: Problem, device: str) -> str | None:
+    if config_id in INT4_STEPS:
+        return torch_int4.illegal_reason(stated, device)
     narrow = stated.m <= 16 or stated.n % 8 or stated.k % 8
     if config_id == "torch_int8" and device == "cuda" and narrow:
         return "torch._int_mm on CUDA needs M > 16, and N and K in multiples of 8"

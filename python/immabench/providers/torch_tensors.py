@@ -9,7 +9,14 @@ import numpy as np
 from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.numerics import Array
 
-TORCH_TYPES = {"s8": "int8", "s32": "int32", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+TORCH_TYPES = {
+    "s8": "int8",
+    "s32": "int32",
+    "e4m3": "float8_e4m3fn",
+    "f32": "float32",
+    "f16": "float16",
+    "bf16": "bfloat16",
+}
 """The attribute of torch that names each data type."""
 
 
@@ -33,13 +40,15 @@ def torch_device(kind: str) -> Any:
 
 
 def to_tensor(values: Array | None, device: Any, data_type: str = "") -> Any:
-    """The same bits on `device`, None for None. `data_type` "bf16" reads uint16 bits as bfloat16."""
+    """The same bits on `device`, None for None. `data_type` "bf16" and "e4m3" read bits as such numbers."""
     import torch
 
     if values is None:
         return None
     if data_type == "bf16":
         return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16).to(device)
+    if data_type == "e4m3":
+        return torch.from_numpy(values).view(torch.float8_e4m3fn).to(device)
     return torch.from_numpy(values).to(device)
 
 

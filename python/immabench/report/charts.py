@@ -53,12 +53,15 @@ def _roof_lines(roof: Roofline) -> list[Figure]:
     low, high = roof.intensity_range
     lines = []
     for peak in roof.peaks:
-        knee = peak.tops * 1e3 / roof.copy_gbps if roof.copy_gbps else low
-        flat = _line([max(knee, low), high], [peak.tops * roof.unit.factor] * 2, PRECISION_COLOURS[peak.precision])
+        flat = _line(
+            [max(roof.knee(peak.tops), low), high],
+            [peak.tops * roof.unit.factor] * 2,
+            PRECISION_COLOURS[peak.precision],
+        )
         lines.append(flat | {"name": f"{precision_name(peak.precision)} peak, measured"})
-    if roof.copy_gbps and roof.peaks:
-        knee = roof.ridge_peak * 1e3 / roof.copy_gbps
-        rates = [x * roof.copy_gbps / 1e3 * roof.unit.factor for x in (low, knee)]
+    if roof.memory and roof.peaks:
+        knee = roof.knee(roof.ridge_peak)
+        rates = [x * roof.memory.rate / 1e3 * roof.unit.factor for x in (low, knee)]
         lines.append(_line([low, knee], rates, "@muted"))
     return lines
 
@@ -74,9 +77,11 @@ def _roof_labels(roof: Roofline) -> list[Figure]:
         {"x": log10(high), "y": log10(tops * roof.unit.factor), "text": text, "xanchor": "right", "yanchor": "bottom"}
         for tops, text in roof.peak_labels()
     ]
-    if roof.copy_gbps:
-        x, y = roof.copy_label_at
-        labels.append({"x": log10(x), "y": log10(y), "text": roof.copy_label, "xanchor": "right", "yanchor": "bottom"})
+    if roof.memory:
+        x, y = roof.memory_label_at
+        labels.append(
+            {"x": log10(x), "y": log10(y), "text": roof.memory_label, "xanchor": "right", "yanchor": "bottom"}
+        )
     return [label | {"showarrow": False, "font": {"color": "@muted", "size": 12}} for label in labels]
 
 

@@ -45,7 +45,7 @@ def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Drift]
     """Every derived number of a row beside its stored value; numbers without sources are left out."""
     operations, moved = 2.0 * row.m * row.n * row.k, _bytes_moved(row)
     yield Drift(row.row_id, "flops_per_byte", row.flops_per_byte, operations / moved)
-    if row.time_us_median:
+    if row.time_us_median and row.step == "compute":
         yield Drift(row.row_id, "tops", row.tops, operations / row.time_us_median / 1e6)
         yield Drift(row.row_id, "gbps", row.gbps, moved / row.time_us_median / 1e3)
         yield Drift(row.row_id, "pct_roof", row.pct_roof, _pct_roof(row, meta, operations / moved))
@@ -53,6 +53,8 @@ def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Drift]
     if times:
         yield Drift(row.row_id, "time_us_median", row.time_us_median, median(times))
         yield Drift(row.row_id, "samples", row.samples, len(times))
+        if row.pct_noise is not None:
+            yield Drift(row.row_id, "pct_noise", row.pct_noise, _pct_noise(times))
 
 
 def _bytes_moved(row: Row) -> int:
@@ -62,10 +64,16 @@ def _bytes_moved(row: Row) -> int:
 
 
 def _pct_roof(row: Row, meta: dict[str, Any], intensity: float) -> float | None:
-    from immabench.measure.ceilings import roof_tops
+    from immabench.measure.roof import roof_tops
 
     roof = roof_tops(ceilings_by_device(meta).get(row.device_kind, {}), row.a_type, intensity)
     return 100 * row.tops / roof if roof and row.tops is not None else None
+
+
+def _pct_noise(times: list[float]) -> float:
+    from immabench.measure.timer import median_noise
+
+    return 100 * median_noise(times)
 
 
 def read_samples(path: Path) -> list[float]:

@@ -80,6 +80,7 @@ def _tables(
 ) -> dict[str, Table]:
     return {
         "ceilings": provenance.ceiling_table(meta),
+        "instructions": provenance.instruction_table(meta),
         "speed": speed.speed_table(found),
         "models": models.model_table(totals),
         "kernels": emulation.kernel_table(facts),

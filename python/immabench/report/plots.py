@@ -113,14 +113,15 @@ def _draw_roof(axes: Axes, roof: Roofline) -> None:
     low, high = roof.intensity_range
     factor = roof.unit.factor
     for peak in roof.peaks:
-        knee = peak.tops * 1e3 / roof.copy_gbps if roof.copy_gbps else low
         y = peak.tops * factor
-        axes.plot([max(knee, low), high], [y, y], color=PRECISION_COLOURS[peak.precision], lw=1.3, zorder=1)
-    if roof.copy_gbps and roof.peaks:
-        knee = roof.ridge_peak * 1e3 / roof.copy_gbps
-        slope = roof.copy_gbps / 1e3 * factor
+        axes.plot(
+            [max(roof.knee(peak.tops), low), high], [y, y], color=PRECISION_COLOURS[peak.precision], lw=1.3, zorder=1
+        )
+    if roof.memory and roof.peaks:
+        knee = roof.knee(roof.ridge_peak)
+        slope = roof.memory.rate / 1e3 * factor
         axes.plot([low, knee], [low * slope, knee * slope], color=MUTED, lw=1.3, zorder=1)
-        _note(axes, roof.copy_label, roof.copy_label_at, (-4, 2), ha="right", va="bottom")
+        _note(axes, roof.memory_label, roof.memory_label_at, (-4, 2), ha="right", va="bottom")
     for tops, label in roof.peak_labels():
         _note(axes, label, (high, tops * factor), (0, 3), ha="right", va="bottom")
 
@@ -151,10 +152,10 @@ def _draw_points(axes: Axes, roof: Roofline) -> int:
 
 def roofline_records(roof: Roofline) -> list[dict[str, Any]]:
     ceilings: list[dict[str, Any]] = [
-        {"kind": "ceiling", "name": peak.precision, "tops": peak.tops} for peak in roof.peaks
+        {"kind": "ceiling", "name": peak.precision, "series": peak.source, "tops": peak.tops} for peak in roof.peaks
     ]
-    if roof.copy_gbps:
-        ceilings.append({"kind": "ceiling", "name": "copy", "gbps": roof.copy_gbps})
+    if roof.memory:
+        ceilings.append({"kind": "ceiling", "name": roof.memory.source, "gbps": roof.memory.rate})
     points: list[dict[str, Any]] = [
         {
             "kind": "row",

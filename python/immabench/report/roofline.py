@@ -1,7 +1,8 @@
 """The roofline of one device: its measured ceilings, and every timed row as a point below (or above) them.
 
 Williams, Waterman, Patterson: Roofline, CACM 52(4), 2009. Intensity counts compulsory traffic only (each operand read
-once, the output written once), so a row whose operands stay in cache may stand above the bandwidth roof.
+once, the output written once), so a row whose operands stay in cache may stand above the bandwidth roof. What the roof
+is made of, `measure/roof.py` says.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from immabench.measure.ceilings import PEAK_KEYS
+from immabench.measure import roof as roofs
+from immabench.measure.roof import PEAK_KEYS, Limit
 from immabench.report.formats import RateUnit, number, rate_unit
 from immabench.report.palette import Series, precision_name, series_of
 
@@ -22,10 +24,11 @@ LABEL_HEIGHT = 0.055  # of the vertical axis: peaks closer than that share one l
 
 @dataclass(frozen=True)
 class Peak:
-    """One horizontal ceiling in 1e12 operations/s."""
+    """One horizontal ceiling in 1e12 operations/s; `source` is the instruction, or library, that reached it."""
 
     precision: str
     tops: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,19 @@ class Point:
 class Roofline:
     device: str
     device_kind: str
-    copy_gbps: float | None
+    memory: Limit | None
     peaks: tuple[Peak, ...]
     points: tuple[Point, ...]
     unit: RateUnit
     intensity_range: tuple[float, float]
 
     def roof_at(self, intensity: float, tops: float) -> float:
-        """Height of one roof at an intensity: the smaller of its peak and what the copy bandwidth feeds."""
-        return tops if self.copy_gbps is None else min(tops, intensity * self.copy_gbps / 1e3)
+        """Height of one roof at an intensity: the smaller of its peak and what the memory feeds."""
+        return tops if self.memory is None else min(tops, intensity * self.memory.rate / 1e3)
+
+    def knee(self, tops: float) -> float:
+        """The intensity from which on a peak, and not the memory, is the roof; 0 where no bandwidth was measured."""
+        return tops * 1e3 / self.memory.rate if self.memory else 0.0
 
     @property
     def rate_range(self) -> tuple[float, float]:
@@ -74,16 +81,16 @@ class Roofline:
         return labels
 
     @property
-    def copy_label_at(self) -> tuple[float, float]:
+    def memory_label_at(self) -> tuple[float, float]:
         """A place on the bandwidth line, in axis units: above and left of it no point can stand."""
-        knee = self.ridge_peak * 1e3 / (self.copy_gbps or 1.0)
-        low = max(self.intensity_range[0], self.rate_range[0] / self.unit.factor * 1e3 / (self.copy_gbps or 1.0))
+        knee = self.knee(self.ridge_peak)
+        low = max(self.intensity_range[0], self.knee(self.rate_range[0] / self.unit.factor))
         intensity = low * (knee / low) ** 0.7
         return intensity, self.roof_at(intensity, self.ridge_peak) * self.unit.factor
 
     @property
-    def copy_label(self) -> str:
-        return f"copy {number(self.copy_gbps)} GB/s"
+    def memory_label(self) -> str:
+        return f"{self.memory.source} {number(self.memory.rate)} GB/s" if self.memory else "no bandwidth"
 
 
 def ceilings_by_device(meta: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -110,8 +117,8 @@ def _roofline(kind: str, device: str, timed: list[Row], ceilings: dict[str, Any]
     points = tuple(_point(row) for row in timed if (row.device_kind, row.device) == (kind, device))
     peaks = _peaks(ceilings, {point.row.a_type for point in points})
     unit = rate_unit([point.tops for point in points] + [peak.tops for peak in peaks])
-    copy = ceilings.get("copy_gbps")
-    return Roofline(device, kind, copy, peaks, points, unit, _intensity_range(points, peaks, copy))
+    memory = roofs.memory_limit(ceilings)
+    return Roofline(device, kind, memory, peaks, points, unit, _intensity_range(points, peaks, memory))
 
 
 def _point(row: Row) -> Point:
@@ -122,11 +129,12 @@ def _point(row: Row) -> Point:
 def _peaks(ceilings: dict[str, Any], present: set[str]) -> tuple[Peak, ...]:
     """fp32 and int8 always, the half precisions only where a row uses them."""
     wanted = [kind for kind in PEAK_KEYS if kind in ("f32", "s8") or kind in present]
-    return tuple(Peak(kind, float(ceilings[PEAK_KEYS[kind]])) for kind in wanted if ceilings.get(PEAK_KEYS[kind]))
+    limits = {kind: roofs.peak(ceilings, kind) for kind in wanted}
+    return tuple(Peak(kind, limit.rate, limit.source) for kind, limit in limits.items() if limit)
 
 
-def _intensity_range(points: tuple[Point, ...], peaks: tuple[Peak, ...], copy: float | None) -> tuple[float, float]:
+def _intensity_range(points: tuple[Point, ...], peaks: tuple[Peak, ...], memory: Limit | None) -> tuple[float, float]:
     """Wide enough for every point, the knee of every roof, and the labels right of them."""
-    knees = [peak.tops * 1e3 / copy for peak in peaks] if copy else []
+    knees = [peak.tops * 1e3 / memory.rate for peak in peaks] if memory else []
     seen = [point.intensity for point in points] + knees or [1.0, 100.0]
     return min(seen) / 2.2, max(seen) * 4.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,15 @@ BASELINE = "f32"
 
 @dataclass(frozen=True)
 class Timing:
-    """The fastest ok row of one series for one case on one device; ``speedup`` is over the fastest fp32 row there."""
+    """The fastest ok row of one series for one case on one device; ``speedup`` is over the fastest fp32 row there.
+
+    ``packing`` times the packing of its weights, which happens once and is in no other number; None without such a row.
+    """
 
     row: Row
     series: Series
     speedup: float | None
+    packing: Row | None = None
 
     @property
     def shape(self) -> Shape:
@@ -41,16 +45,29 @@ def shape_text(shape: Shape) -> str:
 
 
 def timed_ok(rows: Iterable[Row]) -> list[Row]:
-    """Rows whose time may be compared: ok and timed."""
-    return [row for row in rows if row.status == "ok" and row.time_us_median]
+    """Rows whose time may be compared: ok, timed, and of a product. A time of packing stands beside such a row."""
+    return [row for row in rows if row.status == "ok" and row.time_us_median and row.step == "compute"]
 
 
 def timings(rows: Iterable[Row]) -> list[Timing]:
     """Best timing of each (device, suite, case, shape, series), in the order the rows came."""
-    ok = timed_ok(rows)
+    rows = list(rows)
+    ok, packing = timed_ok(rows), _packings(rows)
     baseline = _fastest(ok, lambda row: (row.device, row.m, row.n, row.k), only=BASELINE)
-    best = _fastest(ok, lambda row: (row.device, row.suite, row.case, row.m, row.n, row.k, series_of(row)))
-    return [_timing(row, baseline.get((row.device, row.m, row.n, row.k))) for row in best.values()]
+    best = _fastest(ok, _place)
+    return [
+        replace(_timing(row, baseline.get((row.device, row.m, row.n, row.k))), packing=packing.get(_place(row)))
+        for row in best.values()
+    ]
+
+
+def _packings(rows: Iterable[Row]) -> dict[object, Row]:
+    """The fastest ok row that times packing, by the case and series whose weights it packs."""
+    return _fastest([row for row in rows if row.status == "ok" and row.time_us_median and row.step == "pack"], _place)
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    return (row.device, row.suite, row.case, row.m, row.n, row.k, series_of(row))
 
 
 def _fastest(rows: Iterable[Row], key: Callable[[Row], tuple[object, ...]], only: str = "") -> dict[object, Row]:
@@ -91,19 +108,35 @@ def mean_speedup(found: Iterable[Timing]) -> float | None:
 def speed_table(found: list[Timing]) -> Table:
     """Every timing with its share of the measured roof and its gain over fp32."""
     unit = rate_unit(one.row.tops for one in found)
-    table = Table("speed", _columns(unit), empty="No row of this run carries a time.")
+    packed = any(one.packing for one in found)
+    table = Table("speed", _columns(unit, packed), empty="No row of this run carries a time.")
     note = (
         "Median of the samples of each row; the fastest kernel of each series is shown. GB/s and op/byte count "
-        "compulsory traffic. Share of roof is the rate over min(measured peak, op/byte × measured copy bandwidth). "
+        "compulsory traffic. Share of roof is the rate over min(measured peak, op/byte × measured memory bandwidth). "
         "Gain is the fastest fp32 time of the same shape and device over this time."
     )
-    shown, table.note = first_rows(found, note)
+    how = _how_timed(found)
+    if packed:
+        how += " Packing rearranges the weights once for all products with them; it is in no other column."
+    shown, table.note = first_rows(found, f"{note} {how}".strip())
     for one in shown:
-        table.add(*_cells(one, unit))
+        table.add(*_cells(one, unit, packed))
     return table
 
 
-def _columns(unit: RateUnit) -> list[Column]:
+def _how_timed(found: list[Timing]) -> str:
+    """What timed the rows, and how many medians a limit left less certain than asked for."""
+    timers = " and ".join(sorted({one.row.timer for one in found} - {""}))
+    unsure = [one.row for one in found if one.row.stopped_by in ("samples", "seconds")]
+    limits = f" In {len(unsure)} of {len(found)} rows a limit ended sampling first" if unsure else ""
+    worst = max((row.pct_noise for row in unsure if row.pct_noise is not None), default=None)
+    known = f", at {number(worst, 2)} % standard error of the median at most" if worst is not None else ""
+    return (f"Timed by {timers}." if timers else "") + (f"{limits}{known}." if unsure else "")
+
+
+def _columns(unit: RateUnit, packed: bool) -> list[Column]:
+    """The columns of the table; that of packing in a run that timed it."""
+    packing = Column("packing, once", unit="µs", hint="rearranging the weights; not part of the time")
     return [
         Column("suite", "text", choose=True, drop=True),
         Column("case", "text"),
@@ -116,13 +149,16 @@ def _columns(unit: RateUnit) -> list[Column]:
         Column("rate", unit=unit.name),
         Column("share of roof", unit="%"),
         Column("gain over fp32", unit="×"),
+        Column("back to back", unit="µs", hint="mean of launches queued back to back", drop=True),
+        Column("timed by", "text", choose=True, drop=True, hint="and why sampling stopped"),
+        *([packing] if packed else []),
         Column("kernel", "code", hint="and the backend that really ran"),
         Column("intensity", unit="op/byte"),
         Column("bytes", unit="GB/s"),
     ]
 
 
-def _cells(one: Timing, unit: RateUnit) -> list[Cell]:
+def _cells(one: Timing, unit: RateUnit, packed: bool) -> list[Cell]:
     row, rate = one.row, unit.of(one.row.tops)
     spread = 100 * row.time_us_iqr / one.microseconds if row.time_us_iqr is not None else None
     pct = row.pct_roof
@@ -138,10 +174,19 @@ def _cells(one: Timing, unit: RateUnit) -> list[Cell]:
         value(number(rate), rate),
         value(number(pct), pct, hint=percent(pct), share=min(pct / 100, 1.0) if pct is not None else None),
         value(ratio(one.speedup) if one.speedup else NOTHING, one.speedup, tone=_tone(one.speedup)),
+        value(number(row.time_us_batched, 4), row.time_us_batched),
+        text(row.timer or NOTHING, hint=row.stopped_by),
+        *([_packing_cell(one.packing)] if packed else []),
         text(row.kernel_id, hint=row.backend),
         value(number(row.flops_per_byte), row.flops_per_byte),
         value(number(row.gbps), row.gbps),
     ]
+
+
+def _packing_cell(row: Row | None) -> Cell:
+    """The median time of packing; how long it is, and by what, on hovering."""
+    time = row.time_us_median if row else None
+    return value(number(time, 4), time, hint=f"{duration(time)} by {row.kernel_id}, {row.backend}" if row else "")
 
 
 def _tone(speedup: float | None) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from immabench.report.document import Document
 
 MOST_ROWS = 20
-SPEED_COLUMNS = ("case", "M×N×K", "provider", "time", "rate", "share of roof", "gain over fp32")
+SPEED_COLUMNS = ("case", "M×N×K", "provider", "time", "rate", "share of roof", "gain over fp32", "packing, once")
 
 
 def render_summary(document: Document, plots: list[str]) -> str:

@@ -34,15 +34,17 @@ def verdict(
     """Paragraphs, most important first."""
     measured = [measured_text(roof, found, totals) for roof in roofs if roof.points]
     if not measured:
-        measured = ["**Nothing was timed** in this run: it states no speed of any device."]
-    busy = [text for text in [busy_text(found, meta)] if text]
+        packed = any(row.step == "pack" and row.time_us_median for row in rows)
+        what = "Nothing but the packing of weights was timed" if packed else "Nothing was timed"
+        measured = [f"**{what}** in this run: it states no speed of any device."]
+    busy = [text for text in [busy_text(found, meta), contradiction_text(meta)] if text]
     return [opening_text(rows, meta), *measured, *busy, emulated_text(facts, rows), outcome_text(rows)]
 
 
 def opening_text(rows: list[Row], meta: dict[str, Any]) -> str:
     shapes = {(row.m, row.n, row.k) for row in rows}
     suites = join(f"**{name}**" for name in dict.fromkeys(row.suite for row in rows if row.suite))
-    kernels = {(row.provider, row.kernel_id) for row in rows}
+    kernels = {(row.provider, row.kernel_id) for row in rows if row.step == "compute"}
     what = f"{suites}: " if suites else ""
     return (
         f"{what}{plural(len(shapes), 'matrix shape')}, {plural(len(kernels), 'kernel')} "
@@ -91,11 +93,17 @@ def busy_text(found: list[Timing], meta: dict[str, Any]) -> str:
     return f"**Not a quiet machine**: {join(signs)}. Measure again before quoting a time." if signs else ""
 
 
+def contradiction_text(meta: dict[str, Any]) -> str:
+    """A warning when a library was measured above what its instructions can do; "" where none was."""
+    lines = [line for one in ceilings_by_device(meta).values() for line in one.get("contradictions") or []]
+    return f"**The roof is in doubt**: {join(lines)}." if lines else ""
+
+
 def gain_sentence(ok: list[Timing], device: str) -> str:
     gains = int8_speedups(ok, device)
     mean = mean_speedup(gains)
     if mean is None:
-        present = join(sorted({precision_name(one.row.a_type) for one in ok}))
+        present = join(sorted({precision_name(one.series.precision) for one in ok}))
         return f"{present} was timed; without both int8 and fp32 of one shape there is no gain to state."
     low, high = gains[0].speedup, gains[-1].speedup
     slower = [one for one in gains if (one.speedup or 1.0) < 1.0]
@@ -111,7 +119,7 @@ def roof_sentence(ok: list[Timing], roof: Roofline) -> str:
     if not peaks or not shares:
         return "" if peaks else "No ceiling was measured, so no share of a roof is stated."
     above = sum(share > 100 for share in shares)
-    roofs = f"measured roof ({peaks}, {roof.copy_label})"
+    roofs = f"measured roof ({peaks}, {roof.memory_label})"
     text = f"The median int8 case reaches **{number(median(shares))} %** of its {roofs}."
     return text + (f" {plural(above, 'case')} above 100 %: faster than the measured ceiling." if above else "")
 

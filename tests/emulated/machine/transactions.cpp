@@ -68,6 +68,19 @@ CASE(global_loads_count_sectors) {
   CHECK_EQUAL(load_sectors(0, 1, 5).bytes, 20u);
 }
 
+CASE(loads_from_l2_count_sectors) {
+  for (const u32 stride : {1u, 2u}) {
+    const Report report = run({.memory = {input(source)}}, [stride] {
+      simt::load_global_l2(simt::Global<Sixteen>{reinterpret_cast<simt::u64>(source)} + simt::lane_index() * stride);
+    });
+    CHECK(report.clean());
+    const auto& loads = report.counts.of(Operation::kGlobalLoad);
+    CHECK_EQUAL(loads.units, stride == 1 ? 16u : 32u);
+    CHECK_EQUAL(loads.ideal, 16u);
+    CHECK_EQUAL(loads.bytes, 512u);
+  }
+}
+
 CASE(ldmatrix_conflicts_without_a_swizzle) {
   for (const bool swizzled : {false, true}) {
     const Report report = run({}, [=] {

@@ -51,11 +51,32 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = run("sweep", "--shape", "2048x1024x512", "--dry-run", "--json").data
-    assert (data["run"], data["rows"], data["skipped"]) == (None, 6, 2)
+    assert (data["run"], data["rows"], data["skipped"]) == (None, 8, 2)
     assert "--emulate-budget" in data["plan"][0]["skip"]
     assert data["plan"][2]["row_id"] == "torch_fp32@gemm_s8_m2048_n1024_k512_f16_rv_cv_b@cpu"
-    assert "6 rows, 4 to run, 2 skipped" in run("sweep", "--shape", "2048x1024x512", "--dry-run").out
+    assert "8 rows, 6 to run, 2 skipped" in run("sweep", "--shape", "2048x1024x512", "--dry-run").out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_timer_that_is_not_here_is_refused_before_anything_is_written(
+    run: Any, misbehaving: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("sweep", *CPU, "--out", str(tmp_path / "run"), "--timer")
+    result = run(*arguments, "sundial")
+    assert (result.code, "choose one of auto, nvbench, events" in result.err) == (2, True)
+    monkeypatch.setattr("immabench.measure.timers.missing_packages", lambda: ["cuda-bench", "cuda-bindings"])
+    result = run(*arguments, "nvbench")
+    assert result.code == 77
+    assert "nvbench needs cuda-bench and cuda-bindings; pip install 'immabench[gpu]'" in result.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_continued_with_the_timer_it_began_with(run: Any, misbehaving: str, tmp_path: Path) -> None:
+    run("sweep", *CPU, "--kernel", "good", "--out", str(tmp_path / "run"), "--timer", "events")
+    folder = RunFolder.open(tmp_path / "run")
+    assert folder.meta["selection"]["timer"] == "events"
+    (row,) = folder.rows()
+    assert row.timed_by == "wall clock"  # a CPU has one timer
 
 
 def test_an_existing_run_is_not_overwritten(run: Any, misbehaving: str, tmp_path: Path) -> None:

@@ -168,6 +168,12 @@ class TestSides:
         with pytest.raises(UsageError, match=r"even_only cannot compute .*: M must be even"):
             run_ab("reference_numpy", "even_only", Problem(3, 8, 8))
 
+    def test_packing_is_not_timed_against_a_product(self, fake_native: object, torch_installed: None) -> None:
+        with pytest.raises(
+            UsageError, match="torch_int4_pack packs weights and computes nothing; time it by `immabench"
+        ):
+            run_ab("torch_int8", "torch_int4_pack", Problem(64, 64, 64))
+
 
 class RecordedTrial:
     """Stands for a trial and records whose it is."""

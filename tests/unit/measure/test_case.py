@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from immabench.measure.case import Job, as_other_case, impossible_reason, run_job
-from immabench.measure.timer import Criterion
+from immabench.measure.timer import Criterion, Timing, median_noise
+from immabench.measure.trial import Trial
 from immabench.problems import Problem
+from immabench.providers.reference import ReferenceProvider
 
 FAST = Criterion(max_samples=4, max_seconds=0.05)
 PROBLEM = Problem(16, 24, 32, output_type="f16", row_scale="vector", col_scale="vector", bias=True)
@@ -30,6 +33,9 @@ def test_a_timed_row_has_time_and_no_counts() -> None:
     roof = PROBLEM.operations_per_byte * 10.0 / 1e3
     assert row.pct_roof == pytest.approx(100 * row.tops / roof)
     assert (row.l2_state, row.counts) == ("rotated", None)
+    assert (row.timed_by, row.time_us_batched) == ("wall clock", None)
+    assert row.stopped_by in ("noise", "samples", "seconds")
+    assert row.pct_noise == pytest.approx(100 * median_noise(outcome.times_us))
 
 
 def test_an_emulated_row_has_counts_and_no_time(fake_native: Any) -> None:
@@ -107,6 +113,33 @@ def test_times_below_the_physical_floor_are_invalid(monkeypatch: pytest.MonkeyPa
     row = run_job(job(), criterion=FAST).row
     assert row.status == "invalid"
     assert "below the physical floor" in row.reason
+
+
+def test_a_timer_that_kept_no_sample_is_invalid_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def time(self, launches: Any) -> Timing:
+            return Timing((), "flushed", 7, distrust="7 samples discarded: SM clock below 50% of its default")
+
+    monkeypatch.setattr("immabench.measure.case.make_timer", lambda *_: Slow())
+    outcome = run_job(job(), criterion=FAST)
+    assert (outcome.row.status, outcome.row.discarded, outcome.times_us) == ("invalid", 7, ())
+    assert outcome.row.reason == "7 samples discarded: SM clock below 50% of its default"
+    assert outcome.row.time_us_median is None
+
+
+def test_a_packing_step_has_a_time_and_neither_a_rate_nor_a_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="the packing step is torch's")
+    monkeypatch.setattr("immabench.measure.case.physical_peak_tops", lambda device, data_type: 1e-9)
+    packing = replace(job("torch", "torch_int4_pack"), problem=replace(PROBLEM, n=32), step="pack")
+    row = run_job(packing, {"bf16_tflops": 1.0, "copy_gbps": 10.0}, FAST).row
+    assert (row.status, row.step, row.b_type, row.b_group) == ("ok", "pack", "s4", 32)
+    assert row.time_us_median is not None
+    assert (row.tops, row.gbps, row.pct_roof) == (None, None, None)
+
+
+def test_packing_touches_the_weights_and_a_product_everything() -> None:
+    trials = [Trial(ReferenceProvider(), PROBLEM, "reference_numpy", "cpu", 0, step) for step in ("compute", "pack")]
+    assert [trial.bytes_touched for trial in trials] == [PROBLEM.bytes_moved, 2 * 24 * 32]
 
 
 def test_without_a_known_peak_every_time_may_be_true() -> None:

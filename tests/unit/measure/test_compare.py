@@ -12,7 +12,7 @@ import pytest
 
 from immabench.errors import NothingSelectedError, RunFolderError, UsageError
 from immabench.measure.case import Job
-from immabench.measure.compare import FailRule, compare_runs, parse_fail_rule, parse_percent
+from immabench.measure.compare import FailRule, compare_runs, parse_fail_rule, parse_percent, roof_change
 from immabench.measure.run_folder import RunFolder
 from immabench.problems import Problem
 
@@ -126,6 +126,23 @@ def test_rows_about_different_things_are_inconclusive_unless_mixed(
     assert compare_runs(a.path, b.path, mixed=True).verdicts[0].verdict == "SLOWER"
 
 
+def test_rows_of_different_timers_are_inconclusive_unless_mixed(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    a.add(1, STEADY, device_kind="cuda", timed_by="cuda events")
+    b.add(1, scaled(1.5), device_kind="cuda", timed_by="nvbench 0.3.0")
+    (row,) = compare_runs(a.path, b.path).verdicts
+    assert row.verdict == "INCONCLUSIVE"
+    assert row.reason.startswith("timer is 'cuda events' in A, 'nvbench 0.3.0' in B (--mixed")
+    assert compare_runs(a.path, b.path, mixed=True).verdicts[0].verdict == "SLOWER"
+
+
+def test_rows_from_before_timers_were_named_compare(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    a.add(1, STEADY)
+    b.add(1, STEADY, timed_by="wall clock")
+    assert compare_runs(a.path, b.path).verdicts[0].verdict == "SAME"
+
+
 def test_too_few_or_missing_samples_are_inconclusive(runs: tuple[Run, Run]) -> None:
     a, b = runs
     few, missing = a.add(1, STEADY[:5]), a.add(2, STEADY)
@@ -167,6 +184,21 @@ def test_a_machine_that_changed_is_noted(runs: tuple[Run, Run]) -> None:
     assert compare_runs(a.path, a.path).notes == ()
     b.folder.write_meta(ceilings=None)
     assert compare_runs(a.path, b.path).notes == ()
+
+
+def test_a_roof_of_other_things_does_not_move_the_machine(runs: tuple[Run, Run]) -> None:
+    """A run from before instructions were measured, against one with them: the roof is made of what both have."""
+    a = runs[0]
+    a.add(1, STEADY)
+    old = {"int8_tops": 0.5, "fp32_tflops": 0.2, "copy_gbps": 9.0}
+    dot = {"name": "dot", "operand_type": "s8", "accumulator": "s32", "status": "native", "cores": 2, "rate": 5.0}
+    new = {**old, "read_gbps": 30.0, "instructions": [dot]}
+    (row,) = a.folder.rows()
+    moved = {**new, "read_gbps": 15.0, "copy_gbps": 4.5, "instructions": [{**dot, "rate": 2.5}]}
+    kind = row.device_kind
+    assert roof_change(row, {"ceilings": {kind: old}}, {"ceilings": {kind: new}}) == 1.0
+    assert roof_change(row, {"ceilings": {kind: new}}, {"ceilings": {kind: moved}}) == pytest.approx(0.5)
+    assert roof_change(row, {"ceilings": None}, {"ceilings": {kind: new}}) == 1.0
 
 
 def test_nothing_shared(runs: tuple[Run, Run]) -> None:
@@ -275,3 +307,35 @@ def test_repeats_of_one_side_only_and_gaps_are_said(new_run: Callable[[str], Run
     empty = new_run("empty").path
     (row,) = compare_runs(runs_a[0], runs_b[0], again_a=runs_a[1:], again_b=[empty]).verdicts
     assert row.reason == "not timed in every run"
+
+
+def test_packing_is_judged_apart_from_products(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    for run, factor in ((a, 1.0), (b, 2.0)):
+        run.add(1, STEADY)
+        run.add(2, scaled(factor), step="pack")
+    found = compare_runs(a.path, b.path)
+    assert {row.case: (row.verdict, row.step) for row in found.verdicts} == {
+        "m1": ("SAME", "compute"),
+        "m2": ("SLOWER", "pack"),
+    }
+    assert found.ratios == pytest.approx([1.0])
+    assert found.as_dict()["geomean_ratio"] == pytest.approx(1.0)
+
+
+def test_packing_is_not_compared_with_a_product(runs: tuple[Run, Run]) -> None:
+    a, b = runs
+    for run, step in ((a, "pack"), (b, "compute")):
+        run.add(1, STEADY)
+        run.add(2, STEADY, step=step)
+    found = compare_runs(a.path, b.path, mixed=True)
+    assert [(left.case, left.reason) for left in found.not_compared] == [("m2", "times pack in A, compute in B")]
+
+
+def test_packing_is_allowed_for_by_bandwidth_and_products_by_their_roof() -> None:
+    metas = [{"ceilings": {"cpu": {"int8_tops": tops, "copy_gbps": 10.0 * tops}}} for tops in (1.0, 0.5)]
+    still = [{"ceilings": {"cpu": {"int8_tops": tops, "copy_gbps": 10.0}}} for tops in (1.0, 0.5)]
+    product = Job("suite", "case", 1, Problem(4096, 4096, 4096), "reference", "reference_numpy", "cpu").row("ok")
+    packing = product.model_copy(update={"step": "pack"})
+    assert (roof_change(product, *metas), roof_change(packing, *metas)) == (0.5, 0.5)
+    assert (roof_change(product, *still), roof_change(packing, *still)) == (0.5, 1.0)

@@ -25,10 +25,17 @@ def test_selection_survives_json() -> None:
     assert Selection.from_dict({"suites": ["quick"], "future": 1}).suites == ("quick",)
 
 
+def test_the_plan_knows_which_configurations_pack(torch_installed: None) -> None:
+    plan = make_plan(Selection(shapes=("64x64x64",), providers=("torch",), devices=("cpu",)))
+    assert {p.job.kernel_id for p in plan if p.job.step == "pack"} == {"torch_int4_pack"}
+    skipped = make_plan(Selection(shapes=("64x64x33",), providers=("torch",), devices=("cpu",)))
+    assert {p.job.row("skipped", p.skip).step for p in skipped if p.job.kernel_id == "torch_int4_pack"} == {"pack"}
+
+
 def test_without_a_gpu_kernels_are_emulated_and_torch_is_timed(torch_installed: None) -> None:
     plan = make_plan(Selection(shapes=("64x64x64",)))
     kinds = [(planned.job.provider, planned.job.device_kind) for planned in plan]
-    assert kinds == [("handwritten", "emulated")] * 2 + [("torch", "cpu")] * 4
+    assert kinds == [("handwritten", "emulated")] * 2 + [("torch", "cpu")] * 6
     assert not any(planned.skip for planned in plan)
 
 

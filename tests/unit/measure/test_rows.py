@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
@@ -29,6 +31,24 @@ def test_a_float_baseline_states_its_own_types() -> None:
     row = JOB.row("ok", problem=Problem(3, 4, 5, "f32", "f32", "f32"))
     assert (row.a_type, row.output_type) == ("f32", "f32")
     assert row.row_id == JOB.row_id
+
+
+def test_an_older_row_was_timed_by_what_there_was() -> None:
+    assert JOB.row("ok", time_us_median=1.5).timer == "wall clock"
+    assert replace(JOB, device_kind="cuda").row("ok", time_us_median=1.5).timer == "cuda events"
+    assert JOB.row("ok", time_us_median=1.5, timed_by="nvbench 0.3.0").timer == "nvbench 0.3.0"
+    assert JOB.row("skipped").timer == ""
+
+
+def test_a_row_of_an_older_run_computes_and_has_no_groups() -> None:
+    values = JOB.row("ok").model_dump()
+    del values["step"], values["b_group"]
+    row = Row.model_validate(values)
+    assert (row.step, row.b_group) == ("compute", 0)
+
+
+def test_the_step_of_a_job_is_that_of_its_row_even_where_it_is_skipped() -> None:
+    assert replace(JOB, step="pack").row("skipped", "no torch").step == "pack"
 
 
 def test_unknown_fields_and_statuses_are_refused() -> None:

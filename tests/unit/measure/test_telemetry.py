@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from immabench.errors import MissingHardwareError
+from immabench.measure.cuda_timer import Batch, collect
 from immabench.measure.telemetry import (
     THROTTLING,
     NoTelemetry,
@@ -19,7 +20,7 @@ from immabench.measure.telemetry import (
     summarize,
     telemetry_of,
 )
-from immabench.measure.timer import Criterion, collect
+from immabench.measure.timer import Criterion
 
 UUID = "GPU-11112222-3333-4444-5555-666677778888"
 COOL = Reading(1980.0, 650.0, 55.0)
@@ -141,9 +142,9 @@ QUICK = Criterion(min_samples=4, max_samples=8, min_seconds=0.0, max_seconds=0.0
 def test_throttled_batches_are_discarded_and_counted() -> None:
     firsts: list[int] = []
 
-    def batch(first: int) -> list[float]:
+    def batch(first: int) -> Batch:
         firsts.append(first)
-        return [10.0 + first] * 4
+        return Batch([10.0 + first] * 4)
 
     timing = collect(QUICK, Script(HOT, COOL), batch)
     assert timing.times_us == (14.0,) * 4
@@ -153,11 +154,11 @@ def test_throttled_batches_are_discarded_and_counted() -> None:
 
 
 def test_a_gpu_that_stays_hot_is_not_believed() -> None:
-    timing = collect(QUICK, Script(HOT), lambda first: [10.0] * 4)
+    timing = collect(QUICK, Script(HOT), lambda first: Batch([10.0] * 4))
     assert timing.discarded > 0
     assert timing.distrust.endswith("samples discarded: hardware thermal slowdown; let the GPU cool, or give it power")
 
 
 def test_without_telemetry_nothing_is_discarded() -> None:
-    timing = collect(QUICK, NoTelemetry(), lambda first: [10.0] * 4)
+    timing = collect(QUICK, NoTelemetry(), lambda first: Batch([10.0] * 4))
     assert (len(timing.times_us), timing.discarded, timing.gpu) == (4, 0, Summary())

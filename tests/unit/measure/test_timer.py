@@ -31,19 +31,22 @@ NOISY = [5.0, 15.0] * 5
 class TestCriterion:
     def test_steady_samples_stop_at_the_minimum(self) -> None:
         criterion = Criterion(min_samples=10, min_seconds=0.1)
-        assert not criterion.enough(STEADY[:9], 0.1)
-        assert not criterion.enough(STEADY, 0.09)
-        assert criterion.enough(STEADY, 0.1)
+        assert criterion.stopped_by(STEADY[:9], 0.1) == ""
+        assert criterion.stopped_by(STEADY, 0.09) == ""
+        assert criterion.stopped_by(STEADY, 0.1) == "noise"
 
     def test_noise_asks_for_more(self) -> None:
         criterion = Criterion(min_samples=10, max_samples=100)
-        assert not criterion.enough(NOISY, 0.2)
-        assert criterion.enough(NOISY * 10, 0.2)
+        assert criterion.stopped_by(NOISY, 0.2) == ""
+        assert criterion.stopped_by(NOISY * 10, 0.2) == "samples"
 
     def test_the_time_limit_holds_but_three_samples_are_taken(self) -> None:
         criterion = Criterion(max_seconds=1.0)
-        assert not criterion.enough(NOISY[:2], 5.0)
-        assert criterion.enough(NOISY[:3], 5.0)
+        assert criterion.stopped_by(NOISY[:2], 5.0) == ""
+        assert criterion.stopped_by(NOISY[:3], 5.0) == "seconds"
+
+    def test_a_limit_that_comes_with_the_goal_is_no_limit(self) -> None:
+        assert Criterion(max_samples=10, max_seconds=0.1).stopped_by(STEADY, 0.2) == "noise"
 
 
 def test_noise_of_the_median_shrinks_with_samples_and_ignores_outliers() -> None:
@@ -77,7 +80,8 @@ class TestCpuTimer:
         timing = CpuTimer(Criterion(max_samples=6)).time(launches)
         assert len(timing.times_us) == 6
         assert calls == [0, 1, 2, 0] + [0, 1, 2] * 2  # every set warms up, the first twice
-        assert timing.l2_state == "rotated"
+        assert (timing.l2_state, timing.timed_by, timing.batched_us) == ("rotated", "wall clock", None)
+        assert timing.stopped_by in ("noise", "samples")
 
     def test_warming_up_slow_launches_ends_in_time(self) -> None:
         calls: list[int] = []
@@ -109,3 +113,4 @@ def test_timing_summary() -> None:
     timing = Timing((3.0, 1.0, 2.0), "rotated")
     assert timing.median_us == 2.0
     assert timing.iqr_us == 1.0
+    assert timing.noise == median_noise([1.0, 2.0, 3.0])

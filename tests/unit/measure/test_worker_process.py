@@ -17,7 +17,8 @@ from immabench.problems import Problem
 
 def request(kernel: str, provider: str = "misbehaving") -> dict[str, Any]:
     job = Job("suite", "case", 1, Problem(8, 8, 8), provider, kernel, "cpu")
-    return {"do": "row", "job": job.as_dict(), "ceilings": None, "criterion": asdict(Criterion(max_samples=3))}
+    how = {"criterion": asdict(Criterion(max_samples=3)), "timer": "auto"}
+    return {"do": "row", "job": job.as_dict(), "ceilings": None, **how}
 
 
 def test_crashes_and_hangs_cost_one_answer_each(misbehaving: str) -> None:

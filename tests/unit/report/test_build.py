@@ -140,3 +140,13 @@ def test_a_page_shows_the_first_rows_and_says_so(run: RunFolder, monkeypatch: py
     assert "the first 2 of " in page
     rows = (run.path / "rows.csv").read_text().splitlines()
     assert len(rows) == 1 + len(run.rows())
+
+
+def test_instructions_stand_in_a_table_of_their_own(run: RunFolder, synthetic: ModuleType) -> None:
+    assert "Peak rates of instructions" not in render_page(gather(run.rows(), run.meta))
+    doc = gather(run.rows(), {**run.meta, "ceilings": {"cpu": synthetic.WITH_INSTRUCTIONS}})
+    assert "Peak rates of instructions" in render_page(doc)
+    shown = [record["instruction"] for record in doc.tables["instructions"].records()]
+    assert shown == ["invented dot", "invented routine", "invented tiles"]
+    marks = [record["ceiling"] for record in doc.tables["instructions"].records()]
+    assert marks == ["ceiling", "", ""]

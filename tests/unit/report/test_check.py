@@ -24,7 +24,9 @@ def test_an_untouched_run_has_no_drift(run: RunFolder) -> None:
     assert drifts == []
 
 
-@pytest.mark.parametrize("field", ["tops", "gbps", "flops_per_byte", "pct_roof", "time_us_median", "samples"])
+@pytest.mark.parametrize(
+    "field", ["tops", "gbps", "flops_per_byte", "pct_roof", "time_us_median", "samples", "pct_noise"]
+)
 def test_every_derived_field_is_watched(run: RunFolder, field: str) -> None:
     row_id = rewrite(run, **{field: 4711 if field == "samples" else 4711.0})
     _, drifts = verify_run(run.path)

@@ -57,8 +57,11 @@ def test_a_missing_or_damaged_run_is_a_usage_error(
 def test_ceilings_prints_every_ceiling_with_its_unit(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    size = {"size": 512, "samples": 9}
+    size = {"size": 512, "samples": 9, "by": "torch"}
+    operations, nbytes = {"unit": "1e12 operations/s"}, {"unit": "1e9 bytes/s"}
+    dot = {"name": "invented dot", "operand_type": "s8", "accumulator": "s32", "status": "native", "cores": 2}
     found = {
+        "device": "cpu",
         "device_name": "synthetic CPU",
         "threads": 2,
         "torch": "0",
@@ -66,13 +69,28 @@ def test_ceilings_prints_every_ceiling_with_its_unit(
         "noisy": ["copy_gbps"],
         "int8_tops": 0.8,
         "copy_gbps": 30.0,
-        "sizes": [{"what": "int8_tops", "rate": 0.8, **size}, {"what": "copy_gbps", "rate": 30.0, **size}],
-    }
+        "instructions": [
+            {**dot, **operations, "rate": 0.92, "per_clock_per_core": 127.5, "clock_mhz": 3650.0, "reason": ""},
+            {**dot, "name": "invented tiles", "status": "absent", "rate": None, "reason": "this CPU has none"},
+            {**dot, **operations, "name": "invented routine", "status": "emulated", "rate": 0.1, "reason": "1 CALL",
+             "per_clock_per_core": 14.0, "clock_mhz": 3650.0},
+        ],
+        "reasons": {"fp16_tflops": "torch: not implemented for 'Half'"},
+        "contradictions": ["the s8 GEMM ran above"],
+        "sizes": [
+            {"what": "int8_tops", "rate": 0.8, **size, **operations},
+            {"what": "copy_gbps", "rate": 30.0, **size, **nbytes},
+        ],
+    }  # fmt: skip
     monkeypatch.setattr("immabench.measure.ceilings.measure_ceilings", lambda device: found)
     assert call(monkeypatch, "ceilings") == 0
     shown = capsys.readouterr().out
     assert "800.0 Gop/s" in shown
     assert "30.00 GB/s" in shown
+    assert "920.0 Gop/s on 2 cores     127.5 a clock and core at 3650 MHz" in shown
+    assert "at 3650 MHz, emulated: 1 CALL" in shown
+    assert shown.index("not measured") < shown.index("this CPU has none") < shown.index("not implemented for 'Half'")
+    assert "in doubt: the s8 GEMM ran above" in shown
     assert "noisy: copy_gbps" in shown
     assert call(monkeypatch, "ceilings", "--json") == 0
     assert json.loads(capsys.readouterr().out) == found

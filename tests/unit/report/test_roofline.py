@@ -31,7 +31,8 @@ def test_half_precisions_have_a_roof_only_where_rows_use_them(run: RunFolder) ->
 def test_a_run_without_ceilings_has_points_and_no_roof(run: RunFolder) -> None:
     (roof,) = rooflines(run.rows(), {**run.meta, "ceilings": None})
     assert roof.peaks == ()
-    assert roof.copy_gbps is None
+    assert roof.memory is None
+    assert roof.knee(1.0) == 0.0
     assert len(roof.points) == 18
 
 
@@ -47,13 +48,23 @@ def test_cuda_rows_stand_under_their_own_ceilings(run: RunFolder, synthetic: Mod
     meta = {"ceilings": {"cpu": synthetic.CEILINGS, "cuda": {**synthetic.CEILINGS, "int8_tops": 1000.0}}}
     roofs = {roof.device_kind: roof for roof in rooflines([cpu, cuda], meta)}
     assert [len(roof.points) for roof in roofs.values()] == [1, 1]
-    assert Peak("s8", 1000.0) in roofs["cuda"].peaks
+    assert Peak("s8", 1000.0, "torch GEMM") in roofs["cuda"].peaks
     assert roofs["cuda"].unit.name == "Top/s"
 
 
 def test_peaks_too_close_for_two_labels_share_one(run: RunFolder) -> None:
     (roof,) = rooflines(run.rows(), run.meta)
-    close = Roofline(
-        **{**vars(roof), "peaks": (Peak("f16", 0.40), Peak("bf16", 0.42), Peak("s8", 0.9))}  # type: ignore[arg-type]
-    )
+    rates = {"f16": 0.40, "bf16": 0.42, "s8": 0.9}
+    peaks = tuple(Peak(kind, tops, "torch GEMM") for kind, tops in rates.items())
+    close = Roofline(**{**vars(roof), "peaks": peaks})  # type: ignore[arg-type]
     assert [text for _, text in close.peak_labels()] == ["int8 900 Gop/s", "bf16 420 Gop/s, fp16 400 Gop/s"]
+
+
+def test_instructions_and_reads_are_the_roof_where_they_were_measured(run: RunFolder, synthetic: ModuleType) -> None:
+    meta = {**run.meta, "ceilings": {"cpu": synthetic.WITH_INSTRUCTIONS}}
+    (roof,) = rooflines(run.rows(), meta)
+    assert Peak("s8", 1.2, "invented dot") in roof.peaks
+    assert Peak("f32", 0.2, "torch GEMM") in roof.peaks
+    assert roof.memory_label == "read 50.0 GB/s"
+    assert roof.roof_at(10.0, 1.2) == pytest.approx(0.5)
+    assert roof.knee(1.2) == pytest.approx(24.0)

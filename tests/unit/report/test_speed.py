@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from immabench.measure.run_folder import RunFolder
-from immabench.report.speed import int8_speedups, mean_speedup, speed_table, timings
+from immabench.report.speed import int8_speedups, mean_speedup, speed_table, timed_ok, timings
 
 
 def test_speedup_is_fp32_time_over_own_time_of_the_same_shape(run: RunFolder) -> None:
@@ -52,3 +52,19 @@ def test_int8_gains_are_sorted_from_the_slowest(run: RunFolder) -> None:
     gains = [one.speedup for one in int8_speedups(found, found[0].row.device)]
     assert len(gains) == 6
     assert gains == sorted(gains)
+
+
+def test_how_rows_were_timed_is_said(run: RunFolder) -> None:
+    rows = [row.model_copy(update={"stopped_by": "noise"}) for row in timed_ok(run.rows())]
+    assert speed_table(timings(rows)).note.endswith("Timed by wall clock.")
+    rows[0] = rows[0].model_copy(update={"stopped_by": "seconds", "pct_noise": 4.2})
+    rows[1] = rows[1].model_copy(update={"timed_by": "nvbench 0.3.0", "time_us_batched": 1.5})
+    table = speed_table(timings(rows))
+    assert "Timed by nvbench 0.3.0 and wall clock." in table.note
+    assert f"In 1 of {len(rows)} rows a limit ended sampling first, at 4.2 % standard error" in table.note
+    assert {"timed by", "back to back"} <= {column.title for column in table.without_constant().columns}
+
+
+def test_one_timer_and_no_batches_need_no_column(run: RunFolder) -> None:
+    titles = {column.title for column in speed_table(timings(run.rows())).without_constant().columns}
+    assert not {"timed by", "back to back"} & titles

@@ -77,3 +77,10 @@ def test_rows_that_are_all_wrong_give_no_gain(run: RunFolder) -> None:
     text = verdict(wrong, run.meta)
     assert "no row is ok" in text
     assert "0 of 18 bit for bit" in text
+
+
+def test_a_roof_that_contradicts_itself_is_named(run: RunFolder, synthetic: ModuleType) -> None:
+    assert "in doubt" not in verdict(run.rows(), run.meta)
+    doubtful = {**synthetic.CEILINGS, "contradictions": ["the s8 GEMM ran at 2e12 operations/s"]}
+    text = verdict(run.rows(), {**run.meta, "ceilings": {"cpu": doubtful}})
+    assert "**The roof is in doubt**: the s8 GEMM ran at 2e12 operations/s." in text

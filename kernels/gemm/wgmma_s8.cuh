@@ -1,0 +1,363 @@
+// INT8 GEMM for sm_90a: the Tensor Memory Accelerator brings tiles, warpgroups multiply them by wgmma.
+//
+//   acc[M,N] = A[M,K] . B[N,K]^T     A, B int8, K-major; acc exact int32
+//   out[M,N] = epilogue(acc)         int32, or fp32/fp16/bf16 with scales and bias (parts/epilogue.cuh)
+//
+// A block is one producing and one to three consuming warpgroups around a ring of stages (parts/stage_ring.cuh):
+//
+//   producer                         [stage 0][stage 1]..[stage S-1]                       consumers
+//   await empty, announce bytes,  -->  rows    block_rows x 128 bytes, swizzled   -->  await full, 4 steps of wgmma a stage,
+//   ask for both operands' boxes       columns block_columns x 128 bytes               one stage's in flight, then let go
+//
+// Names: the instruction multiplies 64 `rows` by up to 256 `columns`. Rows are A's (the output's) and columns B's, or the other
+// way round where the tile is `swapped`: few rows of A then fill the instruction's N, which goes down to 8, and not its
+// fixed 64.
+//
+// Policies, all of the tile (gemm/wgmma_tile.hpp):
+//   cluster    blocks side by side share operands: each fetches its part of what they have in common and multicasts it to all.
+//              A stage is empty when the consumers of every block it was sent to have let go.
+//   split_k    the blocks of a cluster share one output tile, each takes a part of K; sums meet through distributed shared
+//   memory. persistent without either gathering, a block goes from tile to tile; boxes of results leave while the next tile is
+//   multiplied.
+//
+// kAligned: K and both addresses are multiples of 16, as tensor maps need. Otherwise the producing warpgroup loads byte by byte
+// into the same places: any K, any address, an order of magnitude slower.
+//
+// Inspect: `immabench emulate ID --shape MxNxK`. The ladder that leads here: docs/hopper-ladder.md.
+#pragma once
+#include <gemm/gemm_s8_call.cuh>
+#include <gemm/wgmma_tile.hpp>
+#include <parts/gathered_epilogue.cuh>
+#include <parts/stage_ring.cuh>
+#include <parts/tensor_epilogue.cuh>
+#include <parts/tile_loader.cuh>
+#include <parts/tile_schedule.cuh>
+#include <simt/simt.cuh>
+#include <tensor_maps.hpp>
+
+namespace immabench::inline SIMT_TARGET {
+
+struct WgmmaS8Parameters {
+  OperandView rows, columns;            // A and B, or B and A
+  simt::TensorMap row_map, column_map;  // the same, where kAligned
+  simt::TensorMap out_map;              // where out_by_boxes
+  EpilogueParameters epilogue;
+  bool out_by_boxes;  // rows of the output start on 16 bytes
+};
+
+// What one block of a cluster is to do. All blocks of a cluster go through the same tiles in step.
+template <class Config>
+struct WgmmaWork {
+  static constexpr WgmmaTile kTile = Config::tile;
+  static constexpr int kSharing = kTile.cluster_m * kTile.cluster_n;
+
+  int rank = int(simt::block_index_x()) % kTile.cluster();
+  int row_rank = rank % kTile.cluster_rows();  // which rows of the cluster's tiles, where it shares operands
+  int column_rank = rank / kTile.cluster_rows() % kTile.cluster_columns();
+  int part = kTile.split_k > 1 ? rank : 0;
+  int clusters = int(simt::grid_size_x()) / kTile.cluster();
+  int index = int(simt::block_index_x()) / kTile.cluster();  // of the cluster's tile
+  TileSchedule schedule;
+  int first_k, last_k;  // tiles along K
+
+  SIMT_DEVICE explicit WgmmaWork(const WgmmaS8Parameters& p)
+      : schedule{ceil_divide(p.epilogue.m, kTile.block_m * kTile.cluster_m),
+                 ceil_divide(p.epilogue.n, kTile.block_n * kTile.cluster_n)} {
+    const int k_tiles = ceil_divide(p.rows.k, kTile.block_k), each = ceil_divide(k_tiles, kTile.split_k);
+    first_k = part * each < k_tiles ? part * each : k_tiles;
+    last_k = first_k + each < k_tiles ? first_k + each : k_tiles;
+  }
+
+  SIMT_DEVICE bool is_left() const { return index < schedule.m_tiles * schedule.n_tiles; }
+  SIMT_DEVICE void advance() { index += clusters; }
+  // Where this block's tile begins in the output.
+  SIMT_DEVICE int first_m() const {
+    const int m_rank = kTile.swapped ? column_rank : row_rank;
+    return (schedule.tile(index).m * kTile.cluster_m + m_rank) * kTile.block_m;
+  }
+  SIMT_DEVICE int first_n() const {
+    const int n_rank = kTile.swapped ? row_rank : column_rank;
+    return (schedule.tile(index).n * kTile.cluster_n + n_rank) * kTile.block_n;
+  }
+  SIMT_DEVICE int first_row() const { return kTile.swapped ? first_n() : first_m(); }
+  SIMT_DEVICE int first_column() const { return kTile.swapped ? first_m() : first_n(); }
+};
+
+template <class Config, bool kAligned>
+class WgmmaS8Block {
+ public:
+  SIMT_DEVICE explicit WgmmaS8Block(const WgmmaS8Parameters& p)
+      : p_(p),
+        work_(p),
+        stages_((simt::shared_base() + 1023) & ~1023u),
+        ring_{stages_ + simt::u32(kRingBytes + kTile.staging_bytes())} {}
+
+  SIMT_DEVICE void run() {
+    if (simt::thread_index() == 0) ring_.initialise(kAligned ? 1 : 4, kTile.consumers * kSources);
+    synchronise_cluster();
+    const int warpgroup = int(simt::warp_index()) / 4;
+    if (warpgroup == 0)
+      produce();
+    else
+      consume(warpgroup - 1);
+  }
+
+ private:
+  static constexpr WgmmaTile kTile = Config::tile;
+  static constexpr int kRows = kTile.block_rows(), kColumns = kTile.block_columns(), kLine = kWgmmaRowBytes;
+  static constexpr int kRowBytes = kRows * kLine;
+  static constexpr int kRingBytes = kTile.stages * kTile.stage_bytes() > kTile.gather_bytes()
+                                        ? kTile.stages * kTile.stage_bytes()
+                                        : kTile.gather_bytes();
+  static constexpr bool kMulticast = kAligned && WgmmaWork<Config>::kSharing > 1;
+  // Blocks that fill this block's stages: those that share its rows, and those that share its columns.
+  static constexpr int kSources = kMulticast ? kTile.cluster_rows() + kTile.cluster_columns() - 1 : 1;
+  static constexpr int kGroups = kTile.row_groups(), kSums = kColumns / 2;
+  using Position = RingPosition<kTile.stages>;
+  using Sums = simt::i32[kGroups][kSums];
+
+  SIMT_DEVICE static void synchronise_cluster() {
+    if constexpr (kTile.cluster() > 1) {
+      simt::cluster_arrive();
+      simt::cluster_wait();
+    } else {
+      simt::syncthreads();
+    }
+  }
+
+  SIMT_DEVICE simt::u32 stage_rows(int stage) const { return stages_ + simt::u32(stage * kTile.stage_bytes()); }
+  SIMT_DEVICE simt::u32 stage_columns(int stage) const { return stage_rows(stage) + simt::u32(kRowBytes); }
+
+  // ---------------------------------------------------------------- producer
+
+  SIMT_DEVICE void produce() {
+    if constexpr (kTile.reallocates()) simt::decrease_max_registers<kTile.producer_registers()>();
+    Position at;
+    for (WgmmaWork<Config> work = work_; work.is_left(); work.advance()) {
+      if constexpr (kAligned) {
+        if (simt::thread_index() == 0) fetch_boxes(work, at);
+      } else {
+        load_bytes(work, at);
+      }
+    }
+    if constexpr (kTile.gathers()) meet_parts();
+    leave();
+  }
+
+  SIMT_DEVICE void fetch_boxes(const WgmmaWork<Config>& work, Position& at) const {
+    const int first_row = work.first_row(), first_column = work.first_column();
+    for (int k = work.first_k; k < work.last_k; ++k, at.advance()) {
+      ring_.await_empty(at);
+      simt::mbarrier_arrive_expect_tx(ring_.full(at.stage), simt::u32(kTile.stage_bytes()));
+      // Every block fetches one part of the rows it shares along its row of the cluster, and of the columns along its column.
+      fetch<kRows, kTile.cluster_columns()>(p_.row_map, stage_rows(at.stage), k, first_row, work.column_rank,
+                                            row_peers(work.row_rank), at.stage);
+      fetch<kColumns, kTile.cluster_rows()>(p_.column_map, stage_columns(at.stage), k, first_column, work.row_rank,
+                                            column_peers(work.column_rank), at.stage);
+    }
+  }
+
+  // Blocks of the cluster, as bits, with the same rows; with the same columns.
+  SIMT_DEVICE static simt::u16 row_peers(int row_rank) {
+    simt::u32 peers = 0;
+    SIMT_UNROLL
+    for (int i = 0; i < kTile.cluster_columns(); ++i) peers |= 1u << (i * kTile.cluster_rows() + row_rank);
+    return simt::u16(peers);
+  }
+  SIMT_DEVICE static simt::u16 column_peers(int column_rank) {
+    return simt::u16(((1u << kTile.cluster_rows()) - 1) << column_rank * kTile.cluster_rows());
+  }
+
+  template <int kLines, int kParts>
+  SIMT_DEVICE void fetch(const simt::TensorMap& map, simt::u32 to, int k, int first, int part, simt::u16 peers,
+                         int stage) const {
+    constexpr int kEach = kLines / kParts;
+    const int at[2] = {k * kTile.block_k, first + part * kEach};
+    if constexpr (kParts > 1)
+      simt::tensor_load_multicast(to + simt::u32(part * kEach * kLine), map, at, ring_.full(stage), peers);
+    else
+      simt::tensor_load(to, map, at, ring_.full(stage));
+  }
+
+  SIMT_DEVICE void load_bytes(const WgmmaWork<Config>& work, Position& at) const {
+    const TileLoader<kRows, kLine, kWarpgroupThreads, false> rows{p_.rows, work.first_row()};
+    const TileLoader<kColumns, kLine, kWarpgroupThreads, false> columns{p_.columns, work.first_column()};
+    for (int k = work.first_k; k < work.last_k; ++k, at.advance()) {
+      ring_.await_empty(at);
+      rows.load(stage_rows(at.stage), k * kTile.block_k);
+      columns.load(stage_columns(at.stage), k * kTile.block_k);
+      simt::fence_proxy_async();
+      if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.full(at.stage));
+    }
+  }
+
+  // ---------------------------------------------------------------- consumers
+
+  SIMT_DEVICE void consume(int consumer) {
+    if constexpr (kTile.reallocates()) simt::increase_max_registers<kTile.consumer_registers()>();
+    BoxStaging staging{stages_ + simt::u32(kRingBytes + consumer * 2 * kBoxBytes), 1 + consumer};
+    Position at;
+    for (WgmmaWork<Config> work = work_; work.is_left(); work.advance()) {
+      Sums sums = {};
+      multiply(work, at, consumer, sums);
+      if constexpr (kTile.gathers())
+        gather(work, consumer, sums);
+      else
+        send(work, consumer, sums, staging);
+    }
+    if constexpr (!kTile.gathers()) staging.drain();
+    leave();
+  }
+
+  SIMT_DEVICE void multiply(const WgmmaWork<Config>& work, Position& at, int consumer, Sums& sums) const {
+    Position behind = at;
+    simt::wgmma_fence(sums);
+    for (int k = work.first_k; k < work.last_k; ++k, at.advance()) {
+      ring_.await_full(at);
+      simt::wgmma_fence();
+      const simt::u32 rows = stage_rows(at.stage) + simt::u32(consumer * kTile.consumer_rows() * kLine);
+      SIMT_UNROLL
+      for (int step = 0; step < kLine / kWgmmaK; ++step) {
+        SIMT_UNROLL
+        for (int group = 0; group < kGroups; ++group) {
+          simt::wgmma(simt::S8{}, simt::S8{}, sums[group],
+                      descriptor(rows + simt::u32(group * kWgmmaM * kLine + step * kWgmmaK)),
+                      descriptor(stage_columns(at.stage) + simt::u32(step * kWgmmaK)), true);
+        }
+      }
+      simt::wgmma_commit();
+      simt::wgmma_wait<1>(sums);
+      if (k > work.first_k) {
+        let_go(behind.stage);
+        behind.advance();
+      }
+    }
+    simt::wgmma_wait<0>(sums);
+    if (work.last_k > work.first_k) let_go(behind.stage);
+  }
+
+  static constexpr int kWgmmaK = 32;
+  SIMT_DEVICE static simt::u64 descriptor(simt::u32 address) {
+    return simt::matrix_descriptor(address, simt::swizzled_layout(simt::TensorSwizzle::k128Bytes));
+  }
+
+  // The warpgroup has read a stage: one thread tells each block that fills it.
+  SIMT_DEVICE void let_go(int stage) const {
+    const int thread = int(simt::thread_index()) % kWarpgroupThreads;
+    if constexpr (!kMulticast) {
+      if (thread == 0) simt::mbarrier_arrive(ring_.empty(stage));
+    } else {
+      if (thread >= kSources) return;
+      const int other_row =
+          thread - kTile.cluster_columns();  // past the blocks with the same rows: those with the same columns
+      const int row = other_row < 0 ? work_.row_rank : other_row + (other_row >= work_.row_rank);
+      const int column = other_row < 0 ? thread : work_.column_rank;
+      const auto rank = simt::u32(column * kTile.cluster_rows() + row);
+      simt::mbarrier_arrive_cluster(simt::map_shared_rank(ring_.empty(stage), rank));
+    }
+  }
+
+  // ---------------------------------------------------------------- epilogues
+
+  SIMT_DEVICE void send(const WgmmaWork<Config>& work, int consumer, const Sums& sums, BoxStaging& staging) const {
+    const int column = work.first_n();
+    SIMT_UNROLL
+    for (int group = 0; group < kGroups; ++group) {
+      const int row = work.first_m() + consumer * kTile.consumer_rows() + group * kWgmmaM;
+      if (!p_.out_by_boxes)
+        store_one_by_one<kColumns>(p_.epilogue, sums[group], row, column);
+      else if (bytes_of(p_.epilogue.output) == 4)
+        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, sums[group], row, column, staging);
+      else
+        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, sums[group], row, column, staging);
+    }
+  }
+
+  SIMT_DEVICE void gather(const WgmmaWork<Config>& work, int consumer, const Sums& sums) const {
+    constexpr int kThreads = kTile.consumers * kWarpgroupThreads;
+    const GatheredTile<kTile.block_m, kTile.block_n, kTile.swapped> tile{stages_};
+    simt::barrier_sync(1, kThreads);  // every consumer is past its products: the stages are free
+    SIMT_UNROLL
+    for (int group = 0; group < kGroups; ++group) {
+      tile.write(sums[group], consumer * kTile.consumer_rows() + group * kWgmmaM);
+    }
+    if constexpr (kTile.split_k > 1)
+      meet_parts();
+    else
+      simt::barrier_sync(1, kThreads);
+    tile.template finish<kTile.split_k>(p_.epilogue, work.first_m(), work.first_n(), work.part,
+                                        consumer * kWarpgroupThreads + int(simt::thread_index()) % kWarpgroupThreads, kThreads);
+  }
+
+  // All parts of the tile are in shared memory.
+  SIMT_DEVICE static void meet_parts() {
+    if constexpr (kTile.split_k > 1) synchronise_cluster();
+  }
+
+  // No block may return while another sends to it, or reads from it.
+  SIMT_DEVICE static void leave() {
+    if constexpr (kTile.cluster() > 1) synchronise_cluster();
+  }
+
+  const WgmmaS8Parameters& p_;
+  const WgmmaWork<Config> work_;
+  const simt::u32 stages_;
+  const StageRing<kTile.stages> ring_;
+};
+
+template <class Config, bool kAligned>
+SIMT_KERNEL_ALONE(Config::tile.threads())
+wgmma_s8_kernel(SIMT_PARAMETERS WgmmaS8Parameters p) {
+#if SIMT_HAS_SM90A
+  WgmmaS8Block<Config, kAligned>(p).run();
+#endif
+}
+
+// ---- on the host, for both targets
+
+// Blocks to launch: one a multiprocessor where they go from tile to tile, else one a tile and part of K.
+inline unsigned block_count(const WgmmaTile& tile, const GemmS8Arguments& g) {
+  const unsigned m_tiles = unsigned(ceil_divide(g.m, tile.block_m * tile.cluster_m));
+  const unsigned clusters = m_tiles * unsigned(ceil_divide(g.n, tile.block_n * tile.cluster_n));
+  const unsigned at_once = unsigned(g.multiprocessors / tile.cluster());
+  return unsigned(tile.cluster()) * (tile.persistent() && at_once < clusters ? (at_once ? at_once : 1) : clusters);
+}
+
+// A K-major operand in boxes of `box_rows` swizzled lines.
+inline simt::TensorDescription describe_operand(std::uint64_t base, int rows, int k, int box_rows) {
+  return {.base = base,
+          .element_bytes = 1,
+          .rank = 2,
+          .extent = {std::uint64_t(k), std::uint64_t(rows)},
+          .stride_bytes = {0, std::uint64_t(k)},
+          .box = {kWgmmaRowBytes, std::uint32_t(box_rows)},
+          .swizzle = simt::TensorSwizzle::k128Bytes};
+}
+
+inline simt::TensorDescription describe_output(const GemmS8Arguments& g) {
+  const int bytes = bytes_of(g.output);
+  return {.base = g.out,
+          .element_bytes = bytes,
+          .rank = 2,
+          .extent = {std::uint64_t(g.n), std::uint64_t(g.m)},
+          .stride_bytes = {0, std::uint64_t(g.n) * std::uint64_t(bytes)},
+          .box = {std::uint32_t(kBoxRowBytes / bytes), kBoxRows},
+          .swizzle = simt::TensorSwizzle::k128Bytes};
+}
+
+inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmS8Arguments& g) {
+  const OperandView a{{g.a}, g.m, g.k}, b{{g.b}, g.n, g.k};
+  WgmmaS8Parameters p{.rows = tile.swapped ? b : a, .columns = tile.swapped ? a : b, .epilogue = make_epilogue(g)};
+  const auto map = [](const OperandView& operand, int box_rows) {
+    return encode(describe_operand(operand.data.address, operand.rows, operand.k, box_rows));
+  };
+  if (is_aligned(g)) {
+    p.row_map = map(p.rows, tile.block_rows() / tile.cluster_columns());
+    p.column_map = map(p.columns, tile.block_columns() / tile.cluster_rows());
+  }
+  p.out_by_boxes = !tile.gathers() && invalid_reason(describe_output(g)) == nullptr;
+  if (p.out_by_boxes) p.out_map = encode(describe_output(g));
+  return p;
+}
+
+}  // namespace immabench::inline SIMT_TARGET

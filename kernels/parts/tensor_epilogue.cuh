@@ -1,0 +1,105 @@
+// The epilogue of a warpgroup whose results leave through the Tensor Memory Accelerator, while it goes on with the next tile.
+#pragma once
+#include <parts/epilogue.cuh>
+#include <simt/simt.cuh>
+
+namespace immabench::inline SIMT_TARGET {
+
+constexpr int kBoxRows = 64, kBoxRowBytes = 128, kBoxBytes = kBoxRows * kBoxRowBytes;
+
+// Which registers of wgmma's accumulators a thread finds its results in: of each 8 columns two neighbouring ones, in two rows.
+struct WgmmaFragment {
+  int row, column;  // within the 64 rows, and within each 8 columns
+
+  SIMT_DEVICE static WgmmaFragment of_this_thread() {
+    const int thread = int(simt::thread_index()) % 128, lane = thread % 32;
+    return {thread / 32 * 16 + lane / 4, lane % 4 * 2};
+  }
+};
+
+// Two boxes of shared memory that a warpgroup fills in turn: one leaves while the other is filled. `barrier` is the
+// warpgroup's named barrier.
+struct BoxStaging {
+  simt::u32 boxes;
+  int barrier;
+  int next = 0;
+
+  SIMT_DEVICE bool is_leader() const { return simt::thread_index() % 128 == 0; }
+
+  // The next box, free to be written by all.
+  SIMT_DEVICE simt::u32 acquire() {
+    if (is_leader()) simt::bulk_wait_read<1>();
+    simt::barrier_sync(barrier, 128);
+    return boxes + simt::u32(next * kBoxBytes);
+  }
+  // Sends what all have written to it.
+  SIMT_DEVICE void send(const simt::TensorMap& out, simt::u32 box, int row, int column) {
+    simt::fence_proxy_async();
+    simt::barrier_sync(barrier, 128);
+    if (is_leader()) {
+      const int at[2] = {column, row};
+      simt::tensor_store(out, at, box);
+      simt::bulk_commit();
+    }
+    next ^= 1;
+  }
+  SIMT_DEVICE void drain() const {
+    if (is_leader()) simt::bulk_wait<0>();
+  }
+};
+
+// Writes 64 rows x `kColumns` columns of sums, box by box. kBytes is the size of an output, 4 or 2.
+template <int kBytes, int kColumns>
+SIMT_DEVICE void store_boxes(const EpilogueParameters& p, const simt::TensorMap& out, const simt::i32 (&sums)[kColumns / 2],
+                             int first_row, int first_column, BoxStaging& staging) {
+  constexpr int kBoxColumns = kBoxRowBytes / kBytes, kPairs = kBoxColumns / 8;
+  const auto fragment = WgmmaFragment::of_this_thread();
+  float row_scale[2];
+  SIMT_UNROLL
+  for (int half = 0; half < 2; ++half) {
+    const int row = first_row + fragment.row + 8 * half;
+    row_scale[half] = row < p.m ? row_scale_of(p, row) : 1.0f;
+  }
+  SIMT_UNROLL
+  for (int box_column = 0; box_column < kColumns; box_column += kBoxColumns) {
+    const simt::u32 box = staging.acquire();
+    SIMT_UNROLL
+    for (int pair = 0; pair < kPairs; ++pair) {
+      const int in_box = pair * 8 + fragment.column, column = first_column + box_column + in_box;
+      ColumnParameters<2> columns;
+      columns.load(p, column);
+      SIMT_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        const int row = fragment.row + 8 * half, index = (box_column / 8 + pair) * 4 + 2 * half;
+        const simt::Vector<simt::i32, 2> two{{sums[index], sums[index + 1]}};
+        const simt::u32 place =
+            box + simt::swizzled(simt::TensorSwizzle::k128Bytes, simt::u32(row * kBoxRowBytes + in_box * kBytes));
+        if (kBytes == 4 && p.output == OutputType::kS32) {
+          simt::store_shared(place, two);
+          continue;
+        }
+        const auto result = apply_epilogue(two, row_scale[half], columns);
+        if constexpr (kBytes == 4)
+          simt::store_shared(place, result);
+        else
+          simt::store_shared(place, p.output == OutputType::kF16 ? simt::pack_f16x2(result[0], result[1])
+                                                                 : simt::pack_bf16x2(result[0], result[1]));
+      }
+    }
+    staging.send(out, box, first_row, first_column + box_column);
+  }
+}
+
+// One output at a time, for outputs whose rows no tensor map can describe.
+template <int kColumns>
+SIMT_DEVICE void store_one_by_one(const EpilogueParameters& p, const simt::i32 (&sums)[kColumns / 2], int first_row,
+                                  int first_column) {
+  const auto fragment = WgmmaFragment::of_this_thread();
+  SIMT_UNROLL
+  for (int i = 0; i < kColumns / 2; ++i) {
+    const int row = first_row + fragment.row + i / 2 % 2 * 8, column = first_column + i / 4 * 8 + fragment.column + i % 2;
+    if (row < p.m && column < p.n) finish_one(p, row, column, sums[i]);
+  }
+}
+
+}  // namespace immabench::inline SIMT_TARGET
