@@ -17,6 +17,7 @@ py::dict to_dict(const simt::host::Counts& counts) {
   py::dict result;
   result["mma"] = counts.mma;
   result["wgmma"] = counts.wgmma;
+  result["unspecified"] = counts.unspecified;
   result["barriers"] = counts.barriers;
   for (const Operation operation : {Operation::kLdmatrix, Operation::kSharedLoad, Operation::kSharedStore}) {
     result[name(operation)] = to_dict(counts.of(operation), "wavefronts");
