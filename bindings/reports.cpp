@@ -18,6 +18,7 @@ py::dict to_dict(const simt::host::Counts& counts) {
   result["mma"] = counts.mma;
   result["wgmma"] = counts.wgmma;
   result["macs"] = counts.macs;
+  result["unspecified"] = counts.unspecified;
   result["barriers"] = counts.barriers;
   for (const Operation operation : {Operation::kLdmatrix, Operation::kSharedLoad, Operation::kSharedStore}) {
     result[name(operation)] = to_dict(counts.of(operation), "wavefronts");

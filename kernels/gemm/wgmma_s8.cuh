@@ -21,7 +21,7 @@
 //   multiplied.
 //
 // kAligned: K and both addresses are multiples of 16, as tensor maps need. Otherwise the producing warpgroup loads byte by byte
-// into the same places: any K, any address, an order of magnitude slower.
+// into the same places, and results leave element by element: any K, any address, an order of magnitude slower.
 //
 // Inspect: `immabench emulate ID --shape MxNxK`. The ladder that leads here: docs/hopper-ladder.md.
 #pragma once
@@ -131,7 +131,7 @@ class WgmmaS8Block {
   // ---------------------------------------------------------------- producer
 
   SIMT_DEVICE void produce() {
-    if constexpr (kTile.reallocates()) simt::decrease_max_registers<kTile.producer_registers(kAligned)>();
+    if constexpr (kTile.reallocates()) simt::decrease_max_registers<kTile.producer_registers()>();
     Position at;
     for (WgmmaWork<Config> work = work_; work.is_left(); work.advance()) {
       if constexpr (kAligned) {
@@ -194,7 +194,7 @@ class WgmmaS8Block {
   // ---------------------------------------------------------------- consumers
 
   SIMT_DEVICE void consume(int consumer) {
-    if constexpr (kTile.reallocates()) simt::increase_max_registers<kTile.consumer_registers(kAligned)>();
+    if constexpr (kTile.reallocates()) simt::increase_max_registers<kTile.consumer_registers()>();
     BoxStaging staging{stages_ + simt::u32(kRingBytes + consumer * 2 * kBoxBytes), 1 + consumer};
     Position at;
     for (WgmmaWork<Config> work = work_; work.is_left(); work.advance()) {
@@ -261,13 +261,14 @@ class WgmmaS8Block {
 
   SIMT_DEVICE void send(const WgmmaWork<Config>& work, int consumer, const Sums& sums, BoxStaging& staging) const {
     const int column = work.first_n();
+    const bool by_boxes = kAligned && p_.out_by_boxes;
     SIMT_UNROLL
     for (int group = 0; group < kGroups; ++group) {
       const int row = work.first_m() + consumer * kTile.consumer_rows() + group * kWgmmaM;
       if (bytes_of(p_.epilogue.output) == 4)
-        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, p_.out_by_boxes, sums[group], row, column, staging);
+        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
       else
-        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, p_.out_by_boxes, sums[group], row, column, staging);
+        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
     }
   }
 

@@ -47,11 +47,10 @@ struct WgmmaTile {
     return 1024 + (ring > gather_bytes() ? ring : gather_bytes()) + staging_bytes() + barrier_bytes();
   }
 
-  // Registers a thread, of the 64 K of a multiprocessor: few for who only asks for copies (more for who loads bytes itself),
-  // the rest for who multiplies.
+  // Registers a thread, of the 64 K of a multiprocessor: few for who only asks for copies, the rest for who multiplies.
   IMMABENCH_CONSTEXPR bool reallocates() const { return consumers > 1; }
-  IMMABENCH_CONSTEXPR int producer_registers(bool aligned) const { return consumers == 2 ? 40 : aligned ? 32 : 56; }
-  IMMABENCH_CONSTEXPR int consumer_registers(bool aligned) const { return consumers == 2 ? 232 : aligned ? 160 : 152; }
+  IMMABENCH_CONSTEXPR int producer_registers() const { return consumers == 2 ? 40 : 32; }
+  IMMABENCH_CONSTEXPR int consumer_registers() const { return consumers == 2 ? 232 : 160; }
 
   // Why this tile cannot be built, or null.
   constexpr const char* invalid_reason() const {

@@ -49,6 +49,7 @@ struct BoxStaging {
   SIMT_DEVICE void write_out(const EpilogueParameters& p, simt::u32 box, int first_row, int first_column) const {
     constexpr int kEach = 4 / sizeof(T), kWords = kBoxRowBytes / 4;
     simt::barrier_sync(barrier, 128);
+    SIMT_ROLLED
     for (int i = thread(); i < kBoxRows * kWords; i += 128) {
       const int row = first_row + i / kWords, column = first_column + i % kWords * kEach;
       const auto word = simt::load_shared<simt::u32>(box + simt::swizzled(simt::TensorSwizzle::k128Bytes, simt::u32(i * 4)));

@@ -14,7 +14,7 @@ namespace immabench {
 
 constexpr int kProbeThreads = 64;
 constexpr int kProbeWords = 16;
-constexpr int kProbeCount = 46;
+constexpr int kProbeCount = 48;
 
 // Addresses of int32[kProbeWords][kProbeThreads]: word w of thread t is element [w][t].
 struct ProbeArguments {

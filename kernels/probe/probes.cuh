@@ -70,6 +70,33 @@ IMMABENCH_PROBE(mma_m16n8k64_s4_u4) { probe_mma<simt::S4, simt::U4, 4, 2>(r); }
 IMMABENCH_PROBE(mma_m16n8k64_u4_s4) { probe_mma<simt::U4, simt::S4, 4, 2>(r); }
 IMMABENCH_PROBE(mma_m16n8k64_u4_u4) { probe_mma<simt::U4, simt::U4, 4, 2>(r); }
 
+// Of floats: integers in [-8, 7] from the low bytes of r4 to r9, and accumulators below 2^20, so that no order of summation
+// changes a result. Random bits would have results that PTX leaves open.
+template <class T>
+SIMT_DEVICE u32 small_pair(u32 word) {
+  const float low = simt::to_float_rn(i32(word << 28) >> 28), high = simt::to_float_rn(i32(word << 24) >> 28);
+  if constexpr (std::is_same_v<T, simt::F16>)
+    return simt::pack_f16x2(low, high);
+  else
+    return simt::pack_bf16x2(low, high);
+}
+template <class T>
+SIMT_DEVICE void probe_float_mma(ProbeWordArray& r) {
+  float d[4];
+  u32 a[4], b[2];
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) d[i] = simt::to_float_rn(i32(r[i]) >> 12);
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) a[i] = small_pair<T>(r[4 + i]);
+  SIMT_UNROLL
+  for (int i = 0; i < 2; ++i) b[i] = small_pair<T>(r[8 + i]);
+  simt::mma(T{}, T{}, d, a, b);
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) r[i] = as_bits(d[i]);
+}
+IMMABENCH_PROBE(mma_m16n8k16_f16) { probe_float_mma<simt::F16>(r); }
+IMMABENCH_PROBE(mma_m16n8k16_bf16) { probe_float_mma<simt::BF16>(r); }
+
 template <simt::BitOperation kOperation>
 SIMT_DEVICE void probe_mma_b1(ProbeWordArray& r) {
   i32 d[4] = {i32(r[0]), i32(r[1]), i32(r[2]), i32(r[3])};
@@ -193,11 +220,12 @@ struct ProbeList {
 namespace probe_kinds {
 using All = ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k16_s8_u8, mma_m16n8k32_s8_u8, mma_m16n8k16_u8_s8,
                       mma_m16n8k32_u8_s8, mma_m16n8k16_u8_u8, mma_m16n8k32_u8_u8, mma_m16n8k32_s4_s4, mma_m16n8k64_s4_s4,
-                      mma_m16n8k64_s4_u4, mma_m16n8k64_u4_s4, mma_m16n8k64_u4_u4, mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and,
-                      ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans, ldmatrix_x2_trans, ldmatrix_x4_trans,
-                      shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up, shuffle_down, votes, reduce_add,
-                      reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn, add_rn, divide_rn,
-                      to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, dot_s8, permute_bytes, bits, copy_async, load_global_l2>;
+                      mma_m16n8k64_s4_u4, mma_m16n8k64_u4_s4, mma_m16n8k64_u4_u4, mma_m16n8k16_f16, mma_m16n8k16_bf16,
+                      mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans,
+                      ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up,
+                      shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits, block_votes, named_barriers,
+                      multiply_rn, add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, dot_s8, permute_bytes,
+                      bits, copy_async, load_global_l2>;
 }  // namespace probe_kinds
 using AllProbes = probe_kinds::All;
 static_assert(AllProbes::kCount == kProbeCount);

@@ -1,7 +1,8 @@
 // Which matrix element each lane's registers hold, for the warp matrix instructions (PTX ISA, "Matrix Fragments").
 //
 // One statement of the maps, used by the emulated machine to execute the instructions and by the tests that compare them
-// with CuTe's layouts. `per_register` is the number of elements in a 32-bit register: 4 for 8-bit, 8 for 4-bit, 32 for 1-bit.
+// with CuTe's layouts. `per_register` is the number of elements in a 32-bit register: 2 for 16-bit, 4 for 8-bit, 8 for 4-bit,
+// 32 for 1-bit.
 #pragma once
 
 namespace simt::fragments {

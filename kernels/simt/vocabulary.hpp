@@ -65,6 +65,16 @@ struct U4 {
   static constexpr bool kSigned = false;
 };
 
+// Operand types of the floating-point matrix instructions, two to a register: IEEE binary16, and the upper half of binary32.
+struct F16 {
+  static constexpr int kBits = 16;
+  static constexpr int kExponentBits = 5;
+};
+struct BF16 {
+  static constexpr int kBits = 16;
+  static constexpr int kExponentBits = 8;
+};
+
 // How a 1-bit matrix instruction combines bits before counting them.
 enum class BitOperation { kXor, kAnd };
 

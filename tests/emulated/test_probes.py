@@ -35,6 +35,7 @@ def run(name: str, inputs: np.ndarray, order: str = "forward", seed: int = 0) ->
     out = np.empty_like(inputs)
     report = _native.emulate_probe(name, inputs, out, order=order, seed=seed)
     assert report["hazards"] == []
+    assert report["counts"]["unspecified"] == 0
     return out
 
 

@@ -91,6 +91,7 @@ void check_swizzle(const char* name) {
 }  // namespace
 
 int main() {
+  check_mma<cute::SM80_16x8x16_F32F16F16F32_TN, 16, 4>("m16n8k16.f16 A", "m16n8k16.f16 B", "m16n8k16.f16 C");
   check_mma<cute::SM80_16x8x16_S32S8S8S32_TN, 8, 2>("m16n8k16.s8 A", "m16n8k16.s8 B", "m16n8k16.s8 C");
   check_mma<cute::SM80_16x8x32_S32S8S8S32_TN, 8, 4>("m16n8k32.s8 A", "m16n8k32.s8 B", "m16n8k32.s8 C");
   // CuTe 4.2 states B of m16n8k32.s4 with a stride of 32 where lanes are 8 columns of K (64) apart: K 20 to 31 would have no

@@ -89,6 +89,35 @@ MMA(mma_m16n8k64_u4_s4, U4, S4, 4, 2, SM80_16x8x64_S32U4S4S32_TN)
 MMA(mma_m16n8k32_u4_u4, U4, U4, 2, 1, SM80_16x8x32_S32U4U4S32_TN)
 MMA(mma_m16n8k64_u4_u4, U4, U4, 4, 2, SM80_16x8x64_S32U4U4S32_TN)
 
+// ---- the same with accumulators in fp32
+__device__ float as_float(u32 bits) { return __uint_as_float(bits); }
+template <class T>
+__device__ void our_float_mma(u32 (&r)[kRegisters]) {
+  float d[4] = {as_float(r[0]), as_float(r[1]), as_float(r[2]), as_float(r[3])};
+  const u32 a[4] = {r[4], r[5], r[6], r[7]}, b[2] = {r[8], r[9]};
+  simt::mma(T{}, T{}, d, a, b);
+  for (int i = 0; i < 4; ++i) r[i] = __float_as_uint(d[i]);
+}
+template <class Mma>
+__device__ void cute_float_mma(u32 (&r)[kRegisters]) {
+  float d[4] = {as_float(r[0]), as_float(r[1]), as_float(r[2]), as_float(r[3])};
+  Mma::fma(d[0], d[1], d[2], d[3], r[4], r[5], r[6], r[7], r[8], r[9], d[0], d[1], d[2], d[3]);
+  for (int i = 0; i < 4; ++i) r[i] = __float_as_uint(d[i]);
+}
+#define FLOAT_MMA(name, T, CUTE)     \
+  KERNEL(ours_##name) {              \
+    Registers f(memory);             \
+    our_float_mma<simt::T>(f.r);     \
+    f.store(memory);                 \
+  }                                  \
+  KERNEL(cute_##name) {              \
+    Registers f(memory);             \
+    cute_float_mma<cute::CUTE>(f.r); \
+    f.store(memory);                 \
+  }
+FLOAT_MMA(mma_m16n8k16_f16, F16, SM80_16x8x16_F32F16F16F32_TN)
+FLOAT_MMA(mma_m16n8k16_bf16, BF16, SM80_16x8x16_F32BF16BF16F32_TN)
+
 #define MMA_B1(name, OPERATION, CUTE)               \
   KERNEL(ours_##name) {                             \
     Registers f(memory);                            \

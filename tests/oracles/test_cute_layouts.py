@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.oracle
 
-MMA_SHAPES = ("m16n8k16.s8", "m16n8k32.s8", "m16n8k32.s4", "m16n8k64.s4", "m16n8k256.b1")
+MMA_SHAPES = ("m16n8k16.f16", "m16n8k16.s8", "m16n8k32.s8", "m16n8k32.s4", "m16n8k64.s4", "m16n8k256.b1")
 MAPS = (
     *(f"{shape} {operand}" for shape in MMA_SHAPES for operand in "ABC"),
     *(f"ldmatrix.x{count}{trans}" for trans in ("", ".trans") for count in (1, 2, 4)),

@@ -23,7 +23,7 @@ OMITTED_BY_US = {"copy_async_4": ".LTC128B", "copy_async_8": ".LTC128B"}
 
 def primitives() -> list[str]:
     """Names of the pairs in primitives.cu."""
-    return re.findall(r"^(?:MMA|MMA_B1|LDMATRIX|COPY_ASYNC)\((\w+),", SOURCE.read_text(), re.MULTILINE)
+    return re.findall(r"^(?:MMA|FLOAT_MMA|MMA_B1|LDMATRIX|COPY_ASYNC)\((\w+),", SOURCE.read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -64,3 +64,4 @@ def test_the_comparison_sees_a_difference(functions: dict[str, list[Instruction]
     ours = normalised(functions["ours_mma_m16n8k32_s8_s8"])
     assert ours != normalised(functions["cute_mma_m16n8k32_s8_u8"])
     assert ours != normalised(functions["cute_mma_m16n8k16_s8_s8"])
+    assert normalised(functions["ours_mma_m16n8k16_f16"]) != normalised(functions["cute_mma_m16n8k16_bf16"])

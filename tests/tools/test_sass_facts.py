@@ -71,9 +71,9 @@ def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]])
 def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, Any]]) -> None:
     for kernel in of("wgmma", facts):
         config, copies = kernel_config(kernel["kernel_id"]), kernel["histogram"]
-        assert ("UTMALDG" in copies) == (kernel["variant"] == "aligned"), names([kernel])
-        gathers = config.swapped or config.split_k > 1
-        assert ("UTMASTG" in copies) != gathers, names([kernel])
+        aligned, gathers = kernel["variant"] == "aligned", config.swapped or config.split_k > 1
+        assert ("UTMALDG" in copies) == aligned, names([kernel])
+        assert ("UTMASTG" in copies) == (aligned and not gathers), names([kernel])
         assert ("USETMAXREG" in copies) == (config.threads > 256), names([kernel])
 
 

@@ -4,6 +4,7 @@
 
 #define SIMT_DEVICE __device__ __forceinline__
 #define SIMT_UNROLL _Pragma("unroll")
+#define SIMT_ROLLED _Pragma("unroll 1")  // where unrolling would cost registers and win nothing
 // Whether the code being compiled may use the instructions of sm_90a; kernels made of them are empty elsewhere.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define SIMT_HAS_SM90A 1

@@ -76,10 +76,21 @@ SIMT_MMA(U4, S4, "m16n8k64", "m16n8k32", "u4.s4")
 SIMT_MMA(U4, U4, "m16n8k64", "m16n8k32", "u4.u4")
 #undef SIMT_MMA
 
+// ---- mma.sync, 16-bit floats, m16n8k16: D += A B^T in fp32. PTX specifies neither the order of summation nor its rounding.
+#define SIMT_MMA(T, TYPES)                                                                                          \
+  SIMT_DEVICE void mma(T, T, float (&d)[4], const u32(&a)[4], const u32(&b)[2]) {                                   \
+    asm("mma.sync.aligned.m16n8k16.row.col.f32." TYPES ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};" \
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                            \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                        \
+  }
+SIMT_MMA(F16, "f16.f16")
+SIMT_MMA(BF16, "bf16.bf16")
+#undef SIMT_MMA
+
 // kRows x kColumns of them: every fragment of A with every fragment of B. One call, so that the emulated warp meets once for
 // the whole tile and widens each operand once, which is what makes it fast.
-template <class A, class B, int kRows, int kColumns>
-SIMT_DEVICE void mma_tile(A, B, i32 (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2]) {
+template <class A, class B, class Sum, int kRows, int kColumns>
+SIMT_DEVICE void mma_tile(A, B, Sum (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2]) {
   SIMT_UNROLL
   for (int i = 0; i < kRows; ++i) {
     SIMT_UNROLL

@@ -1,6 +1,7 @@
 #include <simt/host/mma.hpp>
 
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include <simt/fragments.hpp>
@@ -9,7 +10,7 @@
 namespace simt::host {
 namespace {
 
-constexpr int kM = 16, kN = 8, kLanes = 32;
+constexpr int kM = 16, kN = 8, kLanes = 32, kWordBytes = 4;
 using WideA = MmaScratch::WideA;
 using WideB = MmaScratch::WideB;
 using Sums = MmaScratch::Sums;
@@ -65,31 +66,52 @@ void widen_b(void* const* lanes, const MmaTile& tile, int column, WideB& out) {
   }
 }
 
-// Copies the pairs of accumulators of instruction `index` between the lanes and a matrix; `copy(lane's pair, matrix's pair)`.
-template <class Copy>
-void for_each_pair(void* const* lanes, int index, Sums& sums, Copy&& copy) {
+// Calls visit(lane's pair of accumulators, matrix's pair) for every pair of instruction `index`.
+template <class Visit>
+void for_each_pair(void* const* lanes, int index, Sums& sums, Visit&& visit) {
   for (int lane = 0; lane < kLanes; ++lane) {
-    std::int32_t* d = lane_of(lanes, lane).d + 4 * index;
+    auto* d = static_cast<std::byte*>(lane_of(lanes, lane).d) + 4 * index * kWordBytes;
     for (int e = 0; e < 4; e += 2) {
       const auto at = fragments::accumulator_element(lane, e);
-      copy(d + e, &sums[at.row][at.column]);
+      visit(d + e * kWordBytes, &sums[at.row][at.column]);
     }
   }
 }
 
+// Lets `add(sums)` add to the accumulators of instruction `index`.
+template <class Add>
+void accumulate(void* const* lanes, int index, Sums& sums, Add&& add) {
+  for_each_pair(lanes, index, sums, [](std::byte* d, std::uint32_t* sum) { std::memcpy(sum, d, 2 * kWordBytes); });
+  add(sums[0]);
+  for_each_pair(lanes, index, sums, [](std::byte* d, std::uint32_t* sum) { std::memcpy(d, sum, 2 * kWordBytes); });
+}
+
 template <int kBits>
 void execute(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
-  auto& [a, b, sums] = scratch;
+  WideA* const a = scratch.a;
   for (int i = 0; i < tile.rows; ++i) widen_a<kBits>(lanes, tile, i, a[i]);
   for (int j = 0; j < tile.columns; ++j) {
-    widen_b<kBits>(lanes, tile, j, b);
+    widen_b<kBits>(lanes, tile, j, scratch.b);
     for (int i = 0; i < tile.rows; ++i) {
-      const int index = i * tile.columns + j;
-      for_each_pair(lanes, index, sums, [](std::int32_t* d, std::int32_t* sum) { std::memcpy(sum, d, 2 * sizeof *d); });
-      add_product(a[i][0], b[0][0], sums[0], {kM, kN, tile.k(), MmaScratch::kMaxK});
-      for_each_pair(lanes, index, sums, [](std::int32_t* d, std::int32_t* sum) { std::memcpy(d, sum, 2 * sizeof *d); });
+      accumulate(lanes, i * tile.columns + j, scratch.sums, [&](std::uint32_t* sums) {
+        add_product(a[i][0], scratch.b[0][0], reinterpret_cast<std::int32_t*>(sums), {kM, kN, tile.k(), MmaScratch::kMaxK});
+      });
     }
   }
+}
+
+// Widens the lines of a 16-bit fragment from line `first` of the matrix on. `registers(lane)` are a lane's; `place` is the
+// fragment's map.
+template <int kLines, class Registers, class Place>
+void widen_float(const FloatMatrix& matrix, FloatType type, int first, Registers&& registers, Place&& place) {
+  std::uint16_t elements[kLines][kFloatDepth];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    for (int r = 0; r < kLines / 4; ++r) {
+      const auto at = place(lane, 2 * r, 2);
+      std::memcpy(&elements[at.row][at.column], registers(lane) + r, kWordBytes);
+    }
+  }
+  for (int line = 0; line < kLines; ++line) set_line(matrix, type, first + line, elements[line]);
 }
 
 }  // namespace
@@ -99,6 +121,24 @@ void execute_mma(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
     execute<8>(lanes, tile, scratch);
   else
     execute<4>(lanes, tile, scratch);
+}
+
+std::uint64_t execute_mma(void* const* lanes, const FloatMmaTile& tile, MmaScratch& scratch) {
+  const FloatMatrix b = scratch.float_b.columns(kN);
+  std::uint64_t open = 0;
+  for (int i = 0; i < tile.rows; ++i) {
+    widen_float<kM>(
+        scratch.float_a.rows(), tile.type, i * kM, [&](int lane) { return lane_of(lanes, lane).a + 4 * i; },
+        fragments::a_element);
+  }
+  for (int j = 0; j < tile.columns; ++j) {
+    widen_float<kN>(b, tile.type, 0, [&](int lane) { return lane_of(lanes, lane).b + 2 * j; }, fragments::b_element);
+    for (int i = 0; i < tile.rows; ++i) {
+      accumulate(lanes, i * tile.columns + j, scratch.sums,
+                 [&](std::uint32_t* sums) { open += add_float_product(scratch.float_a.rows(i * kM), b, sums, kM, kN); });
+    }
+  }
+  return open;
 }
 
 void execute_mma_b1(void* const* lanes, bool use_xor) {
@@ -116,15 +156,15 @@ void execute_mma_b1(void* const* lanes, bool use_xor) {
     }
   }
   for (int lane = 0; lane < kLanes; ++lane) {
-    const MmaLane& own = lane_of(lanes, lane);
+    auto* d = static_cast<std::int32_t*>(lane_of(lanes, lane).d);
     for (int e = 0; e < 4; ++e) {
       const auto at = fragments::accumulator_element(lane, e);
-      std::uint32_t sum = static_cast<std::uint32_t>(own.d[e]);
+      std::uint32_t sum = static_cast<std::uint32_t>(d[e]);
       for (int w = 0; w < kWords; ++w) {
         const std::uint32_t left = a[at.row][w], right = b[at.column][w];
         sum += static_cast<std::uint32_t>(std::popcount(use_xor ? left ^ right : left & right));
       }
-      own.d[e] = static_cast<std::int32_t>(sum);
+      d[e] = static_cast<std::int32_t>(sum);
     }
   }
 }

@@ -35,7 +35,8 @@ const char* name(Operation operation) {
 }
 
 Counts& Counts::operator+=(const Counts& other) {
-  mma += other.mma, wgmma += other.wgmma, macs += other.macs, barriers += other.barriers, blocks += other.blocks;
+  mma += other.mma, wgmma += other.wgmma, macs += other.macs, unspecified += other.unspecified;
+  barriers += other.barriers, blocks += other.blocks;
   for (int i = 0; i < kOperations; ++i) total[i] += other.total[i];
   return *this;
 }

@@ -111,6 +111,8 @@ struct Counts {
   std::uint64_t mma = 0;    // warp-level matrix instructions
   std::uint64_t wgmma = 0;  // warpgroup-level ones
   std::uint64_t macs = 0;   // multiply-accumulates in both, padding included
+  // Results of floating-point matrix instructions that are not shown to be the only ones PTX allows: docs/numerics.md.
+  std::uint64_t unspecified = 0;
   std::uint64_t barriers = 0;
   std::uint64_t blocks = 0;
   Transactions total[kOperations];

@@ -86,6 +86,16 @@ void integer_mma(int rows, int columns, int a_registers, host::MmaLane own, cons
                       [&](void* const* lanes) { host::execute_mma(lanes, tile, host::current_block->mma_scratch()); });
 }
 
+template <class T>
+void float_mma(int rows, int columns, host::MmaLane own, const host::Site& site) {
+  const host::FloatMmaTile tile{rows, columns, {T::kExponentBits}};
+  const u32 parameter = 2u << 24 | u32(rows) << 16 | u32(columns) << 8 | u32(T::kExponentBits);
+  matrix_instructions(parameter, u32(rows * columns), 16 * 8 * host::kFloatDepth, own, site, [&](void* const* lanes) {
+    host::Block& block = *host::current_block;
+    block.counts().unspecified += host::execute_mma(lanes, tile, block.mma_scratch());
+  });
+}
+
 }  // namespace detail
 
 template <int kMatrices>
@@ -105,10 +115,19 @@ template <class A, class B>
 void mma(A, B, i32 (&d)[4], const u32 (&a)[2], const u32 (&b)[1], SIMT_SITE) {
   detail::integer_mma<A, B>(1, 1, 2, {d, a, b}, site);
 }
+template <class T>
+void mma(T, T, float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], SIMT_SITE) {
+  detail::float_mma<T>(1, 1, {d, a, b}, site);
+}
 template <class A, class B, int kRows, int kColumns>
 void mma_tile(A, B, i32 (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2], SIMT_SITE) {
   static_assert(kRows <= host::MmaScratch::kMaxRows, "a warp tile has at most 128 rows");
   detail::integer_mma<A, B>(kRows, kColumns, 4, {d[0][0], a[0], b[0]}, site);
+}
+template <class T, int kRows, int kColumns>
+void mma_tile(T, T, float (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2], SIMT_SITE) {
+  static_assert(kRows <= host::MmaScratch::kMaxRows, "a warp tile has at most 128 rows");
+  detail::float_mma<T>(kRows, kColumns, {d[0][0], a[0], b[0]}, site);
 }
 
 template <BitOperation kOperation>

@@ -184,8 +184,8 @@ inline void wgmma_fence(SIMT_SITE) {
   block.warpgroup_collective(host::Collective::kWgmmaFence, 0, site, nullptr,
                              [&](u32 warpgroup) { block.wgmma_unit(warpgroup).fence(); });
 }
-template <int kGroups, int kAccumulators>
-void wgmma_fence(i32 (&)[kGroups][kAccumulators], SIMT_SITE) {
+template <class Sum, int kGroups, int kAccumulators>
+void wgmma_fence(Sum (&)[kGroups][kAccumulators], SIMT_SITE) {
   wgmma_fence(site);
 }
 inline void wgmma_commit(SIMT_SITE) {
@@ -196,15 +196,13 @@ inline void wgmma_commit(SIMT_SITE) {
 
 namespace detail {
 
-// N of the integer forms (PTX ISA, "wgmma.mma_async").
-constexpr bool is_wgmma_n(int n) { return n == 8 || n == 24 || (n % 16 == 0 && n >= 16 && n <= 256); }
+// N of the two forms (PTX ISA, "wgmma.mma_async").
+constexpr bool is_integer_wgmma_n(int n) { return n == 8 || n == 24 || (n % 16 == 0 && n >= 16 && n <= 256); }
+constexpr bool is_float_wgmma_n(int n) { return n % 8 == 0 && n >= 8 && n <= 256; }
 
-template <class A, class B, int kAccumulators>
-void wgmma(host::WgmmaThread own, const host::Site& site) {
-  static_assert(A::kBits == 8 && B::kBits == 8, "the warpgroup's integer instructions take 8-bit operands");
-  static_assert(is_wgmma_n(2 * kAccumulators), "N is 8, 24, or a multiple of 16 up to 256");
-  const host::WgmmaShape shape{2 * kAccumulators, {8, A::kSigned}, {8, B::kSigned}, own.a != nullptr};
-  const u32 parameter = u32(shape.n) << 3 | u32(shape.a_in_registers) << 2 | u32(A::kSigned) << 1 | u32(B::kSigned);
+// `types` tells the operand types apart among threads that meet.
+inline void wgmma(const host::WgmmaShape& shape, u32 types, host::WgmmaThread own, const host::Site& site) {
+  const u32 parameter = u32(shape.n) << 8 | types << 1 | u32(shape.a_in_registers);
   host::Block& block = *host::current_block;
   block.warpgroup_collective(host::Collective::kWgmma, parameter, site, &own, [&](u32 warpgroup) {
     std::array<const host::WgmmaThread*, 128> threads;
@@ -215,24 +213,47 @@ void wgmma(host::WgmmaThread own, const host::Site& site) {
   });
 }
 
+template <class A, class B, int kAccumulators>
+void integer_wgmma(host::WgmmaThread own, const host::Site& site) {
+  static_assert(A::kBits == 8 && B::kBits == 8, "the warpgroup's integer instructions take 8-bit operands");
+  static_assert(is_integer_wgmma_n(2 * kAccumulators), "N is 8, 24, or a multiple of 16 up to 256");
+  const host::IntegerTypes types{{8, A::kSigned}, {8, B::kSigned}};
+  wgmma({2 * kAccumulators, types, own.a != nullptr}, u32(A::kSigned) << 1 | u32(B::kSigned), own, site);
+}
+
+template <class T, int kAccumulators>
+void float_wgmma(host::WgmmaThread own, const host::Site& site) {
+  static_assert(is_float_wgmma_n(2 * kAccumulators), "N is a multiple of 8 up to 256");
+  wgmma({2 * kAccumulators, host::FloatType{T::kExponentBits}, own.a != nullptr}, 16 + T::kExponentBits, own, site);
+}
+
 }  // namespace detail
 
 template <class A, class B, int kAccumulators>
 void wgmma(A, B, i32 (&d)[kAccumulators], u64 a, u64 b, bool accumulate, SIMT_SITE) {
-  detail::wgmma<A, B, kAccumulators>({d, nullptr, a, b, accumulate}, site);
+  detail::integer_wgmma<A, B, kAccumulators>({d, nullptr, a, b, accumulate}, site);
 }
 template <class A, class B, int kAccumulators>
 void wgmma(A, B, i32 (&d)[kAccumulators], const u32 (&a)[4], u64 b, bool accumulate, SIMT_SITE) {
-  detail::wgmma<A, B, kAccumulators>({d, a, 0, b, accumulate}, site);
+  detail::integer_wgmma<A, B, kAccumulators>({d, a, 0, b, accumulate}, site);
 }
-template <int kPending, int kAccumulators>
-void wgmma_wait(i32 (&)[kAccumulators], SIMT_SITE) {
+template <class T, int kAccumulators>
+void wgmma(T, T, float (&d)[kAccumulators], u64 a, u64 b, bool accumulate, SIMT_SITE) {
+  detail::float_wgmma<T, kAccumulators>({d, nullptr, a, b, accumulate}, site);
+}
+template <class T, int kAccumulators>
+void wgmma(T, T, float (&d)[kAccumulators], const u32 (&a)[4], u64 b, bool accumulate, SIMT_SITE) {
+  detail::float_wgmma<T, kAccumulators>({d, a, 0, b, accumulate}, site);
+}
+template <int kPending, class Sum, int kAccumulators>
+void wgmma_wait(Sum (&)[kAccumulators], SIMT_SITE) {
+  static_assert(sizeof(Sum) == 4, "accumulators are int32 or fp32");
   host::Block& block = *host::current_block;
   block.warpgroup_collective(host::Collective::kWgmmaWait, kPending, site, nullptr,
                              [&](u32 warpgroup) { block.wgmma_unit(warpgroup).wait(block, warpgroup, kPending, site); });
 }
-template <int kPending, int kGroups, int kAccumulators>
-void wgmma_wait(i32 (&d)[kGroups][kAccumulators], SIMT_SITE) {
+template <int kPending, class Sum, int kGroups, int kAccumulators>
+void wgmma_wait(Sum (&d)[kGroups][kAccumulators], SIMT_SITE) {
   wgmma_wait<kPending>(d[0], site);
 }
 

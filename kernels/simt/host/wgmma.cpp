@@ -1,49 +1,34 @@
 #include <simt/host/wgmma.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include <simt/fragments.hpp>
 #include <simt/host/block.hpp>
-#include <simt/host/integer_product.hpp>
-#include <simt/matrix_descriptor.hpp>
 
 namespace simt::host {
 namespace {
 
-constexpr int kRows = WgmmaUnit::kRows, kDepth = WgmmaUnit::kDepth, kThreads = WgmmaUnit::kThreads;
-constexpr int kMaxN = 256, kChunkBytes = 16, kChunks = kDepth / kChunkBytes;
-constexpr std::int32_t kPoisonedAccumulator = static_cast<std::int32_t>(0xCDCDCDCDu);
+constexpr int kRows = WgmmaShape::kRows, kThreads = WgmmaShape::kThreads;
+constexpr int kLineBytes = WgmmaShape::kLineBytes, kChunkBytes = WgmmaShape::kChunkBytes;
+constexpr std::uint32_t kPoisonedAccumulator = 0xCDCDCDCD;
 
-// One a thread of the machine: executing an instruction touches all of it and keeps none.
-struct Scratch {
-  alignas(64) std::int16_t a[kRows][kDepth];
-  alignas(64) std::int16_t b[kDepth / 2][kMaxN][2];
-};
-Scratch& scratch() {
-  static thread_local Scratch memory;
-  return memory;
-}
-
-std::int16_t widen(std::uint8_t value, bool is_signed) {
-  return is_signed ? static_cast<std::int16_t>(static_cast<std::int8_t>(value)) : value;
-}
-
-// Calls visit(row, chunk, address) for every 16 bytes of an operand.
-template <class Visit>
-void for_each_chunk(std::uint64_t descriptor, int rows, Visit&& visit) {
-  const MatrixOperand operand = decode_descriptor(descriptor);
-  for (int row = 0; row < rows; ++row) {
-    for (int chunk = 0; chunk < kChunks; ++chunk) visit(row, chunk, operand.chunk_address(row, chunk));
-  }
+// Puts `value` into register `i` of a thread's accumulators, whatever their type; what was there.
+std::uint32_t exchange_word(void* registers, int i, std::uint32_t value) {
+  auto* at = static_cast<std::byte*>(registers) + static_cast<std::size_t>(i) * sizeof value;
+  std::uint32_t old;
+  std::memcpy(&old, at, sizeof old);
+  std::memcpy(at, &value, sizeof value);
+  return old;
 }
 
 // A core matrix is 128 bytes, one wavefront unless two of its rows lie in the same banks.
 Transactions wavefronts_of(std::uint64_t descriptor, int rows) {
-  Transactions sum{.requests = 1, .bytes = static_cast<std::uint64_t>(rows * kDepth)};
+  Transactions sum{.requests = 1, .bytes = static_cast<std::uint64_t>(rows * kLineBytes)};
   const MatrixOperand operand = decode_descriptor(descriptor);
   for (int group = 0; group < rows; group += 8) {
-    for (int chunk = 0; chunk < kChunks; ++chunk) {
+    for (int chunk = 0; chunk < kLineBytes / kChunkBytes; ++chunk) {
       std::uint8_t in_slot[8] = {};
       for (int row = 0; row < 8; ++row) ++in_slot[operand.chunk_address(group + row, chunk) / kChunkBytes % 8];
       sum.units += *std::max_element(in_slot, in_slot + 8);
@@ -85,35 +70,6 @@ void end_read(Block& block, std::uint64_t descriptor, int rows, std::uint32_t ag
                  [&](int, int, std::uint32_t address) { block.shared().end_async_read(address, kChunkBytes, agent, epoch); });
 }
 
-void widen_a_from_shared(Block& block, const IntegerType& type, std::uint64_t descriptor) {
-  for_each_chunk(descriptor, kRows, [&](int row, int chunk, std::uint32_t address) {
-    const std::uint8_t* from = block.shared().at(address);
-    for (int i = 0; i < kChunkBytes; ++i) scratch().a[row][chunk * kChunkBytes + i] = widen(from[i], type.is_signed);
-  });
-}
-
-void widen_a_from_registers(const IntegerType& type, const std::array<std::array<std::uint32_t, 4>, kThreads>& a) {
-  for (int thread = 0; thread < kThreads; ++thread) {
-    for (int e = 0; e < 16; ++e) {
-      const auto at = fragments::a_element(thread % 32, e, 4);
-      const auto value =
-          static_cast<std::uint8_t>(a[static_cast<std::size_t>(thread)][static_cast<std::size_t>(e / 4)] >> e % 4 * 8);
-      scratch().a[thread / 32 * 16 + at.row][at.column] = widen(value, type.is_signed);
-    }
-  }
-}
-
-void widen_b(Block& block, const IntegerType& type, std::uint64_t descriptor, int n) {
-  std::int16_t* pairs = scratch().b[0][0];
-  for_each_chunk(descriptor, n, [&](int column, int chunk, std::uint32_t address) {
-    const std::uint8_t* from = block.shared().at(address);
-    for (int i = 0; i < kChunkBytes; ++i) {
-      const int k = chunk * kChunkBytes + i;
-      pairs[(k / 2 * n + column) * 2 + k % 2] = widen(from[i], type.is_signed);
-    }
-  });
-}
-
 // Calls visit(thread, register, element of the matrix) for every accumulator.
 template <class Visit>
 void for_each_accumulator(int n, Visit&& visit) {
@@ -148,7 +104,7 @@ WgmmaUnit::Accumulators& WgmmaUnit::accumulators_of(Block& block, const WgmmaSha
   fresh.values.resize(static_cast<std::size_t>(kRows * shape.n));
   for (std::size_t thread = 0; thread < kThreads; ++thread) fresh.registers[thread] = threads[thread]->d;
   for_each_accumulator(shape.n, [&](std::size_t thread, int i, std::size_t element) {
-    fresh.values[element] = std::exchange(fresh.registers[thread][i], kPoisonedAccumulator);
+    fresh.values[element] = exchange_word(fresh.registers[thread], i, kPoisonedAccumulator);
   });
   return fresh;
 }
@@ -164,21 +120,21 @@ void WgmmaUnit::issue(Block& block, std::uint32_t warpgroup, const WgmmaShape& s
   if (decode_descriptor(first.a_descriptor).reserved || decode_descriptor(first.b_descriptor).reserved) {
     block.abort(HazardKind::kWgmma, "a descriptor with a base offset, or bits that no descriptor has, is not modelled", site);
   }
-  Job job{shape, first.a_descriptor, first.b_descriptor, {}, first.accumulate, nullptr, site};
+  Job job{shape, {first.a_descriptor, first.b_descriptor, {}}, first.accumulate, nullptr, site};
   const Knowledge known = common_knowledge(block, warpgroup);
   const std::uint32_t thread = warpgroup * kThreads;
-  if (!shape.a_in_registers && !begin_read(block, job.a_descriptor, kRows, known, site, thread)) return;
-  if (!begin_read(block, job.b_descriptor, shape.n, known, site, thread)) {
-    if (!shape.a_in_registers) end_read(block, job.a_descriptor, kRows, block.wgmma_agent(warpgroup), 0);
+  if (!shape.a_in_registers && !begin_read(block, first.a_descriptor, kRows, known, site, thread)) return;
+  if (!begin_read(block, first.b_descriptor, shape.n, known, site, thread)) {
+    if (!shape.a_in_registers) end_read(block, first.a_descriptor, kRows, block.wgmma_agent(warpgroup), 0);
     return;
   }
   if (shape.a_in_registers) {
-    for (std::size_t i = 0; i < kThreads; ++i) std::copy_n(threads[i]->a, 4, job.a[i].begin());
+    for (std::size_t i = 0; i < kThreads; ++i) std::copy_n(threads[i]->a, 4, job.operands.a[i].begin());
   }
   job.accumulators = &accumulators_of(block, shape, threads, site);
   ++job.accumulators->pending;
   ++block.counts().wgmma;
-  block.counts().macs += static_cast<std::uint64_t>(kRows * kDepth * shape.n);
+  block.counts().macs += static_cast<std::uint64_t>(kRows * shape.k() * shape.n);
   jobs_.push_back(std::move(job));
 }
 
@@ -214,25 +170,17 @@ void WgmmaUnit::retire(Block& block, std::uint32_t warpgroup, const Site& site) 
 }
 
 void WgmmaUnit::execute(Block& block, const Job& job, std::uint32_t agent, std::uint32_t epoch) {
-  if (job.shape.a_in_registers) {
-    widen_a_from_registers(job.shape.a_type, job.a);
-  } else {
-    widen_a_from_shared(block, job.shape.a_type, job.a_descriptor);
-    end_read(block, job.a_descriptor, kRows, agent, epoch);
-  }
-  widen_b(block, job.shape.b_type, job.b_descriptor, job.shape.n);
-  end_read(block, job.b_descriptor, job.shape.n, agent, epoch);
-  std::vector<std::int32_t>& values = job.accumulators->values;
-  if (!job.accumulate) std::fill(values.begin(), values.end(), 0);
-  add_product(scratch().a[0], scratch().b[0][0], values.data(), {kRows, job.shape.n, kDepth, kDepth});
+  std::vector<std::uint32_t>& values = job.accumulators->values;
+  if (!job.accumulate) std::fill(values.begin(), values.end(), job.shape.no_accumulator());
+  block.counts().unspecified += add_wgmma_product(block, job.shape, job.operands, values.data());
+  if (!job.shape.a_in_registers) end_read(block, job.operands.a_descriptor, kRows, agent, epoch);
+  end_read(block, job.operands.b_descriptor, job.shape.n, agent, epoch);
 }
 
 void WgmmaUnit::give_back(Block& block, Accumulators& accumulators, std::uint32_t warpgroup, const Site& site) {
   bool touched = false;
   for_each_accumulator(accumulators.n, [&](std::size_t thread, int i, std::size_t element) {
-    std::int32_t& own = accumulators.registers[thread][i];
-    touched |= own != kPoisonedAccumulator;
-    own = accumulators.values[element];
+    touched |= exchange_word(accumulators.registers[thread], i, accumulators.values[element]) != kPoisonedAccumulator;
   });
   if (touched) {
     block.add_hazard(HazardKind::kWgmma, "accumulators were written while wgmma was under way", site, warpgroup * kThreads);

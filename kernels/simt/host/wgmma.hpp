@@ -1,4 +1,4 @@
-// The matrix unit of a warpgroup: wgmma.mma_async of 8-bit integers, asynchronous, with operands in shared memory or registers.
+// The matrix unit of a warpgroup: wgmma.mma_async, asynchronous, with operands in shared memory or registers.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -6,24 +6,17 @@
 #include <list>
 #include <vector>
 
-#include <simt/host/mma.hpp>
 #include <simt/host/report.hpp>
 #include <simt/host/vector_clock.hpp>
+#include <simt/host/wgmma_product.hpp>
 
 namespace simt::host {
 
 class Block;
 
-// One instruction: D[64][n] (+)= A[64][32] B[n][32]^T.
-struct WgmmaShape {
-  int n;
-  IntegerType a_type, b_type;
-  bool a_in_registers;
-};
-
 // What one thread states of it. All but the registers must be the same in all threads of the warpgroup.
 struct WgmmaThread {
-  std::int32_t* d;         // n / 2 accumulators
+  void* d;                 // n / 2 accumulators, int32 or fp32
   const std::uint32_t* a;  // 4 registers, or null
   std::uint64_t a_descriptor, b_descriptor;
   bool accumulate;
@@ -33,7 +26,7 @@ struct WgmmaThread {
 // change, and their accumulators hold poison.
 class WgmmaUnit {
  public:
-  static constexpr int kRows = 64, kDepth = 32, kThreads = 128;
+  static constexpr int kThreads = WgmmaShape::kThreads;
 
   void clear();
   // wgmma.fence: registers written so far are the instructions' to use.
@@ -49,15 +42,14 @@ class WgmmaUnit {
  private:
   // The accumulators of instructions that follow each other on the same registers, as a matrix [64][n].
   struct Accumulators {
-    std::array<std::int32_t*, kThreads> registers;
+    std::array<void*, kThreads> registers;
     int n;
     int pending = 0;
-    std::vector<std::int32_t> values;
+    std::vector<std::uint32_t> values;  // words
   };
   struct Job {
     WgmmaShape shape;
-    std::uint64_t a_descriptor, b_descriptor;
-    std::array<std::array<std::uint32_t, 4>, kThreads> a;  // where it is in registers
+    WgmmaOperands operands;
     bool accumulate;
     Accumulators* accumulators;
     Site site;
