@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from immabench.errors import NothingSelectedError
-from immabench.machine import Machine, machine_of_device
 from immabench.measure.roof import memory_limit
+from immabench.predict import Machine, machine_of_device
 
 INSTRUCTIONS = {"mma_sync_macs": "mma.m16n8k32.s8", "wgmma_macs": "wgmma.m64n256k32.s8"}
 """Figure of a machine -> the measured instruction that gives it."""

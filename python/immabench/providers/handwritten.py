@@ -7,11 +7,10 @@ from typing import Any
 from immabench.errors import ImmabenchError
 from immabench.hardware import cuda_state
 from immabench.kernels import KernelConfig, illegal_reason, kernel_config, kernel_configs, native, runs_on
-from immabench.machine import ASSUMED_GPU, gpu_named, machine_of, machine_of_device
+from immabench.predict import ASSUMED_GPU, best_of_each, gpu_named, machine_of, machine_of_device, rank_configs
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
 from immabench.providers.buffers import Buffers
-from immabench.ranking import best_of_each, rank_configs
 
 EMULATED_BACKEND = "emulated:host-simt"
 EMULATED_GPU = gpu_named(ASSUMED_GPU)

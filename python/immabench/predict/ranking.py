@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 from immabench.kernels import KernelConfig
-from immabench.machine import Machine, present_machine
-from immabench.predict import Prediction, predict
+from immabench.predict.machine import Machine, present_machine
+from immabench.predict.terms import Prediction, predict
+from immabench.predict.work import is_wgmma
 from immabench.problems import Problem
 from immabench.profile import registers_by_kernel
-from immabench.tile_work import is_wgmma
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Operations Research 9(3), 1961; Volkov, Understanding Latency Hiding on GPUs, Be
     multiprocessor = max(tensor cores, shared memory, L2 port, bytes in flight) + barriers + between tiles
 
 The multiprocessor is the average one; what the busiest does beyond that is the last wave. So the terms that count add
-up to the time, and those hidden behind a larger one are shown beside it. `tile_work` has the arithmetic of each.
+up to the time, and those hidden behind a larger one are shown beside it. `costs` has the arithmetic of each.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any
 
 from immabench.errors import UsageError
 from immabench.kernels import KernelConfig, runs_on
-from immabench.machine import Figure, Machine
+from immabench.predict.costs import Cost, barriers, between, device, epilogue, fill, reduction, streams
+from immabench.predict.machine import Figure, Machine
+from immabench.predict.work import TileWork, estimated_registers
 from immabench.problems import Problem
-from immabench.tile_work import Cost, TileWork, estimated_registers
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def predict(config: KernelConfig, problem: Problem, machine: Machine, registers:
         in_flight_bytes=work.in_flight_bytes,
         needed_bytes=work.needed_bytes,
         terms=tuple(terms),
-        assumptions=(*machine.figures(), known),
+        assumptions=(*machine.figures, known),
     )
 
 
@@ -121,40 +122,41 @@ def _terms(work: TileWork) -> list[Term]:
     launch = Cost(work.machine.launch_us * work.machine.clock_mhz, f"{work.machine.launch_us:g} us a kernel")
     return [
         _term(work, "launch", launch),
-        _term(work, "pipeline fill", work.fill()),
+        _term(work, "pipeline fill", fill(work)),
         *_middle(work),
-        _term(work, "split-K reduction", work.reduction()),
-        _term(work, "epilogue", work.epilogue(work.resident)),
+        _term(work, "split-K reduction", reduction(work)),
+        _term(work, "epilogue", epilogue(work, work.resident)),
     ]
 
 
 def _middle(work: TileWork) -> list[Term]:
-    """What goes on at the same time: on the average multiprocessor and in what all share; then what is left to the
-    busiest."""
-    streams, device = work.streams(), work.device()
-    slowest = max(streams, key=lambda name: streams[name].clocks)
-    widest = max(device, key=lambda name: device[name].clocks)
-    average, busiest = (_on_multiprocessor(work, blocks) for blocks in (work.load, work.blocks_each))
-    shared = device[widest].clocks
-    local = average >= shared
+    """What goes on at the same time, on the average multiprocessor and in what all share; then what only the busiest
+    has left to do."""
+    own, shared = streams(work), device(work)
+    slowest, widest = _largest(own), _largest(shared)
+    waits, gap = barriers(work), between(work)
+    average, busiest = (
+        blocks * (own[slowest].clocks + waits.clocks) + _after_first(blocks) * gap.clocks
+        for blocks in (work.load, work.blocks_each)
+    )
+    common = shared[widest].clocks
+    local = average >= common
     tail = Cost(
-        max(busiest, shared) - max(average, shared),
+        max(busiest, common) - max(average, common),
         f"{work.blocks} blocks over {work.multiprocessors} multiprocessors: {work.load:.2f} on average, "
         f"{work.blocks_each} on the busiest",
     )
     return [
-        *(_term(work, name, _times(cost, work.load), local and name == slowest) for name, cost in streams.items()),
-        _term(work, "barriers", _times(work.barriers(), work.load), local),
-        _term(work, "between tiles", _times(work.between(), _after_first(work.load)), local),
-        *(_term(work, name, cost, not local and name == widest) for name, cost in device.items()),
+        *(_term(work, name, _times(cost, work.load), local and name == slowest) for name, cost in own.items()),
+        _term(work, "barriers", _times(waits, work.load), local),
+        _term(work, "between tiles", _times(gap, _after_first(work.load)), local),
+        *(_term(work, name, cost, not local and name == widest) for name, cost in shared.items()),
         _term(work, "last wave", tail),
     ]
 
 
-def _on_multiprocessor(work: TileWork, blocks: float) -> float:
-    """Clocks of a multiprocessor that is given so many blocks, first fill and last epilogue left out."""
-    slowest = max(cost.clocks for cost in work.streams().values())
-    return blocks * (slowest + work.barriers().clocks) + _after_first(blocks) * work.between().clocks
+def _largest(costs: dict[str, Cost]) -> str:
+    return max(costs, key=lambda name: costs[name].clocks)
 
 
 def _after_first(blocks: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from immabench.errors import NothingSelectedError
@@ -50,7 +51,6 @@ class Machine:
     port_bytes: float
     l2_bytes: float
     dram_gbps: float
-    l2_latency: float
     dram_latency: float
     barrier: float
     cluster_bytes: float
@@ -69,6 +69,7 @@ class Machine:
         """Clocks of this machine in microseconds."""
         return clocks / self.clock_mhz
 
+    @cached_property
     def figures(self) -> tuple[Figure, ...]:
         """Every figure with its unit and source."""
         return tuple(Figure(name, getattr(self, name), UNITS[name], *self.sources[name]) for name in UNITS)
@@ -89,7 +90,6 @@ UNITS = {
     "port_bytes": f"bytes {_A_CLOCK_AND_SM}",
     "l2_bytes": "bytes a clock",
     "dram_gbps": "1e9 bytes/s",
-    "l2_latency": "clocks",
     "dram_latency": "clocks",
     "barrier": "clocks",
     "cluster_bytes": f"bytes {_A_CLOCK_AND_SM}",
@@ -112,7 +112,6 @@ _WHITEPAPER = "NVIDIA A100 Tensor Core GPU Architecture whitepaper"
 _COMMON: dict[str, tuple[float, FigureKind, str]] = {
     "shared_bytes": (128, "data sheet", _GUIDE),
     "port_bytes": (64, "assumed", "64 bytes a clock from L2 to each SM, as since Volta"),
-    "l2_latency": (270, "published", f"{_LUO}: 260 to 275 clocks on A100, H100 and RTX 4090"),
     "dram_latency": (600, "assumed", f"470 to 540 clocks where nothing else runs ({_LUO}), more under load"),
     "barrier": (30, "assumed", "a block-wide barrier and its wait"),
     "cluster_bytes": (13, "published", f"{_LUO}: 2.65 TB/s in clusters of 4 on the 114 SMs of an H100 PCIe"),
@@ -133,14 +132,19 @@ def gpu_named(name: str) -> Gpu:
 
 def machine_of(gpu: Gpu) -> Machine:
     """The machine of a data sheet."""
-    hopper, sheet = gpu.architecture == "sm_90", ("data sheet", gpu.source)
+    hopper = gpu.architecture == "sm_90"
+    sheet: tuple[FigureKind, str] = ("data sheet", gpu.source)
     macs, share = gpu.s8_per_clock / 2, MMA_SYNC_SHARE.get(gpu.architecture, 1.0)
     values: dict[str, tuple[float, FigureKind, str]] = {
         **_COMMON,
         "sm_count": (gpu.sm_count, *sheet),
         "clock_mhz": (gpu.boost_mhz, "data sheet", f"boost clock, {gpu.source}; a GPU at its power limit runs slower"),
         "mma_sync_macs": (macs * share, *_mma_sync_source(gpu, share)),
-        "wgmma_macs": (macs, *sheet) if hopper else (0, "data sheet", f"{gpu.architecture} has no wgmma"),
+        "wgmma_macs": (
+            macs if hopper else 0,
+            "data sheet",
+            gpu.source if hopper else f"{gpu.architecture} has no wgmma",
+        ),
         "l2_bytes": _l2_bytes(gpu),
         "dram_gbps": (
             gpu.memory_gbps * DRAM_SHARE,
@@ -167,29 +171,22 @@ def _l2_bytes(gpu: Gpu) -> tuple[float, FigureKind, str]:
 
 
 def machine_of_device(device: Mapping[str, Any]) -> Machine:
-    """The machine of an entry of `cuda_devices()`: its table entry, else the nearest one with the device's own SMs.
+    """The machine of an entry of `cuda_devices()`: its data sheet with the device's own number of SMs.
 
-    The nearest is of the same architecture where the table has one, then of the nearest number of SMs.
+    A GPU that the table lacks gets the figures of the one nearest in SMs, of the same architecture if there is one,
+    with SMs and clock of the driver.
     """
-    known = find_gpu(str(device["name"]))
+    name, own = str(device["name"]), {"sm_count": int(device["sm_count"])}
+    known = find_gpu(name)
     if known is not None:
-        return machine_of(known).with_figures("driver", "CUDA runtime", sm_count=int(device["sm_count"]))
+        return machine_of(known).with_figures("driver", "CUDA runtime", **own)
     architecture = "sm_{}{}".format(*device["compute_capability"])
     like = [gpu for gpu in GPUS if gpu.architecture == architecture] or [gpu_named(ASSUMED_GPU)]
-    nearest = machine_of(min(like, key=lambda gpu: abs(gpu.sm_count - int(device["sm_count"]))))
-    seen = nearest.with_figures("assumed", f"as a {nearest.name}: the table has no {device['name']}", **_values(nearest))
-    own = {key: value for key, value in _driver_figures(device).items() if value > 0}
-    return replace(
-        seen.with_figures("driver", "CUDA runtime", **own), name=str(device["name"]), architecture=architecture
-    )
-
-
-def _values(machine: Machine) -> dict[str, float]:
-    return {name: getattr(machine, name) for name in UNITS}
-
-
-def _driver_figures(device: Mapping[str, Any]) -> dict[str, float]:
-    return {"sm_count": int(device["sm_count"]), "clock_mhz": float(device.get("sm_clock_mhz", 0))}
+    nearest = machine_of(min(like, key=lambda gpu: abs(gpu.sm_count - own["sm_count"])))
+    figures = {figure.name: figure.value for figure in nearest.figures}
+    assumed = nearest.with_figures("assumed", f"a {nearest.name}'s: the table has no {name}", **figures)
+    seen = assumed.with_figures("driver", "CUDA runtime", **own, clock_mhz=int(device["sm_clock_mhz"]))
+    return replace(seen, name=name, architecture=architecture)
 
 
 def present_machine() -> Machine:
