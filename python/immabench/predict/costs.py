@@ -21,7 +21,7 @@ class Cost:
 
 
 def streams(work: TileWork) -> dict[str, Cost]:
-    """What one block keeps busy on its multiprocessor, all at the same time, from first products to last."""
+    """What one block keeps busy on its multiprocessor, all at the same time, from its first products to its last."""
     return {
         "tensor cores": _tensor_cores(work),
         "shared memory": _shared_memory(work),

@@ -112,10 +112,10 @@ _WHITEPAPER = "NVIDIA A100 Tensor Core GPU Architecture whitepaper"
 _COMMON: dict[str, tuple[float, FigureKind, str]] = {
     "shared_bytes": (128, "data sheet", _GUIDE),
     "port_bytes": (64, "assumed", "64 bytes a clock from L2 to each SM, as since Volta"),
-    "dram_latency": (600, "assumed", f"470 to 540 clocks where nothing else runs ({_LUO}), more under load"),
+    "dram_latency": (600, "assumed", f"some 480 to 540 clocks of one load ({_LUO}), more under load or by TMA"),
     "barrier": (30, "assumed", "a block-wide barrier and its wait"),
-    "cluster_bytes": (13, "published", f"{_LUO}: 2.65 TB/s in clusters of 4 on the 114 SMs of an H100 PCIe"),
-    "cluster_latency": (180, "published", f"{_LUO}: SM to SM on an H100 PCIe"),
+    "cluster_bytes": (13, "published", f"{_LUO}: 2.65 TB/s in clusters of 4 on an H800 PCIe, 114 SMs at 1755 MHz"),
+    "cluster_latency": (180, "published", f"{_LUO}: SM to SM on an H800 PCIe"),
     "byte_loads": (32, "assumed", "32 lanes a clock, one byte each"),
     "outputs": (16, "assumed", "about 8 instructions an output on 128 lanes: scale, add, convert, address, move"),
     "launch_us": (3, "published", "an empty kernel, NVIDIA developer forums, thread 233645: about 3 us"),
@@ -160,7 +160,7 @@ def machine_of(gpu: Gpu) -> Machine:
 def _mma_sync_source(gpu: Gpu, share: float) -> tuple[FigureKind, str]:
     if share == 1.0:
         return "data sheet", gpu.source
-    return "published", f"{share:.0%} of what wgmma reaches, {_LUO}"
+    return "published", f"{share:.0%} of the peak on average, {_LUO}"
 
 
 def _l2_bytes(gpu: Gpu) -> tuple[float, FigureKind, str]:
