@@ -116,7 +116,7 @@ def _print(found: Sequence[Prediction], top: int, problem: Problem, machine: Mac
         print(f"{place:3}. {prediction.explain()}")
     for prediction in found[:top]:
         _print_terms(prediction)
-    _print_figures([*machine.figures, *dict.fromkeys(one.assumptions[-1] for one in found[:1])])
+    _print_figures([*machine.figures, found[0].assumptions[-1]])
 
 
 def _print_terms(prediction: Prediction) -> None:
@@ -143,27 +143,8 @@ def _print_figures(figures: Sequence[Figure]) -> None:
 
 
 def _print_grade(grade: Grade) -> None:
-    from immabench.cli.output import print_table
-
-    columns = ("case", "kernel", "measured us", "predicted us", "ratio", "bound by")
-    rows = (
-        (
-            row.case,
-            row.kernel_id,
-            f"{row.measured_us:,.2f}",
-            f"{row.predicted_us:,.2f}",
-            f"{row.ratio:.3f}",
-            row.bound,
-        )
-        for row in grade.rows
-    )
-    print_table(f"{grade.run}: predicted against measured", columns, rows, numeric=columns[2:5])
-    columns = ("case", "rows", "rank correlation", "loss", "chosen by the model", "fastest")
-    rows_of_cases = (
-        (one.case, one.rows, _correlation(one.correlation), f"{one.loss:.1%}", one.chosen, one.fastest)
-        for one in grade.cases
-    )
-    print_table("Which kernel it would have chosen", columns, rows_of_cases, numeric=columns[1:4])
+    _print_rows(grade)
+    _print_cases(grade)
     for row_id, reason in grade.left_out:
         print(f"not graded: {row_id}: {reason}")
     right = sum(case.loss == 0 for case in grade.cases)
@@ -172,6 +153,28 @@ def _print_grade(grade: Grade) -> None:
         f"{grade.worst.ratio:.3f} ({grade.worst.row_id}); the fastest chosen in {right} of {len(grade.cases)} cases, "
         f"largest loss {max(case.loss for case in grade.cases):.1%}"
     )
+
+
+def _print_rows(grade: Grade) -> None:
+    from immabench.cli.output import print_table
+
+    columns = ("case", "kernel", "measured us", "predicted us", "ratio", "bound by")
+    rows = (
+        (one.case, one.kernel_id, f"{one.measured_us:,.2f}", f"{one.predicted_us:,.2f}", f"{one.ratio:.3f}", one.bound)
+        for one in grade.rows
+    )
+    print_table(f"{grade.run}: predicted against measured", columns, rows, numeric=columns[2:5])
+
+
+def _print_cases(grade: Grade) -> None:
+    from immabench.cli.output import print_table
+
+    columns = ("case", "rows", "rank correlation", "loss", "chosen by the model", "fastest")
+    rows = (
+        (one.case, one.rows, _correlation(one.correlation), f"{one.loss:.1%}", one.chosen, one.fastest)
+        for one in grade.cases
+    )
+    print_table("Which kernel it would have chosen", columns, rows, numeric=columns[1:4])
 
 
 def _correlation(value: float | None) -> str:
