@@ -91,10 +91,12 @@ constexpr WgmmaTile kWgmmaTiles[] = {
     {.block_m = 128, .block_n = 128, .consumers = 2, .stages = 6},
     {.block_m = 128, .block_n = 128, .consumers = 2, .split_k = 2, .stages = 6},
     {.block_m = 128, .block_n = 128, .consumers = 2, .cluster_m = 2, .stages = 6},
+    {.block_m = 128, .block_n = 192, .consumers = 2, .stages = 4},
     {.block_m = 128, .block_n = 256, .consumers = 2, .stages = 4},
     {.block_m = 128, .block_n = 256, .consumers = 2, .cluster_m = 2, .stages = 4},
     {.block_m = 256, .block_n = 128, .consumers = 2, .cluster_n = 2, .stages = 4},
     {.block_m = 192, .block_n = 192, .consumers = 3, .stages = 3},
+    {.block_m = 192, .block_n = 192, .consumers = 3, .split_k = 2, .stages = 3},
 };
 constexpr int kWgmmaTileCount = sizeof(kWgmmaTiles) / sizeof(kWgmmaTiles[0]);
 

@@ -1,4 +1,4 @@
-"""Tile configurations of the compiled kernels: what exists, what is legal for a problem, and which are worth trying.
+"""Tile configurations of the compiled kernels: what exists, what is legal for a problem, and where it runs.
 
 The table itself and its validity rule live in C++ beside each kernel; this module asks the native module.
 """
@@ -10,7 +10,6 @@ import importlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
-from math import ceil
 from types import ModuleType
 from typing import Any
 
@@ -82,6 +81,12 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
     return reason
 
 
+def runs_on(config: KernelConfig, architecture: str) -> bool:
+    """Whether `config` is compiled for a GPU of `architecture`, for example "sm_90"."""
+    # sm_90a is the feature set of sm_90: the suffix restricts forward compatibility, not the device it runs on.
+    return architecture in {compiled.rstrip("a") for compiled in config.architectures}
+
+
 def matches_any(name: str, globs: Sequence[str]) -> bool:
     """True when `name` matches one of the shell-style `globs`, or when there are none."""
     return not globs or any(fnmatchcase(name, glob) for glob in globs)
@@ -100,50 +105,3 @@ def match_kernels(globs: Sequence[str] = ()) -> list[KernelConfig]:
     """The configurations whose id matches any glob, all without globs. Raises NothingSelectedError."""
     selected = set(match_names("kernel", (config.id for config in kernel_configs()), globs))
     return [config for config in kernel_configs() if config.id in selected]
-
-
-@dataclass(frozen=True)
-class RankedConfig:
-    """A configuration with the model's estimate for one problem, best first in `rank_configs`."""
-
-    config: KernelConfig
-    blocks: int
-    waves: int
-    clocks: float
-    """Modelled clocks: waves * ceil(K / tile K) * clocks of one tile step. A ranking, not a prediction."""
-    useful: float
-    """Share of the multiply-accumulates in padded tiles and whole waves that the problem asked for."""
-
-    def explain(self) -> str:
-        """Why it ranks where it does, in one line."""
-        return (
-            f"{self.config.id}: {self.blocks} blocks in {self.waves} waves, "
-            f"{self.useful:.0%} of the tile work useful, {self.clocks:.0f} model clocks"
-        )
-
-
-SM_COUNT = 132
-MACS_PER_CLOCK = 4096
-BYTES_PER_CLOCK = 64
-"""The GPU the ranking assumes where none is present (H100, H200): its SMs, dense s8 multiply-accumulates a clock and
-SM, and bytes a clock and SM from L2 (a round figure; it only weighs tile shapes against each other)."""
-
-
-def rank_configs(configs: Iterable[KernelConfig], problem: Problem, sm_count: int = SM_COUNT) -> list[RankedConfig]:
-    """Rank `configs` for `problem` by modelled clocks; ties go to the larger tile, then to more stages."""
-    ranked = [_ranked(config, problem, sm_count) for config in configs]
-    return sorted(ranked, key=lambda entry: (entry.clocks, -_area(entry.config), -entry.config.stages, entry.config.id))
-
-
-def _ranked(config: KernelConfig, problem: Problem, sm_count: int) -> RankedConfig:
-    tile_m, tile_n, tile_k = config.block_tile
-    blocks = ceil(problem.m / tile_m) * ceil(problem.n / tile_n)
-    waves, steps = ceil(blocks / sm_count), ceil(problem.k / tile_k)
-    # One step of one tile is bound by the slower of its multiplications and the loads of its two operand tiles.
-    step_clocks = max(_area(config) * tile_k / MACS_PER_CLOCK, (tile_m + tile_n) * tile_k / BYTES_PER_CLOCK)
-    padded = waves * sm_count * _area(config) * steps * tile_k
-    return RankedConfig(config, blocks, waves, waves * steps * step_clocks, problem.macs / padded)
-
-
-def _area(config: KernelConfig) -> int:
-    return config.block_tile[0] * config.block_tile[1]

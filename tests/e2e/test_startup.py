@@ -32,6 +32,7 @@ def test_startup_time(name: str) -> None:
         ["list", "providers"],
         ["verify", "--kernel", "*16x64x128*", "--shape", "1x1x1"],
         ["emulate", "imma_s8s8s32_16x64x128_w1x4_s5_sm80", "--shape", "3x5x7"],
+        ["predict", "--shape", "16x4096x4096"],
         ["sweep", "resnet18", "--dry-run"],
     ],
     ids=" ".join,

@@ -1,4 +1,4 @@
-"""Configurations: read from the native module, filtered, ranked."""
+"""Configurations: read from the native module, filtered, and where they run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from immabench.errors import ImmabenchError, NothingSelectedError
-from immabench.kernels import illegal_reason, kernel_config, kernel_configs, match_kernels, native, rank_configs
+from immabench.kernels import illegal_reason, kernel_config, kernel_configs, match_kernels, native, runs_on
 from immabench.problems import Problem
 
 
@@ -54,17 +54,6 @@ def test_legality_comes_from_the_native_module(fake_native: Any) -> None:
     assert illegal_reason(config, Problem(1, 1, 1, "f32", "f32", "f32")) == "computes gemm_s8, not gemm_f32"
 
 
-class TestRanking:
-    def test_a_decode_row_wants_the_small_tile(self, fake_native: Any) -> None:
-        best = rank_configs(kernel_configs(), Problem(1, 1024, 1024))[0]
-        assert best.config.block_tile[:2] == (16, 64)
-
-    def test_a_large_square_wants_the_large_tile(self, fake_native: Any) -> None:
-        best = rank_configs(kernel_configs(), Problem(4096, 4096, 4096))[0]
-        assert best.config.block_tile[:2] == (128, 128)
-
-    def test_it_explains_itself(self, fake_native: Any) -> None:
-        entry = rank_configs([kernel_configs()[0]], Problem(129, 128, 64), sm_count=2)[0]
-        assert (entry.blocks, entry.waves) == (2, 1)
-        assert entry.useful == pytest.approx(129 / 256)
-        assert entry.explain().startswith(f"{entry.config.id}: 2 blocks in 1 waves, 50% of the tile work useful")
+def test_a_feature_set_runs_on_the_architecture_it_extends(fake_native: Any) -> None:
+    config = kernel_configs()[0]
+    assert [runs_on(config, name) for name in ("sm_80", "sm_90", "sm_86", "sm_100")] == [True, True, False, False]

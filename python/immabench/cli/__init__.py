@@ -9,7 +9,20 @@ import typer
 
 from immabench.errors import ImmabenchError
 
-COMMANDS = ("doctor", "list", "verify", "emulate", "sweep", "suites", "caps", "ceilings", "report", "compare", "ab")
+COMMANDS = (
+    "doctor",
+    "list",
+    "verify",
+    "emulate",
+    "predict",
+    "sweep",
+    "suites",
+    "caps",
+    "ceilings",
+    "report",
+    "compare",
+    "ab",
+)
 """Modules of this package, in the order `--help` shows them."""
 
 

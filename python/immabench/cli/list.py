@@ -43,8 +43,9 @@ def list_command(
 
 def _kernels() -> tuple[list[Entry], str]:
     from immabench.kernels import kernel_configs
+    from immabench.profile import registers_by_kernel
 
-    registers = _registers()
+    registers = registers_by_kernel()
     entries = [
         {
             "id": config.id,
@@ -63,22 +64,6 @@ def _kernels() -> tuple[list[Entry], str]:
         for config in kernel_configs()
     ]
     return entries, "id"
-
-
-def _registers() -> dict[str, dict[str, int]]:
-    """Registers a thread by kernel and architecture, the most of its variants; empty in a build without SASS facts."""
-    from immabench.errors import MissingHardwareError
-    from immabench.profile import load_sass_facts
-
-    try:
-        facts = load_sass_facts()["kernels"]
-    except MissingHardwareError:
-        return {}
-    found: dict[str, dict[str, int]] = {}
-    for fact in facts:
-        by_arch = found.setdefault(fact["kernel_id"], {})
-        by_arch[fact["arch"]] = max(fact["registers"], by_arch.get(fact["arch"], 0))
-    return found
 
 
 def _suites() -> tuple[list[Entry], str]:

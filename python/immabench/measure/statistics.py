@@ -164,6 +164,20 @@ def geometric_mean(ratios: Sequence[float]) -> float:
     return math.exp(math.fsum(map(math.log, ratios)) / len(ratios)) if ratios else 1.0
 
 
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation of two equally long series, ties given their mean rank; None where one is constant.
+
+    Spearman, The Proof and Measurement of Association between Two Things, 1904.
+    """
+    a, b = _ranks(first), _ranks(second)
+    return statistics.correlation(a, b) if len(set(a)) > 1 and len(set(b)) > 1 else None
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    ordered = sorted(values)
+    return [ordered.index(value) + (ordered.count(value) + 1) / 2 for value in values]
+
+
 def _log_median(name: str, times: Sequence[float], batches: int) -> Estimate:
     """The log of the median and of its limits; the logarithm is monotone, so limits stay limits."""
     if not all(0 < time < math.inf for time in times):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from immabench.profile.facts import load_sass_facts
+from immabench.profile.facts import load_sass_facts, registers_by_kernel
 
-__all__ = ["load_sass_facts"]
+__all__ = ["load_sass_facts", "registers_by_kernel"]

@@ -43,3 +43,16 @@ def load_sass_facts() -> dict[str, Any]:
             )
         )
     return facts
+
+
+def registers_by_kernel() -> dict[str, dict[str, int]]:
+    """Registers a thread by kernel and architecture, the most of its variants; empty in a build without SASS facts."""
+    try:
+        facts = load_sass_facts()["kernels"]
+    except MissingHardwareError:
+        return {}
+    found: dict[str, dict[str, int]] = {}
+    for fact in facts:
+        by_arch = found.setdefault(fact["kernel_id"], {})
+        by_arch[fact["arch"]] = max(fact["registers"], by_arch.get(fact["arch"], 0))
+    return found

@@ -6,20 +6,14 @@ from typing import Any
 
 from immabench.errors import ImmabenchError
 from immabench.hardware import cuda_state
-from immabench.kernels import (
-    SM_COUNT,
-    KernelConfig,
-    illegal_reason,
-    kernel_config,
-    kernel_configs,
-    native,
-    rank_configs,
-)
+from immabench.kernels import KernelConfig, illegal_reason, kernel_config, kernel_configs, native, runs_on
+from immabench.predict import ASSUMED_GPU, best_of_each, gpu_named, machine_of, machine_of_device, rank_configs
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
 from immabench.providers.buffers import Buffers
 
 EMULATED_BACKEND = "emulated:host-simt"
+EMULATED_GPU = gpu_named(ASSUMED_GPU)
 
 
 class EmulatedLaunch:
@@ -37,7 +31,7 @@ class EmulatedLaunch:
         order: str = "forward",
         seed: int = 0,
         check: bool = True,
-        multiprocessors: int = SM_COUNT,
+        multiprocessors: int = EMULATED_GPU.sm_count,
     ) -> None:
         self.emulation: Emulation | None = None
         self.seconds = 0.0
@@ -83,7 +77,7 @@ def _epilogue(buffers: Buffers) -> dict[str, Any]:
 
 
 class HandwrittenProvider:
-    """Every compiled tile configuration, best ranked first."""
+    """Every compiled tile configuration, fastest predicted first; under emulation the instructions take turns."""
 
     name = "handwritten"
     ranked = True
@@ -110,7 +104,8 @@ class HandwrittenProvider:
         gpu = cuda_state()["devices"][0] if device == "cuda" else None
         reasons = {config: illegal_reason(config, problem) or _absent_on(config, gpu) for config in kernel_configs()}
         legal = [config for config, reason in reasons.items() if reason is None]
-        ranked = rank_configs(legal, problem, gpu["sm_count"] if gpu else SM_COUNT)
+        ranked = rank_configs(legal, problem, machine_of_device(gpu) if gpu else machine_of(EMULATED_GPU))
+        ranked = ranked if gpu else best_of_each(ranked)
         illegal = [Candidate(config.id, reason) for config, reason in reasons.items() if reason is not None]
         return [Candidate(entry.config.id) for entry in ranked] + illegal
 
@@ -129,7 +124,6 @@ def _absent_on(config: KernelConfig, gpu: dict[str, Any] | None) -> str | None:
     if gpu is None:
         return None
     present = "sm_{}{}".format(*gpu["compute_capability"])
-    # sm_90a is the feature set of sm_90: the suffix restricts forward compatibility, not the device it runs on.
-    if present in {architecture.rstrip("a") for architecture in config.architectures}:
+    if runs_on(config, present):
         return None
     return f"compiled for {', '.join(config.architectures)}, and this GPU is {present}"

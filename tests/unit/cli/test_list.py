@@ -17,7 +17,7 @@ def test_kernels_follow_the_contract(run: Any) -> None:
 def test_registers_come_from_the_sass_facts(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "imma_s8s8s32_128x128x64_w2x4_s3_sm80"
     facts = [{"kernel_id": name, "arch": "sm_80", "registers": count} for count in (128, 168)]
-    monkeypatch.setattr("immabench.profile.load_sass_facts", lambda: {"kernels": facts})
+    monkeypatch.setattr("immabench.profile.facts.load_sass_facts", lambda: {"kernels": facts})
     first, *others = run("list", "kernels", "--json").data
     assert first["resources"]["registers"] == {"sm_80": 168}
     assert others[0]["resources"]["registers"] is None

@@ -17,7 +17,7 @@ def test_help_names_every_command(run: Any) -> None:
         assert name in result.out
 
 
-@pytest.mark.parametrize("command", ["doctor", "list", "verify", "emulate", "sweep"])
+@pytest.mark.parametrize("command", ["doctor", "list", "verify", "emulate", "predict", "sweep"])
 def test_every_command_has_an_example(run: Any, command: str) -> None:
     assert f"Example: immabench {command}" in run(command, "--help").out
 
@@ -46,6 +46,14 @@ def test_usage_errors_exit_2(run: Any, arguments: list[str]) -> None:
         (["emulate", "nope", "--shape", "1x1x1"], 5, "no kernel matches 'nope'"),
         (["emulate", "imma_s8s8s32_64x64x64_w2x2_s4_sm80", "--shape", "1x1x131072"], 2, "keep K <= 131071"),
         (["emulate", "imma_s8s8s32_64x64x64_w2x2_s4_sm80", "--shape", "x"], 2, "is not MxNxK"),
+        (["predict"], 2, "nothing to predict; give --shape MxNxK, or --against RUN"),
+        (["predict", "nope", "--shape", "1x1x1"], 5, "no kernel matches 'nope'"),
+        (["predict", "--shape", "1x1"], 2, "is not MxNxK"),
+        (["predict", "--shape", "1x1x1", "--gpu", "H20"], 5, "nearest: H200"),
+        (["predict", "--shape", "1x1x1", "--gpu", "L4"], 2, "no kernel is compiled for L4, sm_89"),
+        (["predict", "--shape", "1x1x1", "--gpu", "H200", "--ceilings", "x"], 2, "name two machines"),
+        (["predict", "--against", "nowhere"], 2, "nowhere is not a run folder"),
+        (["predict", "--against", "nowhere", "--gpu", "H200"], 2, "leave out the others"),
         (["sweep"], 2, "nothing to sweep"),
         (["sweep", "quik"], 5, "nearest: quick"),
         (["sweep", "missing.toml"], 2, "no such suite file"),

@@ -29,6 +29,7 @@ from immabench.measure.statistics import (
     least_samples,
     median_interval,
     paired_ratio_interval,
+    rank_correlation,
     ratio_interval,
     runs_ratio_interval,
 )
@@ -293,3 +294,16 @@ def test_repeated_runs_cover_what_differs_between_them() -> None:
         missed += not interval[0] <= 1.0 <= interval[1]
     print(f"repeated runs: {missed / trials:.2%} of 99 % intervals miss")
     assert missed / trials <= 0.015  # 1 %, and 3 standard errors of 2000 trials are 0.67 %
+
+
+def test_rank_correlation_by_hand() -> None:
+    # Differences of ranks 0, 1, 1, 0 of four: 1 - 6 * 2 / (4 * 15).
+    assert rank_correlation([1.0, 2.0, 3.0, 9.0], [10.0, 30.0, 20.0, 40.0]) == pytest.approx(0.8)
+    assert rank_correlation([1.0, 2.0], [5.0, 4.0]) == pytest.approx(-1)
+    # Ranks 1.5, 1.5, 3 beside 1, 2, 3: covariance 1.5 over sqrt(1.5 * 2).
+    assert rank_correlation([1.0, 1.0, 2.0], [1.0, 2.0, 3.0]) == pytest.approx(1.5 / math.sqrt(3))
+
+
+def test_a_constant_series_has_no_rank_correlation() -> None:
+    assert rank_correlation([1.0, 1.0], [1.0, 2.0]) is None
+    assert rank_correlation([1.0], [2.0]) is None

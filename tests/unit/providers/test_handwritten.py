@@ -15,7 +15,7 @@ from immabench.problems import Problem
 from immabench.providers.buffers import HostBuffers
 from immabench.providers.handwritten import HandwrittenProvider
 
-H200 = {"index": 0, "name": "NVIDIA H200", "compute_capability": [9, 0], "sm_count": 132}
+H200 = {"index": 0, "name": "NVIDIA H200", "compute_capability": [9, 0], "sm_count": 132, "sm_clock_mhz": 1980}
 PROBLEM = Problem(9, 10, 11, output_type="bf16", row_scale="tensor", col_scale="vector", bias=True)
 
 
@@ -36,6 +36,18 @@ def test_candidates_are_ranked_and_the_illegal_come_last(fake_native: Any) -> No
     candidates = HandwrittenProvider().configs(PROBLEM, "emulated")
     assert [candidate.reason for candidate in candidates] == [None, None, "no"]
     assert candidates[-1].config_id == last
+
+
+def test_under_emulation_the_instructions_take_turns(fake_native: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = fake_native.kernels()
+    wgmma = {**kernels[0], "id": "wgmma_s8s8s32_128x128x64_w2_s3_sm90a", "mma": "m64n128k32", "warp_tile": [64, 128]}
+    monkeypatch.setattr(fake_native, "kernels", lambda: [*kernels, wgmma], raising=False)
+    fake_native.devices = [H200]
+    problem = Problem(1, 1024, 1024)
+    fastest = [candidate.config_id for candidate in HandwrittenProvider().configs(problem, "cuda")]
+    turns = [candidate.config_id for candidate in HandwrittenProvider().configs(problem, "emulated")]
+    assert fastest[2:] == [wgmma["id"], kernels[0]["id"]]
+    assert turns == [fastest[0], wgmma["id"], fastest[1], kernels[0]["id"]]
 
 
 def test_a_gpu_of_another_architecture_is_a_reason(fake_native: Any) -> None:

@@ -1,0 +1,169 @@
+"""What each part of a launch takes by itself, in clocks: the arithmetic behind the terms of `predict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from immabench.predict.work import TileWork, is_wgmma
+
+SUM_BYTES = 4
+"""Of an int32 sum on its way through shared memory."""
+WGMMA_ROWS = 64
+"""Of A, or of B where the tile is swapped, that one wgmma multiplies."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Clocks, and the arithmetic that gave them."""
+
+    clocks: float
+    formula: str
+
+
+def streams(work: TileWork) -> dict[str, Cost]:
+    """What one block keeps busy on its multiprocessor, all at the same time, from its first products to its last."""
+    return {
+        "tensor cores": _tensor_cores(work),
+        "shared memory": _shared_memory(work),
+        "L2 port": _l2_port(work),
+        "bytes in flight": _bytes_in_flight(work),
+    }
+
+
+def _tensor_cores(work: TileWork) -> Cost:
+    tile_m, tile_n, tile_k = work.config.block_tile
+    rate = work.machine.wgmma_macs if is_wgmma(work.config) else work.machine.mma_sync_macs
+    return Cost(
+        tile_m * tile_n * tile_k * work.steps / rate,
+        f"{tile_m} x {tile_n} x {tile_k * work.steps} multiply-accumulates / {rate:g} a clock",
+    )
+
+
+def _shared_memory(work: TileWork) -> Cost:
+    tile_m, tile_n, tile_k = work.config.block_tile
+    read, written = _rows_read(work) * tile_k, (tile_m + tile_n) * tile_k
+    return Cost(
+        (read + written) * work.steps / work.machine.shared_bytes,
+        f"{work.steps} steps x ({read} bytes read + {written} written) / {work.machine.shared_bytes:g} a clock",
+    )
+
+
+def _rows_read(work: TileWork) -> int:
+    """Rows of operands read from shared memory a step: by ldmatrix those of each warp's tile, by each wgmma its 64 rows
+    and all of its columns."""
+    tile_m, tile_n, _ = work.config.block_tile
+    if is_wgmma(work.config):
+        rows, columns = (tile_n, tile_m) if work.config.swapped else (tile_m, tile_n)
+        return rows // WGMMA_ROWS * (WGMMA_ROWS + columns)
+    return work.config.warps[0] * work.config.warps[1] * sum(work.config.warp_tile)
+
+
+def _l2_port(work: TileWork) -> Cost:
+    machine = work.machine
+    rate = machine.port_bytes if work.is_aligned else min(machine.port_bytes, machine.byte_loads)
+    how = "" if work.is_aligned else ", byte by byte: K is no multiple of 16"
+    return Cost(
+        work.steps * work.step_bytes / rate, f"{work.steps} steps x {work.step_bytes} bytes / {rate:g} a clock{how}"
+    )
+
+
+def _bytes_in_flight(work: TileWork) -> Cost:
+    """Little's law. The first stages arrive with the pipeline fill; what comes after waits a latency each ring.
+
+    DRAM's, also for what other blocks fetch too: those that run together wait for the same bytes.
+    """
+    beyond = work.steps - work.stages_ahead if work.is_aligned else work.steps
+    latency = work.machine.dram_latency
+    return Cost(
+        beyond * work.step_bytes * latency / work.in_flight_bytes,
+        f"{beyond} steps x {work.step_bytes} bytes x {latency:g} clocks of latency / {work.in_flight_bytes} bytes in "
+        f"flight a multiprocessor (DRAM's rate needs {work.needed_bytes:.0f})",
+    )
+
+
+def barriers(work: TileWork) -> Cost:
+    """Waits of one block for its barriers, unless other blocks of its multiprocessor fill them."""
+    if is_wgmma(work.config):
+        return Cost(0.0, "0: consumers wait for data alone")
+    barrier = work.machine.barrier
+    return Cost(
+        work.steps * barrier / work.resident,
+        f"{work.steps} steps x {barrier:g} clocks / {work.resident} resident blocks",
+    )
+
+
+def between(work: TileWork) -> Cost:
+    """What one block adds to the time of the block after it on the same multiprocessor."""
+    if work.occupancy > 1:
+        return Cost(0.0, "0: other resident blocks go on")
+    if work.leaves_in_boxes:
+        clocks = _epilogue_clocks(work, leaving=False)
+        return Cost(clocks, f"{clocks:.0f} clocks of epilogue up to shared memory: it leaves during the next tile")
+    serial = [epilogue(work, 1)] if work.is_persistent else [fill(work), reduction(work), epilogue(work, 1)]
+    added = " + ".join(f"{part.clocks:.0f}" for part in serial)
+    return Cost(
+        sum(part.clocks for part in serial), f"({added}) clocks from last products to first: one block at a time"
+    )
+
+
+def fill(work: TileWork) -> Cost:
+    """From the start of a block to its first products."""
+    machine, alone = work.machine, work.cluster == 1
+    ready = machine.barrier if alone else machine.cluster_latency
+    whose = "block" if alone else "cluster"
+    return Cost(
+        machine.dram_latency + ready,
+        f"{machine.dram_latency:g} clocks to DRAM + {ready:g} for a barrier of the {whose}",
+    )
+
+
+def reduction(work: TileWork) -> Cost:
+    """Adding up the parts of K: each block reads its share of the sums from all others of its cluster."""
+    tile_m, tile_n, _ = work.config.block_tile
+    parts, machine = work.config.split_k, work.machine
+    if parts == 1:
+        return Cost(0.0, "0: K is not split")
+    others = tile_m * tile_n * SUM_BYTES * (parts - 1) / parts
+    return Cost(
+        others / machine.cluster_bytes + 2 * machine.cluster_latency,
+        f"{others:g} bytes of other blocks' sums / {machine.cluster_bytes:g} a clock + 2 x "
+        f"{machine.cluster_latency:g} clocks from block to block",
+    )
+
+
+def epilogue(work: TileWork, blocks: int) -> Cost:
+    """From sums to results in L2, for `blocks` of one multiprocessor together."""
+    machine, outputs = work.machine, work.outputs
+    return Cost(
+        blocks * _epilogue_clocks(work, leaving=True),
+        f"{blocks} blocks x max({outputs:g} outputs / {machine.outputs:g}, {_staged_bytes(work):g} bytes through "
+        f"shared memory / {machine.shared_bytes:g}, {outputs * work.output_bytes:g} out / {machine.port_bytes:g})",
+    )
+
+
+def _epilogue_clocks(work: TileWork, leaving: bool) -> float:
+    return max(
+        work.outputs / work.machine.outputs,
+        _staged_bytes(work) / work.machine.shared_bytes,
+        work.outputs * work.output_bytes / work.machine.port_bytes if leaving else 0.0,
+    )
+
+
+def _staged_bytes(work: TileWork) -> float:
+    """Written to shared memory and read again: results in boxes; else sums, every one of each part of K written."""
+    if work.leaves_in_boxes:
+        return 2 * work.outputs * work.output_bytes
+    return (work.config.split_k + 1) * work.outputs * SUM_BYTES
+
+
+def device(work: TileWork) -> dict[str, Cost]:
+    """Costs of the whole launch in what all multiprocessors share, all at the same time."""
+    machine, moved = work.machine, work.problem.bytes_moved
+    results = work.problem.m * work.problem.n * work.output_bytes
+    return {
+        "L2": Cost(
+            (work.fetched_bytes + results) / machine.l2_bytes,
+            f"({work.fetched_bytes} bytes fetched + {results} of results) / {machine.l2_bytes:g} a clock",
+        ),
+        "DRAM": Cost(moved / machine.dram_bytes, f"{moved} bytes, each once / {machine.dram_bytes:.0f} a clock"),
+    }

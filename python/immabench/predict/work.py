@@ -1,0 +1,173 @@
+"""How one launch is divided: tiles, blocks, steps, what is resident and what is on its way.
+
+The kernels are kernels/gemm/imma_s8.cuh and wgmma_s8.cuh; what is said of them here is what their source does. Tiles
+are multiplied whole, padding included; operands are fetched without it, as copies past an operand's end read nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+
+from immabench.errors import UsageError
+from immabench.kernels import KernelConfig
+from immabench.predict.machine import Machine
+from immabench.problems import TYPE_BITS, Problem
+from immabench.profile.occupancy import occupancy
+
+BYTES_PER_CHUNK = 16
+"""What one thread has on its way where rows are not aligned, and rows that are not a multiple of it are not."""
+WARPGROUP_THREADS = 128
+FURTHER_REGISTERS = 50
+"""Registers of a thread of the IMMA kernels besides sums and fragments: addresses, loop counters."""
+REGISTERS_PER_SM = 65536
+
+
+def is_wgmma(config: KernelConfig) -> bool:
+    """Whether `config` multiplies by wgmma, which reads shared memory itself, and not by mma.sync."""
+    return config.mma.startswith("m64")
+
+
+def estimated_registers(config: KernelConfig) -> int:
+    """Registers a thread as the tile needs them: sums, two sets of fragments, and what addresses take.
+
+    wgmma kernels are compiled for one block a multiprocessor and may use all that leaves them.
+    """
+    if is_wgmma(config):
+        return min(255, REGISTERS_PER_SM // config.threads // 8 * 8)
+    warp_m, warp_n = config.warp_tile
+    return warp_m * warp_n // 32 + 2 * (warp_m // 16 * 4 + warp_n // 8 * 2) + FURTHER_REGISTERS
+
+
+@dataclass(frozen=True)
+class TileWork:
+    """One launch of `config` on `problem`, as the multiprocessors of `machine` share it."""
+
+    config: KernelConfig
+    problem: Problem
+    machine: Machine
+    registers: int
+
+    @cached_property
+    def tiles(self) -> tuple[int, int]:
+        """Output tiles along M and N, those that fill up the last cluster included."""
+        (tile_m, tile_n, _), (cluster_m, cluster_n) = self.config.block_tile, self.config.cluster
+        return (
+            ceil(self.problem.m / (tile_m * cluster_m)) * cluster_m,
+            ceil(self.problem.n / (tile_n * cluster_n)) * cluster_n,
+        )
+
+    @cached_property
+    def blocks(self) -> int:
+        """Blocks of work: tiles, each with its parts of K; a persistent kernel launches fewer, which take several."""
+        return self.tiles[0] * self.tiles[1] * self.config.split_k
+
+    @cached_property
+    def cluster(self) -> int:
+        """Blocks of a cluster."""
+        return self.config.cluster[0] * self.config.cluster[1] * self.config.split_k
+
+    @cached_property
+    def multiprocessors(self) -> int:
+        """Those that whole clusters can occupy, at least one cluster's."""
+        return max(self.cluster, self.machine.sm_count // self.cluster * self.cluster)
+
+    @cached_property
+    def load(self) -> float:
+        """Blocks of work a multiprocessor on average."""
+        return self.blocks / self.multiprocessors
+
+    @cached_property
+    def blocks_each(self) -> int:
+        """Blocks of work of the busiest multiprocessor."""
+        return ceil(self.load)
+
+    @cached_property
+    def occupancy(self) -> int:
+        """Blocks that fit a multiprocessor at once. Raises UsageError where not one does."""
+        found = occupancy(
+            self.machine.architecture,
+            registers=self.registers,
+            threads=self.config.threads,
+            shared_bytes=self.config.shared_bytes,
+        )
+        if not found.blocks_per_sm:
+            raise UsageError(
+                f"{self.config.id} does not fit a multiprocessor of {self.machine.name} ({found.limited_by})",
+                "choose another kernel or --gpu",
+            )
+        return found.blocks_per_sm
+
+    @cached_property
+    def resident(self) -> int:
+        """Blocks the busiest multiprocessor works on at once."""
+        return min(self.occupancy, self.blocks_each)
+
+    @cached_property
+    def is_persistent(self) -> bool:
+        """One block goes from tile to tile: wgmma kernels that gather no sums."""
+        return is_wgmma(self.config) and not self.config.swapped and self.config.split_k == 1
+
+    @cached_property
+    def is_aligned(self) -> bool:
+        """Rows start on 16 bytes: copies are asynchronous. Else each byte is a load of its own."""
+        return self.problem.k % BYTES_PER_CHUNK == 0
+
+    @cached_property
+    def output_bytes(self) -> int:
+        """Of one output."""
+        return TYPE_BITS[self.problem.output_type] // 8
+
+    @cached_property
+    def outputs(self) -> float:
+        """Outputs that one block finishes, padding included."""
+        return self.config.block_tile[0] * self.config.block_tile[1] / self.config.split_k
+
+    @cached_property
+    def leaves_in_boxes(self) -> bool:
+        """Results leave by the Tensor Memory Accelerator while the next tile is multiplied."""
+        return self.is_persistent and self.problem.n * self.output_bytes % BYTES_PER_CHUNK == 0
+
+    @cached_property
+    def steps(self) -> int:
+        """Tiles along K of one block, of the longest part where K is split."""
+        return ceil(ceil(self.problem.k / self.config.block_tile[2]) / self.config.split_k)
+
+    @cached_property
+    def step_bytes(self) -> int:
+        """Bytes of both operands that one step of a block fetches, without padding."""
+        tile_m, tile_n, tile_k = self.config.block_tile
+        return (min(tile_m, self.problem.m) + min(tile_n, self.problem.n)) * min(tile_k, self.problem.k)
+
+    @cached_property
+    def stages_ahead(self) -> int:
+        """Steps whose operands are on their way while one is multiplied."""
+        return min(self.config.stages - 1, self.steps)
+
+    @cached_property
+    def in_flight_bytes(self) -> int:
+        """Bytes the busiest multiprocessor has on their way."""
+        if self.is_aligned:
+            return self.resident * self.stages_ahead * self.step_bytes
+        loading = WARPGROUP_THREADS if is_wgmma(self.config) else self.config.threads
+        return self.resident * min(loading * BYTES_PER_CHUNK, self.step_bytes)
+
+    @cached_property
+    def needed_bytes(self) -> float:
+        """Bytes every multiprocessor must have on their way for all to draw DRAM's bandwidth (Little's law)."""
+        return self.machine.dram_bytes * self.machine.dram_latency / self.machine.sm_count
+
+    @cached_property
+    def fetched_bytes(self) -> int:
+        """Operand bytes that all blocks ask L2 for; what a cluster shares is asked for once."""
+        m, n, k = self.problem.m, self.problem.n, self.problem.k
+        cluster_m, cluster_n = self.config.cluster if self.is_aligned else (1, 1)
+        return m * k * (self.tiles[1] // cluster_n) + n * k * (self.tiles[0] // cluster_m)
+
+    @cached_property
+    def useful(self) -> float:
+        """Share of the multiply-accumulates in padded tiles and whole waves that the problem asked for."""
+        tile_m, tile_n, tile_k = self.config.block_tile
+        room = self.blocks_each * self.multiprocessors
+        return self.problem.macs / (room * tile_m * tile_n * tile_k * self.steps)
