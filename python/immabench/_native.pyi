@@ -62,7 +62,7 @@ def launch_gemm_s8(
     """
 
 def probes() -> list[dict[str, Any]]:
-    """Every probe, one small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,
+    """Every probe, a small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,
     "sm_80" (and later) or "sm_90a" (alone).
     """
 
