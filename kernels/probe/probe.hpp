@@ -12,11 +12,23 @@ struct Report;
 
 namespace immabench {
 
-constexpr int kProbeThreads = 64;
 constexpr int kProbeWords = 16;
-constexpr int kProbeCount = 48;
+constexpr int kProbeThreads = 64;  // of probes that do not state another number
+constexpr int kProbeCount = 99;
 
-// Addresses of int32[kProbeWords][kProbeThreads]: word w of thread t is element [w][t].
+// How a probe is launched: one cluster of blocks.
+struct ProbeShape {
+  int threads = kProbeThreads;  // of a block
+  int cluster = 1;              // blocks
+  int shared_bytes = 2048;
+  bool sm90a = false;  // made of instructions that sm_90a alone has
+};
+
+// Threads of all blocks.
+constexpr int lanes_of(const ProbeShape& shape) { return shape.threads * shape.cluster; }
+
+// Addresses of int32[kProbeWords][lanes_of(shape)]: word w of thread t is element [w][t]. Some probes write a part of `out`
+// alone.
 struct ProbeArguments {
   std::uint64_t in = 0, out = 0;
 };
@@ -26,6 +38,7 @@ using LaunchProbe = int (*)(const ProbeArguments&, std::uint64_t stream);  // re
 
 struct Probe {
   std::string_view name;
+  ProbeShape shape;
   EmulateProbe emulate;
   LaunchProbe launch;  // null in a build without CUDA
 };

@@ -34,13 +34,13 @@ struct TensorDescription {
   bool im2col = false;
   int lower[3] = {0, 0, 0}, upper[3] = {0, 0, 0};  // of W, H, D
 
-  constexpr int spatial_rank() const { return rank - 2; }
-  constexpr std::uint32_t box_elements() const {
+  SIMT_CALLABLE constexpr int spatial_rank() const { return rank - 2; }
+  SIMT_CALLABLE constexpr std::uint32_t box_elements() const {
     std::uint32_t count = 1;
     for (int i = 0; i < (im2col ? 2 : rank); ++i) count *= box[i];
     return count;
   }
-  constexpr std::uint32_t box_bytes() const { return box_elements() * std::uint32_t(element_bytes); }
+  SIMT_CALLABLE constexpr std::uint32_t box_bytes() const { return box_elements() * std::uint32_t(element_bytes); }
 };
 
 // Why the driver would not encode this description, or null (CUDA Driver API, cuTensorMapEncodeTiled, cuTensorMapEncodeIm2col).

@@ -61,8 +61,10 @@ def launch_gemm_s8(
     Raises RuntimeError with the CUDA status when the launch fails. Values of scales are not looked at.
     """
 
-def probes() -> list[str]:
-    """The name of every probe: one small kernel a primitive of the machine."""
+def probes() -> list[dict[str, Any]]:
+    """Every probe, a small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,
+    "sm_80" (and later) or "sm_90a" (alone).
+    """
 
 def emulate_probe(
     name: str,
@@ -72,10 +74,16 @@ def emulate_probe(
     order: Literal["forward", "reverse", "random"] | str = "forward",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Run a probe on the CPU: inputs and out int32 [16, 64], words by threads. Returns as `emulate_gemm_s8`."""
+    """Run a probe on the CPU: inputs and out int32 [16, threads], words by threads. Returns as `emulate_gemm_s8`.
+
+    Some probes write a part of `out` alone.
+    """
 
 def launch_probe(name: str, inputs: Any, out: Any, *, stream: int = 0) -> None:
-    """Launch a probe on the operands' GPU and `stream`; returns at once. Raises RuntimeError when that fails."""
+    """Launch a probe on the operands' GPU and `stream`; returns at once.
+
+    Raises RuntimeError when that fails, among others for a probe of "sm_90a" elsewhere.
+    """
 
 def ceilings() -> list[dict[str, Any]]:
     """Every instruction whose peak rate this build can measure: `name`, `device`, `operand_type`, `accumulator`,

@@ -11,7 +11,8 @@ import pytest
 from immabench import _native
 
 ROOT = Path(__file__).parents[2]
-WORDS, THREADS = 16, 64
+WORDS = 16
+PROBES = {probe["name"]: probe for probe in _native.probes()}
 
 # Primitives with no result of their own to compare, or that every probe uses; `mma_tile` is what the GEMMs are verified
 # with, and an atomic on global memory needs memory that holds data, which the output of a probe is not.
@@ -19,29 +20,35 @@ WITHOUT_PROBE = {
     "thread_index", "lane_index", "warp_index", "block_size", "shared_base", "syncthreads", "syncwarp",
     "block_index_x", "block_index_y", "block_index_z", "grid_size_x", "grid_size_y", "grid_size_z",
     "load_global", "store_global", "to_words", "from_words", "mma_tile", "atomic_add_global",
+    "address_of", "keep_here",
 }  # fmt: skip
 
 
-def words(seed: int) -> np.ndarray:
-    """Random bits, aligned as the probes want their input."""
-    memory = np.empty(WORDS * THREADS + 4, np.int32)
+def aligned_zeros(threads: int) -> np.ndarray:
+    """Words by threads, on 16 bytes as the probes want them."""
+    memory = np.zeros(WORDS * threads + 4, np.int32)
     start = -(memory.ctypes.data // 4) % 4
-    values = memory[start : start + WORDS * THREADS].reshape(WORDS, THREADS)
+    return memory[start : start + WORDS * threads].reshape(WORDS, threads)
+
+
+def words(seed: int, name: str = "shuffle") -> np.ndarray:
+    """Random bits for a probe."""
+    values = aligned_zeros(PROBES[name]["threads"])
     values[...] = np.random.default_rng(seed).integers(-(2**31), 2**31, values.shape, np.int32)
     return values
 
 
 def run(name: str, inputs: np.ndarray, order: str = "forward", seed: int = 0) -> np.ndarray:
-    out = np.empty_like(inputs)
+    out = aligned_zeros(inputs.shape[1])
     report = _native.emulate_probe(name, inputs, out, order=order, seed=seed)
     assert report["hazards"] == []
     assert report["counts"]["unspecified"] == 0
     return out
 
 
-@pytest.mark.parametrize("name", _native.probes())
+@pytest.mark.parametrize("name", PROBES)
 def test_a_probe_is_clean_and_the_same_in_every_order(name: str) -> None:
-    inputs = words(7)
+    inputs = words(7, name)
     first = run(name, inputs)
     for seed in range(3):
         assert (run(name, inputs, "reverse") == first).all()
@@ -53,7 +60,8 @@ def test_every_primitive_is_probed() -> None:
     sources = (ROOT / "kernels/simt/device").glob("*.cuh")
     declared = {name for path in sources for name in re.findall(r"SIMT_DEVICE [\w<>(), ]*?(\w+)\(", path.read_text())}
     declared.discard("sizeof")  # in the type of a result
-    used = set(re.findall(r"simt::(\w+)", (ROOT / "kernels/probe/probes.cuh").read_text()))
+    probes = (ROOT / "kernels/probe").glob("*.cuh")
+    used = {name for path in probes for name in re.findall(r"simt::(\w+)", path.read_text())}
     assert len(declared) > 40
     assert declared - used - WITHOUT_PROBE == set()
 
@@ -67,6 +75,40 @@ def test_some_results_known_by_heart() -> None:
     assert (run("bits", inputs)[0].view(np.uint32) == funnel.astype(np.uint32)).all()
     total = 7 + int(inputs[0].astype(np.int64).sum())
     assert (run("atomic_add_shared", inputs)[0].view(np.uint32) == np.uint32(total % 2**32)).all()
+
+
+@pytest.mark.parametrize("name", ["tensor_store_2d_swizzle_128", "bulk_store"])
+def test_a_store_leaves_the_rest_of_the_output_alone(name: str) -> None:
+    """Boxes at random places, of words that are hardly ever zero: what is zero was not written, and that changes."""
+    written = {run(name, words(seed, name)).astype(bool).tobytes() for seed in range(20)}
+    assert len(written) > 10
+
+
+def test_a_multicast_brings_both_blocks_the_same() -> None:
+    out = run("tensor_load_multicast_2d", words(2, "tensor_load_multicast_2d"))
+    box = 61 * 64 // 512  # whole rows of 128 words that the box of each block fills
+    for half in (0, 8):
+        assert (out[half : half + box, :128] == out[half : half + box, 128:]).all()
+
+
+def test_wgmma_is_the_product_of_its_operands() -> None:
+    """Four layouts of n8, every other one on top of what the accumulators held, by numpy from the operands' bytes."""
+    name = "wgmma_n8_S8_S8"
+    inputs = words(4, name)
+    chunks = inputs.view(np.uint32).T.reshape(128, 4, 4)  # thread, chunk of 16 bytes, word
+    rows = np.ascontiguousarray(chunks[:, 0]).view(np.int8).reshape(64, 32)  # A: thread t stores chunk t
+    columns = rows[:8]  # B is laid out alike
+    product = rows.astype(np.int64) @ columns.T.astype(np.int64)
+    result = inputs[0].view(np.uint32).astype(np.uint64)
+    thread = np.arange(128)
+    for mode in range(4):
+        start = result
+        for i in range(4):
+            row = thread // 32 * 16 + thread % 32 // 4 + i // 2 * 8
+            column = thread % 4 * 2 + i % 2
+            held = start ^ np.uint64(i << 24) if mode % 2 else 0
+            result = (result * np.uint64(31) + held + product[row, column].astype(np.uint64)) % np.uint64(2**32)
+    assert (run(name, inputs)[0].view(np.uint32) == result.astype(np.uint32)).all()
 
 
 def test_bad_operands_are_named() -> None:

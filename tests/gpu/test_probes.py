@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,17 +22,30 @@ def _special(values: np.ndarray, seed: int) -> None:
     values[where] = generator.choice(special, int(where.sum()))
 
 
-@pytest.mark.parametrize("name", _native.probes())
-def test_a_primitive_does_on_hardware_what_it_does_under_emulation(name: str) -> None:
+def _require_sm90a() -> None:
     import torch
 
+    major, minor = torch.cuda.get_device_capability()
+    if (major, minor) != (9, 0):
+        pytest.skip(f"needs sm_90a; this GPU is sm_{major}{minor}")
+    if "sm_90a" not in _native.build_info()["architectures"]:
+        pytest.skip("this build has no code for sm_90a: reinstall with -C cmake.define.IMMABENCH_CUDA_ARCHS=90a")
+
+
+@pytest.mark.parametrize("probe", _native.probes(), ids=lambda probe: probe["name"])
+def test_a_primitive_does_on_hardware_what_it_does_under_emulation(probe: dict[str, Any]) -> None:
+    import torch
+
+    name = probe["name"]
+    if probe["architecture"] == "sm_90a":
+        _require_sm90a()
     for seed in range(ROUNDS):
-        values = np.random.default_rng(seed).integers(-(2**31), 2**31, (16, 64), np.int32)
+        values = np.random.default_rng(seed).integers(-(2**31), 2**31, (16, probe["threads"]), np.int32)
         if seed % 2:
             _special(values, seed)
         host = torch.from_numpy(values)
         aligned = torch.empty_like(host).copy_(host)  # torch aligns to 64 bytes
-        emulated, launched = torch.empty_like(host), torch.empty_like(host, device="cuda")
+        emulated, launched = torch.zeros_like(host), torch.zeros_like(host, device="cuda")
         assert _native.emulate_probe(name, aligned, emulated)["hazards"] == []
         _native.launch_probe(name, aligned.cuda(), launched, stream=torch.cuda.current_stream().cuda_stream)
         want, got = emulated.numpy(), launched.cpu().numpy()

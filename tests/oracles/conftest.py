@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import cuda_tools
 import pytest
 
+from immabench.profile.sass import Instruction, parse_listing
+
+Disassemble = Callable[[Path, str], dict[str, list[Instruction]]]
 CUTLASS_REMEDY = "pip install nvidia-cutlass==4.2.0.0, or point IMMABENCH_CUTLASS_DIR at a CUTLASS checkout"
 
 
@@ -51,3 +56,20 @@ def nvdisasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if found is None:
         pytest.skip("no nvdisasm: pip install nvidia-cuda-nvdisasm==13.2.86")
     return found
+
+
+@pytest.fixture(scope="session")
+def disassemble(
+    nvcc: Path, nvdisasm: Path, kernels_dir: Path, cutlass_include: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Disassemble:
+    """A function (source, architecture) -> SASS of every kernel in it. Sources may include our and CUTLASS headers."""
+
+    def disassembled(source: Path, architecture: str) -> dict[str, list[Instruction]]:
+        cubin = tmp_path_factory.mktemp(architecture) / f"{source.stem}.cubin"
+        flags = ["-std=c++20", "-O3", "-w", "-DNDEBUG", "--expt-relaxed-constexpr", "-cubin", f"-arch={architecture}"]
+        includes = [f"-I{kernels_dir}", "-isystem", str(cutlass_include)]
+        subprocess.run([nvcc, *flags, *includes, source, "-o", cubin], check=True)
+        listing = subprocess.run([nvdisasm, "-json", cubin], capture_output=True, text=True, check=True).stdout
+        return parse_listing(listing)
+
+    return disassembled

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from immabench.profile.sass import Instruction, parse_listing
+from immabench.profile.sass import Instruction
+
+Disassemble = Callable[[Path, str], dict[str, list[Instruction]]]
 
 pytestmark = pytest.mark.oracle
 
@@ -27,21 +29,9 @@ def primitives() -> list[str]:
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
-def functions(
-    request: pytest.FixtureRequest,
-    nvcc: Path,
-    nvdisasm: Path,
-    kernels_dir: Path,
-    cutlass_include: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, list[Instruction]]:
+def functions(request: pytest.FixtureRequest, disassemble: Disassemble) -> dict[str, list[Instruction]]:
     """SASS of every kernel in primitives.cu."""
-    cubin = tmp_path_factory.mktemp(request.param) / "primitives.cubin"
-    flags = ["-std=c++20", "-O3", "-w", "--expt-relaxed-constexpr", "-cubin", f"-arch={request.param}"]
-    includes = [f"-I{kernels_dir}", "-isystem", str(cutlass_include)]
-    subprocess.run([nvcc, *flags, *includes, SOURCE, "-o", cubin], check=True)
-    listing = subprocess.run([nvdisasm, "-json", cubin], capture_output=True, text=True, check=True).stdout
-    return parse_listing(listing)
+    return disassemble(SOURCE, request.param)
 
 
 def normalised(code: list[Instruction]) -> list[str]:

@@ -82,7 +82,9 @@ SIMT_DEVICE void mbarrier_arrive_expect_tx(u32 mbarrier, u32 bytes) {
 SIMT_DEVICE void mbarrier_expect_tx(u32 mbarrier, u32 bytes) {
   asm volatile("mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(mbarrier), "r"(bytes) : "memory");
 }
-// At an mbarrier of any block of the cluster, by a mapped address.
+// At an mbarrier of any block of the cluster, by a mapped address: says that this thread has read what the other block may now
+// overwrite. It releases within its own block only, as waiting acquires only there: ordinary stores into other blocks take the
+// cluster barrier. A release at the scope of the cluster would wait for all stores to global memory (MEMBAR.ALL.GPU).
 SIMT_DEVICE void mbarrier_arrive_cluster(u32 mbarrier) {
   asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(mbarrier) : "memory");
 }

@@ -65,6 +65,7 @@ void Block::prepare_threads() {
     warp.live = warp.runnable = ~0u;
     warp.arrived = warp.at_mbarrier = 0;
     warp.cluster_arrivals = warp.cluster_phase = 0;
+    warp.peer_store = 0;
     warp.agent = first_agent_ + i;
     warp.known.reset(shape_.cluster * readers_of(shape_));
     warp.known.time.advance(warp.agent);

@@ -84,6 +84,7 @@ class Block {
     std::array<std::uint32_t, 32> last_access;              // each lane's, to shared memory: an epoch
     std::uint32_t registers = 0;                            // a thread may use
     std::uint32_t cluster_arrivals = 0, cluster_phase = 0;  // at the cluster barrier: arrived, waited for
+    std::uint32_t peer_store = 0;                           // epoch of the first into another block since that barrier, or 0
     AccessLog log;
 
     std::uint32_t epoch() const { return known.time[agent]; }

@@ -98,6 +98,7 @@ bool Block::access_peer(Block& owner, bool writes, std::uint32_t address, std::u
   const Accessor by = accessor(thread_);
   warp().last_access[thread_ % 32] = by.epoch();
   if (&owner != this) owner.note_visit(warp(), site);
+  if (writes && &owner != this && warp().peer_store == 0) warp().peer_store = by.epoch();
   const auto verdict = writes ? owner.shared_.write(address, bytes, by, false) : owner.shared_.read(address, bytes, by);
   if (verdict.finding != SharedMemory::Finding::kNone) judge_shared(verdict, writes, site, thread_);
   return true;

@@ -164,6 +164,11 @@ void Cluster::complete_barrier_if_all_arrived() {
   ++barrier_.phase;
   barrier_.arrivals.clear();
   barrier_.completed = barrier_.known;
+  for (std::uint32_t rank = 0; rank < size_; ++rank) {
+    for (Block::Warp& warp : blocks_[rank]->warps()) {
+      if (warp.peer_store <= barrier_.completed.time[warp.agent]) warp.peer_store = 0;
+    }
+  }
   for (Block::Warp* warp : barrier_.waiting) {
     warp->known.join(barrier_.completed);
     warp->runnable = warp->live;

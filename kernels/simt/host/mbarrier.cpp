@@ -14,6 +14,14 @@ constexpr std::uint32_t kBytes = 8;
 
 std::string at(std::uint32_t address) { return "the mbarrier at " + std::to_string(address - SharedMemory::kBase); }
 
+// What an arrival at another block's object does not release: the block's stores into others, and, as time has no gaps, what
+// came after them.
+void forget_peer_stores(Knowledge& known, Block& by) {
+  for (const Block::Warp& warp : by.warps()) {
+    if (warp.peer_store) known.time.limit(warp.agent, warp.peer_store - 1);
+  }
+}
+
 }  // namespace
 
 Mbarriers::Mbarrier* Mbarriers::find(std::uint32_t address) {
@@ -86,6 +94,7 @@ void Mbarriers::hand_over(Mbarrier& barrier, Block& by) {
   }
   Knowledge known = warp.known;
   if (!all_covered) known.time.limit(warp.agent, warp.converged - 1);
+  if (&by != &owner_) forget_peer_stores(known, by);
   barrier.arriving.join(known);
   warp.known.time.advance(warp.agent);
 }

@@ -63,7 +63,7 @@ class Mbarriers {
   // The object for an operation by `by`; null, and a finding, where it is none, or its initialisation is not ordered before.
   Mbarrier* use(Block& by, std::uint32_t address, const char* operation, const Site& site);
   bool expect(Mbarrier& barrier, std::uint32_t bytes, const Site& site, Block& by);
-  static void hand_over(Mbarrier& barrier, Block& by);
+  void hand_over(Mbarrier& barrier, Block& by);
   void end_phase_if_complete(Mbarrier& barrier);
 
   Block& owner_;

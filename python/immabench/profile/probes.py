@@ -43,7 +43,8 @@ def _wgmma(k: int, types: str, native: str) -> Probe:
         f"wgmma.mma_async.sync.aligned.m64n8k{k}.{types} {_registers(0, 4)}, %q0, %q1, {tail};\n"
         "wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;"
     )
-    return Probe(f"wgmma.m64nNk{k}.{types.split('.')[1]}", "warpgroup matrix multiply", body, native)
+    a, b = types.split(".")[1:]
+    return Probe(f"wgmma.m64nNk{k}.{a if a == b else f'{a}.{b}'}", "warpgroup matrix multiply", body, native)
 
 
 def _ldmatrix(count: int, trans: str = "") -> Probe:
@@ -79,6 +80,8 @@ PROBES: tuple[Probe, ...] = (
     _mma("m16n8k32", "f32.e4m3.e4m3.f32", (4, 4, 2), r"QMMA\.16832\.F32\.E4M3"),
     _mma("m16n8k32", "f32.e5m2.e5m2.f32", (4, 4, 2), r"QMMA\.16832\.F32\.E5M2"),
     _wgmma(32, "s32.s8.s8", r"IGMMA.*S8\.S8"),
+    _wgmma(32, "s32.s8.u8", r"IGMMA.*S8\.U8"),
+    _wgmma(32, "s32.u8.s8", r"IGMMA.*U8\.S8"),
     _wgmma(32, "s32.u8.u8", r"IGMMA.*U8\.U8"),
     _wgmma(16, "f32.f16.f16", r"HGMMA.*F32"),
     _wgmma(16, "f32.bf16.bf16", r"HGMMA.*BF16"),
@@ -130,10 +133,38 @@ PROBES: tuple[Probe, ...] = (
         r"UTMALDG.*MULTICAST",
     ),
     Probe(
+        "cp.async.bulk.tensor.4d.im2col (TMA load)",
+        "asynchronous copy",
+        "cvt.u16.u32 %h, %r4;\ncp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes "
+        "[%s], [%g, {%r0,%r1,%r2,%r3}], [%bar], {%h,%h};",
+        r"UTMALDG.*IM2COL",
+    ),
+    Probe(
+        "cp.async.bulk (TMA, 1-D store)",
+        "asynchronous copy",
+        "cp.async.bulk.global.shared::cta.bulk_group [%g], [%s], 1024;\ncp.async.bulk.commit_group;",
+        r"UBLKCP",
+    ),
+    Probe(
+        "cp.async.bulk.wait_group.read",
+        "asynchronous copy",
+        "cp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;",
+        r"DEPBAR",
+    ),
+    Probe("prefetch.tensormap", "asynchronous copy", "prefetch.tensormap [%g];", r"UTMACCTL\.PF"),
+    Probe(
         "cp.async.bulk.tensor.2d (TMA store)",
         "asynchronous copy",
         "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%g, {%r0,%r1}], [%s];\ncp.async.bulk.commit_group;",
         r"UTMASTG",
+    ),
+    Probe("mbarrier.init", "barrier", "mbarrier.init.shared::cta.b64 [%bar], %r0;", r"SYNCS\.EXCH|STS"),
+    Probe("mbarrier.expect_tx", "barrier", "mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%bar], %r0;", r"SYNCS"),
+    Probe(
+        "mbarrier.arrive.shared::cluster",
+        "barrier",
+        "mbarrier.arrive.shared::cluster.b64 _, [%r0];",
+        r"SYNCS\.ARRIVE",
     ),
     Probe("mbarrier.arrive", "barrier", "mbarrier.arrive.shared.b64 %q0, [%bar];", r"SYNCS|ATOMS\.ARRIVE|ARRIVES"),
     Probe(
@@ -155,7 +186,11 @@ PROBES: tuple[Probe, ...] = (
         "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;",
         r"UCGABAR|CGABAR",
     ),
+    Probe("mapa.shared::cluster", "cluster", "mapa.shared::cluster.u32 %r0, %r1, %r2;", r"U?PRMT"),
+    Probe("ld.shared::cluster", "cluster", "ld.shared::cluster.u32 %r0, [%r1];", r"LD\.E"),
+    Probe("st.shared::cluster", "cluster", "st.shared::cluster.u32 [%r1], %r0;", r"ST\.E"),
     Probe("setmaxnreg", "registers", "setmaxnreg.inc.sync.aligned.u32 168;", r"USETMAXREG"),
+    Probe("setmaxnreg.dec", "registers", "setmaxnreg.dec.sync.aligned.u32 40;", r"USETMAXREG"),
     Probe("redux.sync.add.s32", "arithmetic", "redux.sync.add.s32 %r0, %r1, 0xffffffff;", r"REDUX"),
     Probe("dp4a.s32.s32", "arithmetic", "dp4a.s32.s32 %r0, %r1, %r2, %r0;", r"IDP\.4A\.S8\.S8"),
     Probe("prmt.b32", "arithmetic", "prmt.b32 %r0, %r1, %r2, %r3;", r"PRMT"),

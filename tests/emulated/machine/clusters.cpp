@@ -43,23 +43,44 @@ CASE(cluster_blocks_write_each_other) {
   CHECK_EQUAL(seen[1], 7u);
 }
 
+// Thread t of each block writes its own word t, which thread t of the other block reads; then it may write again.
 CASE(cluster_mbarrier_counts_arrivals_of_other_blocks) {
   static u32 seen[2];
   expect_clean({.blocks = 2, .cluster = 2}, [] {
     if (thread() == 0) {
-      simt::mbarrier_init(mbarrier(0), 2 * 32);
+      simt::mbarrier_init(mbarrier(0), 32);
       simt::fence_mbarrier_init();
     }
+    simt::store_shared<u32>(word(thread()), 100 * simt::cluster_rank() + thread());
     cluster_sync();
-    simt::store_shared_cluster<u32>(simt::map_shared_rank(word(thread()), simt::cluster_rank() ^ 1), thread());
-    for (u32 rank = 0; rank < 2; ++rank) simt::mbarrier_arrive_cluster(simt::map_shared_rank(mbarrier(0), rank));
+    const u32 other = simt::cluster_rank() ^ 1;
+    const u32 value = simt::load_shared_cluster<u32>(simt::map_shared_rank(word(31 - thread()), other));
+    simt::mbarrier_arrive_cluster(simt::map_shared_rank(mbarrier(0), other));
     simt::mbarrier_wait(mbarrier(0), 0);
-    const u32 value = simt::load_shared<u32>(word(31 - thread()));
+    simt::store_shared<u32>(word(thread()), 7);
     if (thread() == 1) seen[simt::cluster_rank()] = value;
     cluster_sync();
   });
-  CHECK_EQUAL(seen[0], 30u);
+  CHECK_EQUAL(seen[0], 130u);
   CHECK_EQUAL(seen[1], 30u);
+}
+
+// An arrival at another block's mbarrier releases within the own block only: what was stored into the other takes more.
+CASE(cluster_mbarrier_hands_on_no_stores) {
+  expect_bug_and_clean_twin(HazardKind::kRace, {.blocks = 2, .cluster = 2}, [](bool buggy, int& line) {
+    if (thread() == 0) {
+      simt::mbarrier_init(mbarrier(0), 32);
+      simt::fence_mbarrier_init();
+    }
+    cluster_sync();
+    const u32 other = simt::cluster_rank() ^ 1;
+    simt::store_shared_cluster<u32>(simt::map_shared_rank(word(thread()), other), thread());
+    if (!buggy) cluster_sync();
+    simt::mbarrier_arrive_cluster(simt::map_shared_rank(mbarrier(0), other));
+    simt::mbarrier_wait(mbarrier(0), 0);
+    MARK(line), simt::load_shared<u32>(word(31 - thread()));
+    cluster_sync();
+  });
 }
 
 CASE(cluster_race_between_blocks) {

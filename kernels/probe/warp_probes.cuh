@@ -1,0 +1,204 @@
+// Probes of what every architecture has: matrix instructions of a warp, shared memory, collectives, arithmetic, copies.
+#pragma once
+#include <type_traits>
+
+#include <probe/probe_parts.cuh>
+
+namespace immabench::inline SIMT_TARGET {
+namespace probe_kinds {
+
+// ---- matrix instructions: accumulators r0..r3, A from r4, B from r8
+template <class A, class B, int kA, int kB>
+SIMT_DEVICE void probe_mma(ProbeWordArray& r) {
+  i32 d[4];
+  u32 a[kA], b[kB];
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) d[i] = i32(r[i]);
+  SIMT_UNROLL
+  for (int i = 0; i < kA; ++i) a[i] = r[4 + i];
+  SIMT_UNROLL
+  for (int i = 0; i < kB; ++i) b[i] = r[8 + i];
+  simt::mma(A{}, B{}, d, a, b);
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) r[i] = u32(d[i]);
+}
+IMMABENCH_PROBE(mma_m16n8k16_s8_s8) { probe_mma<simt::S8, simt::S8, 2, 1>(r); }
+IMMABENCH_PROBE(mma_m16n8k32_s8_s8) { probe_mma<simt::S8, simt::S8, 4, 2>(r); }
+IMMABENCH_PROBE(mma_m16n8k16_s8_u8) { probe_mma<simt::S8, simt::U8, 2, 1>(r); }
+IMMABENCH_PROBE(mma_m16n8k32_s8_u8) { probe_mma<simt::S8, simt::U8, 4, 2>(r); }
+IMMABENCH_PROBE(mma_m16n8k16_u8_s8) { probe_mma<simt::U8, simt::S8, 2, 1>(r); }
+IMMABENCH_PROBE(mma_m16n8k32_u8_s8) { probe_mma<simt::U8, simt::S8, 4, 2>(r); }
+IMMABENCH_PROBE(mma_m16n8k16_u8_u8) { probe_mma<simt::U8, simt::U8, 2, 1>(r); }
+IMMABENCH_PROBE(mma_m16n8k32_u8_u8) { probe_mma<simt::U8, simt::U8, 4, 2>(r); }
+IMMABENCH_PROBE(mma_m16n8k32_s4_s4) { probe_mma<simt::S4, simt::S4, 2, 1>(r); }
+IMMABENCH_PROBE(mma_m16n8k64_s4_s4) { probe_mma<simt::S4, simt::S4, 4, 2>(r); }
+IMMABENCH_PROBE(mma_m16n8k64_s4_u4) { probe_mma<simt::S4, simt::U4, 4, 2>(r); }
+IMMABENCH_PROBE(mma_m16n8k64_u4_s4) { probe_mma<simt::U4, simt::S4, 4, 2>(r); }
+IMMABENCH_PROBE(mma_m16n8k64_u4_u4) { probe_mma<simt::U4, simt::U4, 4, 2>(r); }
+
+// Of floats: integers in [-8, 7] from the low bytes of r4 to r9, and accumulators below 2^20, so that no order of summation
+// changes a result. Random bits would have results that PTX leaves open.
+template <class T>
+SIMT_DEVICE u32 small_pair(u32 word) {
+  const float low = simt::to_float_rn(i32(word << 28) >> 28), high = simt::to_float_rn(i32(word << 24) >> 28);
+  if constexpr (std::is_same_v<T, simt::F16>)
+    return simt::pack_f16x2(low, high);
+  else
+    return simt::pack_bf16x2(low, high);
+}
+template <class T>
+SIMT_DEVICE void probe_float_mma(ProbeWordArray& r) {
+  float d[4];
+  u32 a[4], b[2];
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) d[i] = simt::to_float_rn(i32(r[i]) >> 12);
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) a[i] = small_pair<T>(r[4 + i]);
+  SIMT_UNROLL
+  for (int i = 0; i < 2; ++i) b[i] = small_pair<T>(r[8 + i]);
+  simt::mma(T{}, T{}, d, a, b);
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) r[i] = as_bits(d[i]);
+}
+IMMABENCH_PROBE(mma_m16n8k16_f16) { probe_float_mma<simt::F16>(r); }
+IMMABENCH_PROBE(mma_m16n8k16_bf16) { probe_float_mma<simt::BF16>(r); }
+
+template <simt::BitOperation kOperation>
+SIMT_DEVICE void probe_mma_b1(ProbeWordArray& r) {
+  i32 d[4] = {i32(r[0]), i32(r[1]), i32(r[2]), i32(r[3])};
+  const u32 a[4] = {r[4], r[5], r[6], r[7]}, b[2] = {r[8], r[9]};
+  simt::mma_b1<kOperation>(d, a, b);
+  SIMT_UNROLL
+  for (int i = 0; i < 4; ++i) r[i] = u32(d[i]);
+}
+IMMABENCH_PROBE(mma_m16n8k256_b1_xor) { probe_mma_b1<simt::BitOperation::kXor>(r); }
+IMMABENCH_PROBE(mma_m16n8k256_b1_and) { probe_mma_b1<simt::BitOperation::kAnd>(r); }
+
+// ---- ldmatrix: rows of the own warp's shared memory, addressed at random by r4
+template <int kCount, bool kTransposed>
+SIMT_DEVICE void probe_ldmatrix(ProbeWordArray& r) {
+  const u32 thread = simt::thread_index();
+  simt::store_shared(own_row(thread), Row{{r[0], r[1], r[2], r[3]}});
+  simt::syncwarp();
+  u32 loaded[kCount];
+  const u32 row = own_row(thread / 32 * 32 + r[4] % 32);
+  if constexpr (kTransposed)
+    simt::ldmatrix_transposed(loaded, row);
+  else
+    simt::ldmatrix(loaded, row);
+  SIMT_UNROLL
+  for (int i = 0; i < kCount; ++i) r[i] = loaded[i];
+}
+IMMABENCH_PROBE(ldmatrix_x1) { probe_ldmatrix<1, false>(r); }
+IMMABENCH_PROBE(ldmatrix_x2) { probe_ldmatrix<2, false>(r); }
+IMMABENCH_PROBE(ldmatrix_x4) { probe_ldmatrix<4, false>(r); }
+IMMABENCH_PROBE(ldmatrix_x1_trans) { probe_ldmatrix<1, true>(r); }
+IMMABENCH_PROBE(ldmatrix_x2_trans) { probe_ldmatrix<2, true>(r); }
+IMMABENCH_PROBE(ldmatrix_x4_trans) { probe_ldmatrix<4, true>(r); }
+
+// ---- shared memory and atomics between the two warps
+IMMABENCH_PROBE(shared_memory) {
+  const u32 thread = simt::thread_index();
+  simt::store_shared(own_row(thread), Row{{r[0], r[1], r[2], r[3]}});
+  simt::syncthreads();
+  const u32 other = own_row(r[4] % kProbeThreads);
+  const Row all = simt::load_shared<Row>(other);
+  const auto half = simt::load_shared<simt::Vector<u32, 2>>(other + 8);
+  const u32 word = simt::load_shared<u32>(other + 4);
+  for (int i = 0; i < 4; ++i) r[i] = all[i];
+  r[4] = half[0], r[5] = half[1], r[6] = word;
+}
+IMMABENCH_PROBE(atomic_add_shared) {
+  if (simt::thread_index() == 0) simt::store_shared<u32>(simt::shared_base(), 7);
+  simt::syncthreads();
+  simt::atomic_add_shared(simt::shared_base(), i32(r[0]));
+  simt::syncthreads();
+  r[0] = simt::load_shared<u32>(simt::shared_base());
+}
+
+// ---- collectives of a warp
+IMMABENCH_PROBE(shuffle) { r[0] = simt::shuffle(r[0], i32(r[1] % 32)); }
+IMMABENCH_PROBE(shuffle_xor) { r[0] = simt::shuffle_xor(r[0], 21); }
+IMMABENCH_PROBE(shuffle_up) { r[0] = simt::shuffle_up(r[0], 5); }
+IMMABENCH_PROBE(shuffle_down) { r[0] = simt::shuffle_down(r[0], 9); }
+IMMABENCH_PROBE(votes) {
+  r[0] = simt::ballot(r[0] & 1);
+  r[1] = simt::any((r[1] & 31) == 0);
+  r[2] = simt::all((r[2] & 31) != 0);
+}
+IMMABENCH_PROBE(reduce_add) { r[0] = u32(simt::reduce_add(i32(r[0]))); }
+IMMABENCH_PROBE(reduce_min) { r[0] = u32(simt::reduce_min(i32(r[0]))); }
+IMMABENCH_PROBE(reduce_max) { r[0] = u32(simt::reduce_max(i32(r[0]))); }
+IMMABENCH_PROBE(reduce_bits) {
+  r[0] = simt::reduce_and(r[0] | r[1]);
+  r[1] = simt::reduce_or(r[1] & r[2] & r[3]);
+  r[2] = simt::reduce_xor(r[2]);
+}
+IMMABENCH_PROBE(block_votes) {
+  r[0] = u32(simt::syncthreads_count(r[0] & 1));
+  r[1] = simt::syncthreads_and(r[1] % 64 != 0);
+  r[2] = simt::syncthreads_or(r[2] % 64 == 0);
+}
+IMMABENCH_PROBE(named_barriers) {
+  const u32 thread = simt::thread_index();
+  if (thread < 32) {
+    simt::store_shared<u32>(simt::shared_base() + 4 * thread, r[0]);
+    simt::barrier_arrive(3, kProbeThreads);
+  } else {
+    simt::barrier_sync(3, kProbeThreads);
+    r[0] = simt::load_shared<u32>(simt::shared_base() + 4 * (r[1] % 32));
+  }
+}
+
+// ---- arithmetic that must be the same everywhere
+IMMABENCH_PROBE(multiply_rn) { r[0] = as_bits(simt::multiply_rn(as_float(r[0]), as_float(r[1]))); }
+IMMABENCH_PROBE(add_rn) { r[0] = as_bits(simt::add_rn(as_float(r[0]), as_float(r[1]))); }
+IMMABENCH_PROBE(divide_rn) { r[0] = as_bits(simt::divide_rn(as_float(r[0]), as_float(r[1]))); }
+IMMABENCH_PROBE(to_float_rn) { r[0] = as_bits(simt::to_float_rn(i32(r[0]))); }
+IMMABENCH_PROBE(to_int_rn) { r[0] = u32(simt::to_int_rn(as_float(r[0]))); }
+IMMABENCH_PROBE(pack_f16x2) { r[0] = simt::pack_f16x2(as_float(r[0]), as_float(r[1])); }
+IMMABENCH_PROBE(pack_bf16x2) { r[0] = simt::pack_bf16x2(as_float(r[0]), as_float(r[1])); }
+IMMABENCH_PROBE(dot_s8) { r[0] = u32(simt::dot_s8(r[0], r[1], i32(r[2]))); }
+IMMABENCH_PROBE(permute_bytes) { r[0] = simt::permute_bytes(r[0], r[1], r[2]); }
+IMMABENCH_PROBE(bits) {
+  r[3] = simt::logic3<0xE8>(r[0], r[1], r[2]);
+  r[4] = simt::logic3<0x96>(r[0], r[1], r[2]);
+  r[0] = simt::funnel_shift_right(r[0], r[1], r[2] % 32);
+}
+// ---- of the input itself
+// Twelve words by chunks of 16, 8 and 4 bytes; how many bytes of a chunk are there is random, the rest arrives as zeros.
+IMMABENCH_PROBE_OF_INPUT(copy_async) {
+  const u32 thread = simt::thread_index(), base = simt::shared_base();
+  const u32 sixteen = base + 16 * thread, eight = base + 1024 + 8 * thread, four = base + 1536 + 4 * thread;
+  simt::copy_async<16>(sixteen, p.in + 4 * i32(thread), i32(r[0] % 17));
+  simt::copy_async_commit();
+  simt::copy_async<8>(eight, p.in + 256 + 2 * i32(thread), i32(r[1] % 9));
+  simt::copy_async<4>(four, p.in + 512 + i32(thread), i32(r[2] % 5));
+  simt::copy_async_commit();
+  simt::copy_async_wait<1>();
+  const Row first = simt::load_shared<Row>(sixteen);
+  simt::copy_async_wait<0>();
+  simt::syncthreads();
+  const auto second = simt::load_shared<simt::Vector<u32, 2>>(base + 1024 + 8 * (r[3] % kProbeThreads));
+  const u32 third = simt::load_shared<u32>(base + 1536 + 4 * (r[4] % kProbeThreads));
+  for (int i = 0; i < 4; ++i) r[i] = first[i];
+  r[4] = second[0], r[5] = second[1], r[6] = third;
+}
+
+// Four words of the first row of random words, at a random chunk of 16 bytes.
+IMMABENCH_PROBE_OF_INPUT(load_global_l2) {
+  const Row row = simt::load_global_l2(p.in.as<Row>() + i32(r[0] % (kProbeThreads / 4)));
+  for (int i = 0; i < 4; ++i) r[i] = row[i];
+}
+
+using WarpProbes = ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k16_s8_u8, mma_m16n8k32_s8_u8, mma_m16n8k16_u8_s8,
+                             mma_m16n8k32_u8_s8, mma_m16n8k16_u8_u8, mma_m16n8k32_u8_u8, mma_m16n8k32_s4_s4, mma_m16n8k64_s4_s4,
+                             mma_m16n8k64_s4_u4, mma_m16n8k64_u4_s4, mma_m16n8k64_u4_u4, mma_m16n8k16_f16, mma_m16n8k16_bf16,
+                             mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4,
+                             ldmatrix_x1_trans, ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle,
+                             shuffle_xor, shuffle_up, shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits,
+                             block_votes, named_barriers, multiply_rn, add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2,
+                             pack_bf16x2, dot_s8, permute_bytes, bits, copy_async, load_global_l2>;
+
+}  // namespace probe_kinds
+}  // namespace immabench::inline SIMT_TARGET
