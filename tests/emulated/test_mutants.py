@@ -168,7 +168,7 @@ MUTANTS = [
         "simt::mbarrier_wait(empty(at.stage), at.phase ^ 1)",
         "simt::mbarrier_wait(empty(at.stage), 1)",
         file="parts/stage_ring.cuh",
-        hazard="race",
+        hazard="write-in-flight",
     ),
     wgmma(
         "announces too few bytes",

@@ -101,6 +101,8 @@ HAZARD = {"kind": "race", "detail": "two writes", "file": "gemm.cuh", "line": 7,
 _MEMORY = {"requests": 4, "bytes": 2048, "ideal": 16}
 COUNTS = {
     "mma": 8,
+    "wgmma": 0,
+    "macs": 8 * 16 * 8 * 32,
     "barriers": 2,
     **{name: {**_MEMORY, "wavefronts": 16} for name in ("ldmatrix", "shared_load", "shared_store")},
     **{name: {**_MEMORY, "sectors": 16} for name in ("global_load", "global_store")},
