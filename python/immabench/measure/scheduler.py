@@ -149,26 +149,30 @@ def ask_workers(client: Client, requests: Iterable[Tagged], timeout_seconds: flo
     from distributed import as_completed
 
     waiting = iter(requests)
-    tags: dict[Any, int] = {}
+    asked: dict[Any, Tagged] = {}
 
     def submit(tagged: Tagged) -> Any:
         future = client.submit(answer_on_worker, tagged[1], timeout_seconds, pure=False)
-        tags[future] = tagged[0]
+        asked[future] = tagged
         return future
 
     first = [submit(one) for one in islice(waiting, AHEAD)]
     done = as_completed(first, loop=client.loop, with_results=True, raise_errors=False)
     first.clear()
     try:
-        for future, result in done:
-            reply = _reply(future, result)
-            yield tags.pop(future), reply
-            del future, result  # the last mention: dask forgets the result
-            for one in islice(waiting, 1):
-                done.add(submit(one))
+        while asked:
+            for future, result in done:
+                reply = _reply(future, result)
+                yield asked.pop(future)[0], reply
+                del future, result  # the last mention: dask forgets the result
+                for one in islice(waiting, 1):
+                    done.add(submit(one))
+            # A result whose worker dies while it is fetched can vanish without a word: it is asked for again.
+            for unanswered in [asked.pop(future) for future in list(asked)]:
+                done.add(submit(unanswered))
     finally:
-        if tags and client.status == "running":
-            client.cancel(list(tags))
+        if asked and client.status == "running":
+            client.cancel(list(asked))
 
 
 def _reply(future: Any, result: Any) -> dict[str, Any]:

@@ -44,8 +44,11 @@ def main() -> None:
             reply = answer(json.loads(line))
         except Exception as error:  # noqa: BLE001 - the sweep decides what an error means
             reply = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(reply) + "\n")
-        answers.flush()
+        try:
+            answers.write(json.dumps(reply) + "\n")
+            answers.flush()
+        except BrokenPipeError:  # whoever asked is gone, and with it the reader of a traceback
+            os._exit(1)
 
 
 def _follow_parent() -> None:
