@@ -1,6 +1,5 @@
 #include <gemm/gemm_s8.hpp>
 
-#include <algorithm>
 #include <climits>
 #include <iterator>
 #include <utility>
@@ -52,12 +51,8 @@ GemmTile describe(const ImmaTile& tile) {
 }
 
 GemmTile describe(const WgmmaTile& tile) {
-  static constexpr const char* kInstructions[] = {"m64n8k32",   "m64n16k32",  "m64n32k32", "m64n64k32",
-                                                  "m64n128k32", "m64n192k32", "m64n256k32"};
-  const std::string wanted = "m64n" + std::to_string(tile.block_columns()) + "k32";
-  const auto* found = std::find(std::begin(kInstructions), std::end(kInstructions), wanted);
   const bool swapped = tile.swapped;
-  return {.instruction = found == std::end(kInstructions) ? "m64nNk32" : *found,
+  return {.instruction = "m64n" + std::to_string(tile.block_columns()) + "k32",
           .block_m = tile.block_m,
           .block_n = tile.block_n,
           .block_k = tile.block_k,

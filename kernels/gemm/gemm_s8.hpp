@@ -35,7 +35,7 @@ using LaunchGemmS8 = int (*)(const GemmS8Arguments&, std::uint64_t stream);  // 
 
 // A tile configuration of any of the family's kernels. A warp tile is what one warp (IMMA) or warpgroup (wgmma) multiplies.
 struct GemmTile {
-  const char* instruction;  // "m16n8k32", or "m64n256k32" of a warpgroup
+  std::string instruction;  // "m16n8k32", or "m64n256k32" of a warpgroup
   int block_m, block_n, block_k;
   int warps_m, warps_n;  // those that multiply, of four each for wgmma
   int warp_m, warp_n;

@@ -10,15 +10,18 @@
 //   ask for both operands' boxes       columns block_columns x 128 bytes               one stage's in flight, then let go
 //
 // Names: the instruction multiplies 64 `rows` by up to 256 `columns`. Rows are A's (the output's) and columns B's, or the other
-// way round where the tile is `swapped`: few rows of A then fill the instruction's N, which goes down to 8, and not its
-// fixed 64.
+// way round where the tile is `swapped`: few rows of A then fill the instruction's N, which goes down to 8, not its fixed 64.
 //
 // Policies, all of the tile (gemm/wgmma_tile.hpp):
-//   cluster    blocks side by side share operands: each fetches its part of what they have in common and multicasts it to all.
-//              A stage is empty when the consumers of every block it was sent to have let go.
-//   split_k    the blocks of a cluster share one output tile, each takes a part of K; sums meet through distributed shared
-//   memory. persistent without either gathering, a block goes from tile to tile; boxes of results leave while the next tile is
-//   multiplied.
+//
+//   cluster     Blocks side by side share operands: each fetches its part of what they have in common and multicasts it to all.
+//               A stage is empty when the consumers of every block it was sent to have let go.
+//
+//   split_k     The blocks of a cluster share one output tile, each takes a part of K; sums meet through distributed shared
+//               memory.
+//
+//   persistent  Where nothing is gathered a block goes from tile to tile; boxes of results leave while the next tile is
+//               multiplied.
 //
 // kAligned: K and both addresses are multiples of 16, as tensor maps need. Otherwise the producing warpgroup loads byte by byte
 // into the same places, and results leave element by element: any K, any address, an order of magnitude slower.
@@ -248,8 +251,8 @@ class WgmmaS8Block {
       if (thread == 0) simt::mbarrier_arrive(ring_.empty(stage));
     } else {
       if (thread >= kSources) return;
-      const int other_row =
-          thread - kTile.cluster_columns();  // past the blocks with the same rows: those with the same columns
+      // First the blocks with the same rows, then the others with the same columns.
+      const int other_row = thread - kTile.cluster_columns();
       const int row = other_row < 0 ? work_.row_rank : other_row + (other_row >= work_.row_rank);
       const int column = other_row < 0 ? thread : work_.column_rank;
       const auto rank = simt::u32(column * kTile.cluster_rows() + row);

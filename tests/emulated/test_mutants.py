@@ -21,7 +21,8 @@ KERNELS = ROOT / "kernels"
 class Mutant:
     """One edit of one file, and what has to come of it in every warp order: a hazard, wrong results, or conflicts.
 
-    `kernel` is the line of the program's output that must show it, `program` the file in `mutants/`.
+    `kernel` is the line of the program's output that must show it, `program` the file in `mutants/`. The edit applies
+    to so many `places`.
     """
 
     name: str
@@ -33,10 +34,14 @@ class Mutant:
     conflicts: str = ""
     program: str = "imma"
     kernel: str = "imma"
+    places: int = 1
+
+    def __post_init__(self) -> None:
+        assert self.hazard or self.wrong or self.conflicts, f"{self.name}: nothing is expected of it"
 
 
 def wgmma(
-    name: str, old: str, new: str, *, kernel: str = "cluster", file: str = "gemm/wgmma_s8.cuh", **found: str
+    name: str, old: str, new: str, *, kernel: str = "cluster", file: str = "gemm/wgmma_s8.cuh", **found: str | int
 ) -> Mutant:
     """A mistake in the wgmma kernel."""
     return Mutant(name, file, old, new, program="wgmma", kernel=kernel, **found)  # type: ignore[arg-type]
@@ -183,7 +188,7 @@ MUTANTS = [
         hazard="deadlock",
     ),
     wgmma("takes the sums before they are there", "simt::wgmma_wait<0>(sums);", "", hazard="wgmma"),
-    wgmma("no wgmma fence", "simt::wgmma_fence(sums);\n", "", hazard=""),
+    wgmma("no wgmma fence", "simt::wgmma_fence(", "[](auto&&...) {}(", places=2, hazard="wgmma"),
     wgmma(
         "steps too far along K", "simt::u32(step * kWgmmaK)), true", "simt::u32(step % 2 * kWgmmaK)), true", wrong=True
     ),
@@ -237,7 +242,7 @@ MUTANTS = [
         "simt::barrier_sync(1, kThreads);  // every consumer",
         "// every consumer",
         kernel="split",
-        hazard="",
+        hazard="race",
     ),
     wgmma(
         "adds up parts that are not there yet",
@@ -313,7 +318,7 @@ def test_mutant_is_noticed(mutant: Mutant, machine_library: list[Path], tmp_path
     shutil.copytree(KERNELS, kernels)
     file = kernels / mutant.file
     text = file.read_text()
-    assert text.count(mutant.old) == 1, "the mutation must apply to exactly one place"
+    assert text.count(mutant.old) == mutant.places, "the mutation must apply to exactly the places it names"
     file.write_text(text.replace(mutant.old, mutant.new))
 
     lines = run_program(mutant.program, kernels, machine_library, tmp_path)

@@ -124,6 +124,10 @@ host::BulkExtent box_of(const TensorMap& map, const i32 (&at)[kRank], const host
     const char* reason = invalid_reason(map.tensor);
     host::current_block->abort(host::HazardKind::kLaunch, reason ? reason : "the tensor map has another rank", site);
   }
+  // What the swizzle moves out of a box that ends within a line would land beside it.
+  if (map.tensor.swizzle != TensorSwizzle::kNone && map.tensor.box_bytes() % 128) {
+    host::current_block->abort(host::HazardKind::kLaunch, "a swizzled box of broken 128-byte lines is not modelled", site);
+  }
   host::BulkExtent box{.tensor = map.tensor, .bytes = map.tensor.box_bytes()};
   for (int i = 0; i < kRank; ++i) box.position.at[i] = at[i];
   return box;

@@ -402,6 +402,20 @@ CASE(bulk_box_off_its_alignment) {
   });
 }
 
+CASE(bulk_swizzled_box_of_broken_lines_is_refused) {
+  expect_bug_and_clean_twin(HazardKind::kLaunch, {.memory = {input(source)}}, [](bool buggy, int& line) {
+    static TensorMap map;
+    map = {dense(source, 1, {64, 8}, {32, buggy ? 3u : 4u}, TensorSwizzle::k32Bytes)};
+    set_up();
+    if (thread() == 0) {
+      simt::mbarrier_arrive_expect_tx(mbarrier(), 128);
+      const i32 at[2] = {0, 0};
+      MARK(line), simt::tensor_load(box(), map, at, mbarrier());
+    }
+    simt::mbarrier_wait(mbarrier(), 0);
+  });
+}
+
 CASE(bulk_load_past_the_end_of_shared_memory) {
   expect_bug_and_clean_twin(HazardKind::kSharedOutOfBounds, {.memory = {input(source)}}, [](bool buggy, int& line) {
     set_up();

@@ -26,6 +26,6 @@ void run(const mutants::Problem& problem) {
 int main() {
   const std::vector<Operation> counted{Operation::kWgmma, Operation::kBulkLoad};
   run<WgmmaConfig<128, 64, 2, 2, 1, 1, 3, false>>({"cluster", 300, 200, 736, counted});
-  run<WgmmaConfig<16, 64, 1, 1, 1, 2, 3, true>>({"split", 20, 100, 1312, counted});
+  run<WgmmaConfig<16, 128, 2, 1, 1, 2, 3, true>>({"split", 20, 100, 1312, counted});
   run<WgmmaConfig<64, 64, 1, 1, 1, 1, 2, false>>({"ragged", 70, 66, 401, {Operation::kWgmma}});
 }
