@@ -124,9 +124,11 @@ host::BulkExtent box_of(const TensorMap& map, const i32 (&at)[kRank], const host
     const char* reason = invalid_reason(map.tensor);
     host::current_block->abort(host::HazardKind::kLaunch, reason ? reason : "the tensor map has another rank", site);
   }
-  // What the swizzle moves out of a box that ends within a line would land beside it.
-  if (map.tensor.swizzle != TensorSwizzle::kNone && map.tensor.box_bytes() % 128) {
-    host::current_block->abort(host::HazardKind::kLaunch, "a swizzled box of broken 128-byte lines is not modelled", site);
+  // The swizzle exchanges chunks within its span; where shorter rows lie is not written anywhere.
+  const u32 row_bytes = map.tensor.box[0] * u32(map.tensor.element_bytes);
+  if (map.tensor.swizzle != TensorSwizzle::kNone && row_bytes != u32(swizzle_span(map.tensor.swizzle))) {
+    host::current_block->abort(host::HazardKind::kLaunch, "a box with rows shorter than its swizzle's span is not modelled",
+                               site);
   }
   host::BulkExtent box{.tensor = map.tensor, .bytes = map.tensor.box_bytes()};
   for (int i = 0; i < kRank; ++i) box.position.at[i] = at[i];

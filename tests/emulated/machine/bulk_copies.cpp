@@ -402,13 +402,13 @@ CASE(bulk_box_off_its_alignment) {
   });
 }
 
-CASE(bulk_swizzled_box_of_broken_lines_is_refused) {
+CASE(bulk_box_with_rows_shorter_than_its_swizzle_is_refused) {
   expect_bug_and_clean_twin(HazardKind::kLaunch, {.memory = {input(source)}}, [](bool buggy, int& line) {
     static TensorMap map;
-    map = {dense(source, 1, {64, 8}, {32, buggy ? 3u : 4u}, TensorSwizzle::k32Bytes)};
+    map = {dense(source, 1, {64, 8}, {buggy ? 32u : 64u, 3}, TensorSwizzle::k64Bytes)};
     set_up();
     if (thread() == 0) {
-      simt::mbarrier_arrive_expect_tx(mbarrier(), 128);
+      simt::mbarrier_arrive_expect_tx(mbarrier(), 192);
       const i32 at[2] = {0, 0};
       MARK(line), simt::tensor_load(box(), map, at, mbarrier());
     }
