@@ -35,7 +35,7 @@ class Gemm:
         from immabench import _native
 
         options = {"output_type": "s32", "check": checks, "count": checks, "threads": threads}
-        result: dict[str, Any] = _native.emulate_gemm_s8(self.kernel_id, self.a, self.b, self.out, **options)
+        result: dict[str, Any] = _native.emulate_gemm(self.kernel_id, self.a, self.b, self.out, **options)
         return result
 
 

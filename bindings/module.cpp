@@ -5,6 +5,6 @@ PYBIND11_MODULE(_native, module) {
   module.doc() = "The kernels of immabench: what was compiled, the emulated machine, and launches on a GPU.";
   immabench::bindings::register_build(module);
   immabench::bindings::register_ceilings(module);
-  immabench::bindings::register_gemm_s8(module);
+  immabench::bindings::register_gemm(module);
   immabench::bindings::register_probes(module);
 }

@@ -7,7 +7,7 @@ namespace immabench::bindings {
 
 void register_build(pybind11::module_& module);     // what was compiled, which devices there are
 void register_ceilings(pybind11::module_& module);  // what the hardware can do at best
-void register_gemm_s8(pybind11::module_& module);   // the INT8 GEMM family
+void register_gemm(pybind11::module_& module);      // the GEMM families
 void register_probes(pybind11::module_& module);    // single primitives, to compare emulation with hardware
 
 }  // namespace immabench::bindings

@@ -1,7 +1,7 @@
 // INT8 GEMM on the integer tensor cores of sm_80 and later, by mma.sync (IMMA).
 //
 //   acc[M,N] = A[M,K] . B[N,K]^T     A, B int8, K-major; acc exact int32
-//   out[M,N] = epilogue(acc)         int32, or fp32/fp16/bf16 with scales and bias (parts/epilogue.cuh)
+//   out[M,N] = epilogue(acc)         parts/epilogue.cuh
 //
 // One block computes one block_m x block_n tile; warps_m x warps_n warps split it. K goes by in tiles of block_k through a ring
 // of `stages` shared-memory stages:
@@ -19,7 +19,7 @@
 // fragment buffers alternate in place. The ragged variant (kAligned = false) takes any K and any addresses.
 // Inspect: `immabench emulate ID --shape MxNxK` for transactions by source line; the SASS of the loop is in the report.
 #pragma once
-#include <gemm/gemm_s8_call.cuh>
+#include <gemm/gemm_call.cuh>
 #include <gemm/imma_tile.hpp>
 #include <parts/epilogue.cuh>
 #include <parts/imma_fragments.cuh>
@@ -91,16 +91,16 @@ imma_s8_kernel(SIMT_PARAMETERS ImmaS8Parameters p) {
   // The last await_stage came after every warp's last fragments and every copy with data: the stages are free to become the
   // epilogue's slabs without another barrier.
   const EpilogueSlab<kWarpN> slab{shared + simt::u32(warp * EpilogueSlab<kWarpN>::kBytes)};
-  store_warp_tile<kWarpM / kMmaM, kWarpN>(p.epilogue, accumulators, first_m + warp_m, first_n + warp_n, slab);
+  store_warp_tile(p.epilogue, accumulators, first_m + warp_m, first_n + warp_n, slab);
 }
 
 // ---- on the host, for both targets
 
-inline unsigned block_count(const ImmaTile& tile, const GemmS8Arguments& g) {
+inline unsigned block_count(const ImmaTile& tile, const GemmArguments& g) {
   return unsigned(ceil_divide(g.m, tile.block_m)) * unsigned(ceil_divide(g.n, tile.block_n));
 }
 
-inline ImmaS8Parameters make_parameters(const GemmS8Arguments& g) {
+inline ImmaS8Parameters make_parameters(const GemmArguments& g) {
   return {{{g.a}, g.m, g.k}, {{g.b}, g.n, g.k}, make_epilogue(g)};
 }
 

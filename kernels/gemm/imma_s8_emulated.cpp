@@ -1,5 +1,5 @@
 // The IMMA kernels, compiled for the emulated machine.
-#include <gemm/gemm_s8_instances.hpp>
+#include <gemm/gemm_instances.hpp>
 #include <gemm/imma_s8.cuh>
 #include <simt/host/launch.hpp>
 
@@ -7,7 +7,7 @@ namespace immabench {
 namespace {
 
 template <class Config>
-simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalMemory& memory,
+simt::host::Report emulate(const GemmArguments& arguments, simt::host::GlobalMemory& memory,
                            const simt::host::Options& options) {
   const ImmaS8Parameters parameters = make_parameters(arguments);
   const simt::host::LaunchShape shape{
@@ -19,7 +19,7 @@ simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalM
 }  // namespace
 
 template <>
-void fill_imma_emulated<IMMABENCH_SHARD>(EmulateGemmS8 (&table)[kImmaTileCount]) {
+void fill_imma_emulated<IMMABENCH_SHARD>(EmulateGemm (&table)[kImmaTileCount]) {
   for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kImmaTileCount>(
       [&]<int kIndex>() { table[kIndex] = &emulate<ImmaConfigAt<kIndex>>; });
 }

@@ -1,7 +1,7 @@
 // INT8 GEMM for sm_90a: the Tensor Memory Accelerator brings tiles, warpgroups multiply them by wgmma.
 //
 //   acc[M,N] = A[M,K] . B[N,K]^T     A, B int8, K-major; acc exact int32
-//   out[M,N] = epilogue(acc)         int32, or fp32/fp16/bf16 with scales and bias (parts/epilogue.cuh)
+//   out[M,N] = epilogue(acc)         parts/epilogue.cuh
 //
 // A block is one producing and one to three consuming warpgroups around a ring of stages (parts/stage_ring.cuh):
 //
@@ -28,7 +28,7 @@
 //
 // Inspect: `immabench emulate ID --shape MxNxK`. The ladder that leads here: docs/hopper-ladder.md.
 #pragma once
-#include <gemm/gemm_s8_call.cuh>
+#include <gemm/gemm_call.cuh>
 #include <gemm/wgmma_tile.hpp>
 #include <parts/gathered_epilogue.cuh>
 #include <parts/stage_ring.cuh>
@@ -268,10 +268,11 @@ class WgmmaS8Block {
     SIMT_UNROLL
     for (int group = 0; group < kGroups; ++group) {
       const int row = work.first_m() + consumer * kTile.consumer_rows() + group * kWgmmaM;
-      if (bytes_of(p_.epilogue.output) == 4)
-        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
-      else
-        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
+      switch (bytes_of(p_.epilogue.output)) {
+        case 4: store_boxes<4, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging); break;
+        case 2: store_boxes<2, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging); break;
+        default: store_boxes<1, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
+      }
     }
   }
 
@@ -318,7 +319,7 @@ wgmma_s8_kernel(SIMT_PARAMETERS WgmmaS8Parameters p) {
 // ---- on the host, for both targets
 
 // Blocks to launch: one a multiprocessor where they go from tile to tile, else one a tile and part of K.
-inline unsigned block_count(const WgmmaTile& tile, const GemmS8Arguments& g) {
+inline unsigned block_count(const WgmmaTile& tile, const GemmArguments& g) {
   const unsigned m_tiles = unsigned(ceil_divide(g.m, tile.block_m * tile.cluster_m));
   const unsigned clusters = m_tiles * unsigned(ceil_divide(g.n, tile.block_n * tile.cluster_n));
   const unsigned at_once = unsigned(g.multiprocessors / tile.cluster());
@@ -336,18 +337,18 @@ inline simt::TensorDescription describe_operand(std::uint64_t base, int rows, in
           .swizzle = simt::TensorSwizzle::k128Bytes};
 }
 
-inline simt::TensorDescription describe_output(const GemmS8Arguments& g) {
-  const int bytes = bytes_of(g.output);
+inline simt::TensorDescription describe_output(const GemmArguments& g) {
+  const int bytes = bytes_of(g.epilogue.output);
   return {.base = g.out,
           .element_bytes = bytes,
           .rank = 2,
           .extent = {std::uint64_t(g.n), std::uint64_t(g.m)},
           .stride_bytes = {0, std::uint64_t(g.n) * std::uint64_t(bytes)},
-          .box = {std::uint32_t(kBoxRowBytes / bytes), kBoxRows},
-          .swizzle = simt::TensorSwizzle::k128Bytes};
+          .box = {std::uint32_t(box_row_bytes(bytes) / bytes), kBoxRows},
+          .swizzle = box_swizzle(bytes)};
 }
 
-inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmS8Arguments& g) {
+inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmArguments& g) {
   const OperandView a{{g.a}, g.m, g.k}, b{{g.b}, g.n, g.k};
   WgmmaS8Parameters p{.rows = tile.swapped ? b : a, .columns = tile.swapped ? a : b, .epilogue = make_epilogue(g)};
   const auto map = [](const OperandView& operand, int box_rows) {

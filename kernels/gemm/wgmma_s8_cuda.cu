@@ -2,14 +2,14 @@
 // table of kernels says where they run.
 #include <cuda_runtime_api.h>
 
-#include <gemm/gemm_s8_instances.hpp>
+#include <gemm/gemm_instances.hpp>
 #include <gemm/wgmma_s8.cuh>
 
 namespace immabench {
 namespace {
 
 template <class Config, bool kAligned>
-cudaError_t launch_variant(const GemmS8Arguments& arguments, cudaStream_t stream) {
+cudaError_t launch_variant(const GemmArguments& arguments, cudaStream_t stream) {
   constexpr WgmmaTile kTile = Config::tile;
   const auto kernel = wgmma_s8_kernel<Config, kAligned>;
   const cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kTile.shared_bytes());
@@ -36,8 +36,8 @@ int multiprocessors() {
 }
 
 template <class Config>
-int launch(const GemmS8Arguments& given, std::uint64_t stream_address) {
-  GemmS8Arguments arguments = given;
+int launch(const GemmArguments& given, std::uint64_t stream_address) {
+  GemmArguments arguments = given;
   arguments.multiprocessors = multiprocessors();
   const auto stream = reinterpret_cast<cudaStream_t>(stream_address);
   return is_aligned(arguments) ? launch_variant<Config, true>(arguments, stream)
@@ -47,7 +47,7 @@ int launch(const GemmS8Arguments& given, std::uint64_t stream_address) {
 }  // namespace
 
 template <>
-void fill_wgmma_cuda<IMMABENCH_SHARD>(LaunchGemmS8 (&table)[kWgmmaTileCount]) {
+void fill_wgmma_cuda<IMMABENCH_SHARD>(LaunchGemm (&table)[kWgmmaTileCount]) {
   for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaTileCount>(
       [&]<int kIndex>() { table[kIndex] = &launch<WgmmaConfigAt<kIndex>>; });
 }

@@ -1,5 +1,5 @@
 // The wgmma kernels, compiled for the emulated machine.
-#include <gemm/gemm_s8_instances.hpp>
+#include <gemm/gemm_instances.hpp>
 #include <gemm/wgmma_s8.cuh>
 #include <simt/host/launch.hpp>
 
@@ -7,7 +7,7 @@ namespace immabench {
 namespace {
 
 template <class Config>
-simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalMemory& memory,
+simt::host::Report emulate(const GemmArguments& arguments, simt::host::GlobalMemory& memory,
                            const simt::host::Options& options) {
   constexpr WgmmaTile kTile = Config::tile;
   const WgmmaS8Parameters parameters = make_parameters(kTile, arguments);
@@ -20,7 +20,7 @@ simt::host::Report emulate(const GemmS8Arguments& arguments, simt::host::GlobalM
 }  // namespace
 
 template <>
-void fill_wgmma_emulated<IMMABENCH_SHARD>(EmulateGemmS8 (&table)[kWgmmaTileCount]) {
+void fill_wgmma_emulated<IMMABENCH_SHARD>(EmulateGemm (&table)[kWgmmaTileCount]) {
   for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaTileCount>(
       [&]<int kIndex>() { table[kIndex] = &emulate<WgmmaConfigAt<kIndex>>; });
 }

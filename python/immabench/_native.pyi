@@ -15,19 +15,23 @@ def cuda_devices() -> dict[str, Any]:
 def kernels() -> list[dict[str, Any]]:
     """Every compiled tile configuration, as `immabench.kernels.KernelConfig` holds it."""
 
-def illegal_reason(kernel_id: str, m: int, n: int, k: int, output_type: str) -> str | None:
-    """Why a kernel cannot compute an M x N x K problem, or None."""
+def illegal_reason(
+    kernel_id: str, m: int, n: int, k: int, output_type: str, *, group: int = 0, a_zero: bool = False
+) -> str | None:
+    """Why a kernel cannot compute an M x N x K problem, or None. `group`: elements of K a scale of the weights covers."""
 
-def emulate_gemm_s8(
+OutputType = Literal["s32", "s8", "f32", "f16", "bf16"]
+Activation = Literal["none", "relu", "gelu"]
+
+def emulate_gemm(
     kernel_id: str,
     a: Any,
     b: Any,
     out: Any,
     *,
-    output_type: Literal["s32", "f32", "f16", "bf16"] | str,
-    row_scale: Any = None,
-    col_scale: Any = None,
-    bias: Any = None,
+    output_type: OutputType | str,
+    activation: Activation | str = "none",
+    group: int = 0,
     order: Literal["forward", "reverse", "random"] | str = "forward",
     seed: int = 0,
     check: bool = True,
@@ -35,30 +39,61 @@ def emulate_gemm_s8(
     threads: int = 0,
     max_hazards: int = 16,
     multiprocessors: int = 132,
+    row_scale: Any = None,
+    col_scale: Any = None,
+    bias: Any = None,
+    a_zero: Any = None,
+    b_sum: Any = None,
+    residual: Any = None,
+    residual_scale: Any = None,
+    residual_zero: Any = None,
+    out_scale: Any = None,
+    out_zero: Any = None,
+    group_scale: Any = None,
+    group_step: Any = None,
+    group_zero: Any = None,
 ) -> dict[str, Any]:
-    """Run a kernel on the CPU: a int8 [M, K], b int8 [N, K], out [M, N]; scales float32 [1] or [M] / [N], bias [N].
+    """Run a kernel on the CPU: a [M, K], b [N, K], out [M, N], of the kernel's types; 4-bit codes two a byte, uint8.
+
+    Fragment-major weights are uint8 [ceil(N/16), ceil(K/block), 512]. float32: row_scale [1] or [M], col_scale [1] or
+    [N], bias [N], residual_scale [1], out_scale [1] or [N]. int32: a_zero [1] or [M] with b_sum [N], residual_zero [1],
+    out_zero [1] or [N]. residual [M, N] of any output type but s32. group_* [K / group, N]: scales float32 (or of the
+    activations' 16-bit type), steps int8, zero points uint8. docs/numerics.md says what each does.
 
     Fills `out` and returns `hazards` (each a dict of kind, detail, file, line, block, thread; the block is its linear
-    index in the grid), `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 outputs may be uint16
-    arrays. `threads` = 0 takes all cores; the interpreter lock is released meanwhile. Persistent kernels start as many
-    blocks as `multiprocessors` hold.
+    index in the grid), `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 may be uint16 arrays.
+    `threads` = 0 takes all cores; the interpreter lock is released meanwhile. Persistent kernels start as many blocks
+    as `multiprocessors` hold.
     """
 
-def launch_gemm_s8(
+def launch_gemm(
     kernel_id: str,
     a: Any,
     b: Any,
     out: Any,
     *,
-    output_type: Literal["s32", "f32", "f16", "bf16"] | str,
+    output_type: OutputType | str,
+    activation: Activation | str = "none",
+    group: int = 0,
+    stream: int = 0,
     row_scale: Any = None,
     col_scale: Any = None,
     bias: Any = None,
-    stream: int = 0,
+    a_zero: Any = None,
+    b_sum: Any = None,
+    residual: Any = None,
+    residual_scale: Any = None,
+    residual_zero: Any = None,
+    out_scale: Any = None,
+    out_zero: Any = None,
+    group_scale: Any = None,
+    group_step: Any = None,
+    group_zero: Any = None,
 ) -> None:
     """Launch a kernel on the operands' GPU and `stream` (a cudaStream_t as an integer); returns at once.
 
-    Raises RuntimeError with the CUDA status when the launch fails. Values of scales are not looked at.
+    Operands as `emulate_gemm` takes them; their values are not looked at. Raises RuntimeError with the CUDA status when
+    the launch fails.
     """
 
 def probes() -> list[dict[str, Any]]:
@@ -74,7 +109,7 @@ def emulate_probe(
     order: Literal["forward", "reverse", "random"] | str = "forward",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Run a probe on the CPU: inputs and out int32 [16, threads], words by threads. Returns as `emulate_gemm_s8`.
+    """Run a probe on the CPU: inputs and out int32 [16, threads], words by threads. Returns as `emulate_gemm`.
 
     Some probes write a part of `out` alone.
     """
@@ -123,7 +158,7 @@ def emulate_read(
     seed: int = 0,
 ) -> dict[str, Any]:
     """Run the reading kernel on the CPU: source int32 of whole tiles of 16 KiB, target int32 [blocks, 256, 4], the xor
-    of what each thread read. Returns as `emulate_gemm_s8`.
+    of what each thread read. Returns as `emulate_gemm`.
     """
 
 def emulate_copy(
@@ -135,7 +170,7 @@ def emulate_copy(
     order: Literal["forward", "reverse", "random"] | str = "forward",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Run the copying kernel on the CPU: int32 of one shape, whole tiles of 16 KiB. Returns as `emulate_gemm_s8`."""
+    """Run the copying kernel on the CPU: int32 of one shape, whole tiles of 16 KiB. Returns as `emulate_gemm`."""
 
 def launch_read(source: Any, target: Any, *, blocks: int, repeats: int = 1, stream: int = 0) -> None:
     """Launch the reading kernel, operands as in `emulate_read`; returns at once."""

@@ -28,7 +28,7 @@ def emulate(config: KernelConfig, problem: Problem, operands: Operands, **option
     out = poisoned_output(problem)
     vectors = {name: getattr(operands, name) for name in ("row_scale", "col_scale", "bias")}
     options = {"multiprocessors": WAVE_BLOCKS, **options}
-    report = _native.emulate_gemm_s8(
+    report = _native.emulate_gemm(
         config.id, operands.a, operands.b, out, output_type=problem.output_type, **vectors, **options
     )
     return out, report
@@ -206,7 +206,7 @@ OUT = np.zeros((4, 8), np.float32)
 def test_bad_operands_are_named_in_one_line(change: dict, message: str) -> None:
     call = {"a": A, "b": B, "out": OUT.copy(), "output_type": "f32", **change}
     with pytest.raises(ValueError, match=message) as error:
-        _native.emulate_gemm_s8(CONFIGS[0].id, **call)
+        _native.emulate_gemm(CONFIGS[0].id, **call)
     assert "\n" not in str(error.value)
 
 
@@ -214,7 +214,7 @@ def test_hazards_reach_the_verdict_in_one_line() -> None:
     """The kernel has none to show, so the operands make one: the output lies in the memory of an input."""
     memory = np.ones(4 * 8 * 4, np.int8)
     out = memory.view(np.int32).reshape(4, 8)
-    report = _native.emulate_gemm_s8(CONFIGS[0].id, memory[:64].reshape(4, 16), B, out, output_type="s32")
+    report = _native.emulate_gemm(CONFIGS[0].id, memory[:64].reshape(4, 16), B, out, output_type="s32")
     assert report["hazard_total"] > 0
     hazard = report["hazards"][0]
     assert (hazard["kind"], hazard["block"]) == ("global-out-of-bounds", 0)
@@ -226,12 +226,12 @@ def test_hazards_reach_the_verdict_in_one_line() -> None:
 
 def test_unknown_kernels_are_key_errors() -> None:
     with pytest.raises(KeyError, match="no kernel 'imma'"):
-        _native.emulate_gemm_s8("imma", A, B, OUT, output_type="f32")
+        _native.emulate_gemm("imma", A, B, OUT, output_type="f32")
 
 
 def test_launching_without_a_gpu_tensor_says_so() -> None:
     with pytest.raises(ValueError, match="operand 'a' is on the CPU"):
-        _native.launch_gemm_s8(CONFIGS[0].id, A, B, OUT.copy(), output_type="f32")
+        _native.launch_gemm(CONFIGS[0].id, A, B, OUT.copy(), output_type="f32")
 
 
 def test_torch_tensors_are_taken_without_a_copy() -> None:
@@ -239,7 +239,7 @@ def test_torch_tensors_are_taken_without_a_copy() -> None:
     problem = Problem(20, 24, 48, output_type="bf16", col_scale="vector")
     operands = make_operands(problem)
     out = torch.zeros(20, 24, dtype=torch.bfloat16)
-    _native.emulate_gemm_s8(
+    _native.emulate_gemm(
         CONFIGS[0].id,
         torch.from_numpy(operands.a),
         torch.from_numpy(operands.b),

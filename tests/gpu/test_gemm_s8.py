@@ -114,6 +114,6 @@ def test_operands_on_two_devices_are_refused() -> None:
     a, b = torch.zeros(16, 32, dtype=torch.int8, device="cuda"), torch.zeros(16, 32, dtype=torch.int8)
     out = torch.zeros(16, 16, dtype=torch.int32, device="cuda")
     with pytest.raises(ValueError, match="operand 'a' is on another device than 'b' or 'out'"):
-        _native.launch_gemm_s8(CONFIGS[0].id, a, b, out, output_type="s32")
+        _native.launch_gemm(CONFIGS[0].id, a, b, out, output_type="s32")
     with pytest.raises(ValueError, match="operand 'a' is on a CUDA device; emulation needs CPU tensors"):
-        _native.emulate_gemm_s8(CONFIGS[0].id, a, b.cuda(), out, output_type="s32")
+        _native.emulate_gemm(CONFIGS[0].id, a, b.cuda(), out, output_type="s32")

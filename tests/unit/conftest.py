@@ -54,7 +54,7 @@ class FakeNative(ModuleType):
     def illegal_reason(self, kernel_id: str, m: int, n: int, k: int, output_type: str) -> str | None:
         return self.illegal.get(kernel_id)
 
-    def emulate_gemm_s8(
+    def emulate_gemm(
         self, kernel_id: str, a: Any, b: Any, out: Any, *, output_type: str, **options: Any
     ) -> dict[str, Any]:
         from immabench.numerics import round_to

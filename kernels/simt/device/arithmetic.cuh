@@ -23,6 +23,13 @@ SIMT_DEVICE u32 pack_bf16x2(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
   return packed;
 }
+// A 16-bit float as fp32, exactly; which NaN a NaN becomes is not specified.
+SIMT_DEVICE float from_f16(u16 bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
+SIMT_DEVICE float from_bf16(u16 bits) { return __uint_as_float(u32(bits) << 16); }
 
 // Four 8-bit products added to `c`.
 SIMT_DEVICE i32 dot_s8(u32 a, u32 b, i32 c) { return __dp4a(i32(a), i32(b), c); }

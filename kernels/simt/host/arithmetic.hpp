@@ -31,6 +31,19 @@ inline u32 float_bits(float value) {
   return bits;
 }
 
+inline float float_of_bits(u32 bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline float float_of_f16(u16 bits) {
+  const u32 sign = u32(bits & 0x8000) << 16, exponent = bits >> 10 & 0x1F, mantissa = bits & 0x3FF;
+  if (exponent == 0x1F) return float_of_bits(sign | 0x7F800000 | mantissa << 13 | (mantissa ? 0x400000 : 0));
+  if (exponent != 0) return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
+  return std::copysign(std::ldexp(static_cast<float>(mantissa), -24), float_of_bits(sign));
+}
+
 // `value` / 2^shift, rounded half to even.
 constexpr u32 shift_right_rn(u32 value, u32 shift) {
   const u32 kept = value >> shift, rest = value & ((1u << shift) - 1), half = 1u << (shift - 1);
@@ -59,6 +72,9 @@ inline u16 to_f16_rn(float value) {
 
 inline u32 pack_f16x2(float low, float high) { return detail::to_f16_rn(low) | u32(detail::to_f16_rn(high)) << 16; }
 inline u32 pack_bf16x2(float low, float high) { return detail::to_bf16_rn(low) | u32(detail::to_bf16_rn(high)) << 16; }
+
+inline float from_f16(u16 bits) { return detail::float_of_f16(bits); }
+inline float from_bf16(u16 bits) { return detail::float_of_bits(u32(bits) << 16); }
 
 inline i32 dot_s8(u32 a, u32 b, i32 c) {
   u32 sum = u32(c);

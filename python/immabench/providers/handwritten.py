@@ -40,7 +40,7 @@ class EmulatedLaunch:
         self._options = {"order": order, "seed": seed, "check": check, "multiprocessors": multiprocessors}
 
     def launch(self) -> None:
-        result = native().emulate_gemm_s8(
+        result = native().emulate_gemm(
             self._config_id, *_arguments(self._buffers), **_epilogue(self._buffers), **self._options
         )
         self.seconds = float(result["seconds"])
@@ -63,7 +63,7 @@ class CudaLaunch:
 
     def launch(self) -> None:
         stream = int(self._current_stream().cuda_stream)
-        native().launch_gemm_s8(self._config_id, *self._arguments, **self._epilogue, stream=stream)
+        native().launch_gemm(self._config_id, *self._arguments, **self._epilogue, stream=stream)
 
 
 def _arguments(buffers: Buffers) -> tuple[Any, Any, Any]:

@@ -7,7 +7,7 @@
 #include <random>
 #include <set>
 
-#include <gemm/gemm_s8.hpp>
+#include <gemm/gemm.hpp>
 #include <simt/host/launch.hpp>
 
 namespace mutants {
@@ -19,7 +19,7 @@ std::unique_ptr<T[], void (*)(void*)> allocate(std::size_t count) {
   return {static_cast<T*>(std::aligned_alloc(256, (count * sizeof(T) + 255) / 256 * 256)), std::free};
 }
 
-using Launch = std::function<Report(const immabench::GemmS8Arguments&, GlobalMemory&, const Options&)>;
+using Launch = std::function<Report(const immabench::GemmArguments&, GlobalMemory&, const Options&)>;
 
 // A problem with int32 output. `count` are the operations whose units are compared with the ideal.
 struct Problem {
@@ -49,7 +49,7 @@ inline void run(const Problem& problem, const Launch& launch) {
   std::mt19937 generator(1);
   for (int i = 0; i < m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
   for (int i = 0; i < n * k; ++i) b[i] = static_cast<std::int8_t>(generator());
-  immabench::GemmS8Arguments arguments;
+  immabench::GemmArguments arguments;
   arguments.a = reinterpret_cast<std::uint64_t>(a.get()), arguments.b = reinterpret_cast<std::uint64_t>(b.get());
   arguments.out = reinterpret_cast<std::uint64_t>(out.get());
   arguments.m = m, arguments.n = n, arguments.k = k;

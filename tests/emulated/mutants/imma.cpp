@@ -13,7 +13,7 @@ int main() {
                 92,
                 432,
                 {Operation::kLdmatrix, Operation::kSharedStore, Operation::kSharedLoad, Operation::kAsyncCopyShared}},
-               [](const GemmS8Arguments& arguments, auto& memory, const auto& options) {
+               [](const GemmArguments& arguments, auto& memory, const auto& options) {
                  const simt::host::LaunchShape shape{
                      {block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes()};
                  const auto parameters = make_parameters(arguments);

@@ -9,7 +9,7 @@ using simt::host::Operation;
 
 template <class Config>
 void run(const mutants::Problem& problem) {
-  mutants::run(problem, [](const GemmS8Arguments& arguments, auto& memory, const auto& options) {
+  mutants::run(problem, [](const GemmArguments& arguments, auto& memory, const auto& options) {
     constexpr WgmmaTile kTile = Config::tile;
     const simt::host::LaunchShape shape{
         {block_count(kTile, arguments)}, kTile.threads(), kTile.shared_bytes(), kTile.cluster()};

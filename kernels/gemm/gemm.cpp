@@ -1,11 +1,11 @@
-#include <gemm/gemm_s8.hpp>
+#include <gemm/gemm.hpp>
 
 #include <climits>
 #include <iterator>
 #include <utility>
 #include <vector>
 
-#include <gemm/gemm_s8_instances.hpp>
+#include <gemm/gemm_instances.hpp>
 
 namespace immabench {
 namespace {
@@ -70,41 +70,46 @@ GemmTile describe(const WgmmaTile& tile) {
           .needs_sm90a = true};
 }
 
+constexpr const char* kS8Family = "gemm_s8";
+
 template <class Tiles, class Emulate, class Launch>
-void append(std::vector<GemmS8Kernel>& kernels, const Tiles& tiles, const Emulate& emulate, const Launch& launch) {
+void append(std::vector<GemmKernel>& kernels, const char* family, const GemmOperands& operands, const Tiles& tiles,
+            const Emulate& emulate, const Launch& launch) {
   for (std::size_t i = 0; i < std::size(tiles); ++i) {
-    kernels.push_back({make_id(tiles[i]), describe(tiles[i]), emulate[i], launch[i]});
+    kernels.push_back({make_id(tiles[i]), family, operands, describe(tiles[i]), emulate[i], launch[i]});
   }
 }
 
 template <int... kShard>
-std::vector<GemmS8Kernel> make_kernels(std::integer_sequence<int, kShard...>) {
-  EmulateGemmS8 emulate_imma[kImmaTileCount] = {}, emulate_wgmma[kWgmmaTileCount] = {};
-  LaunchGemmS8 launch_imma[kImmaTileCount] = {}, launch_wgmma[kWgmmaTileCount] = {};
+std::vector<GemmKernel> make_kernels(std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate_imma[kImmaTileCount] = {}, emulate_wgmma[kWgmmaTileCount] = {};
+  LaunchGemm launch_imma[kImmaTileCount] = {}, launch_wgmma[kWgmmaTileCount] = {};
   ((fill_imma_emulated<kShard>(emulate_imma), fill_wgmma_emulated<kShard>(emulate_wgmma)), ...);
 #if defined(IMMABENCH_CUDA)
   ((fill_imma_cuda<kShard>(launch_imma), fill_wgmma_cuda<kShard>(launch_wgmma)), ...);
 #endif
-  std::vector<GemmS8Kernel> kernels;
-  append(kernels, kImmaTiles, emulate_imma, launch_imma);
-  append(kernels, kWgmmaTiles, emulate_wgmma, launch_wgmma);
+  std::vector<GemmKernel> kernels;
+  append(kernels, kS8Family, GemmOperands{}, kImmaTiles, emulate_imma, launch_imma);
+  append(kernels, kS8Family, GemmOperands{}, kWgmmaTiles, emulate_wgmma, launch_wgmma);
   return kernels;
 }
 
 }  // namespace
 
-std::span<const GemmS8Kernel> gemm_s8_kernels() {
+std::span<const GemmKernel> gemm_kernels() {
   static const auto kernels = make_kernels(std::make_integer_sequence<int, IMMABENCH_SHARDS>{});
   return kernels;
 }
 
-std::string illegal_reason(const GemmTile& tile, int m, int n, int k) {
+std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group, bool a_zero) {
   if (m < 1 || n < 1 || k < 1) return "M, N and K must be at least 1";
-  if (k > kLargestExactK) {
-    return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLargestExactK) +
+  const int longest = a_zero ? kLargestExactKWithZero : kLargestExactK;
+  if (kernel.operands.integer() && k > longest) {
+    return "K=" + std::to_string(k) + " exceeds " + std::to_string(longest) +
            ", the largest with which int32 cannot overflow; split K and add the parts";
   }
-  const std::int64_t blocks = std::int64_t{ceil_divide(m, tile.block_m)} * ceil_divide(n, tile.block_n);
+  if (group != 0 && kernel.operands.groups == GroupScale::kNone) return "has no scales a group of K; take another kernel";
+  const std::int64_t blocks = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
   if (blocks > INT_MAX) return std::to_string(blocks) + " tiles exceed the largest grid; take a larger tile or split M";
   return {};
 }

@@ -1,0 +1,252 @@
+#include "gemm_call.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+namespace py = pybind11;
+
+namespace immabench::bindings {
+namespace {
+
+constexpr const char* kOptionalNames[] = {"row_scale",   "col_scale",      "bias",          "a_zero",    "b_sum",
+                                          "residual",    "residual_scale", "residual_zero", "out_scale", "out_zero",
+                                          "group_scale", "group_step",     "group_zero"};
+
+constexpr int kFragmentRows = 16, kFragmentBytes = 512;  // of a block of fragment-major weights
+
+Activation parse_activation(const std::string& name) {
+  if (name == "none") return Activation::kNone;
+  if (name == "relu") return Activation::kRelu;
+  if (name == "gelu") return Activation::kGelu;
+  throw py::value_error("activation '" + name + "' is unknown; take none, relu or gelu");
+}
+
+void expect_output_type(const Operand& out, OutputType type) {
+  switch (type) {
+    case OutputType::kS32: return out.expect_type({ElementType::kS32}, "allocate the output as int32");
+    case OutputType::kF32: return out.expect_type({ElementType::kF32}, "allocate the output as float32");
+    case OutputType::kF16: return out.expect_type({ElementType::kF16}, "allocate the output as float16");
+    case OutputType::kS8: return out.expect_type({ElementType::kS8}, "allocate the output as int8");
+    case OutputType::kBF16:
+      return out.expect_type({ElementType::kBF16, ElementType::kU16},
+                             "allocate the output as bfloat16, or uint16 for its bits");
+  }
+}
+
+void expect_operand_type(const Operand& operand, OperandType type) {
+  switch (type) {
+    case OperandType::kS8: return operand.expect_type({ElementType::kS8}, "quantize it to int8");
+    case OperandType::kS4:
+    case OperandType::kU4: return operand.expect_type({ElementType::kU8}, "pack two 4-bit codes a byte as uint8");
+    case OperandType::kB1: return operand.expect_type({ElementType::kU8}, "pack eight bits a byte as uint8");
+    case OperandType::kF16: return operand.expect_type({ElementType::kF16}, "convert it to float16");
+    case OperandType::kBF16:
+      return operand.expect_type({ElementType::kBF16, ElementType::kU16}, "convert it to bfloat16, or uint16 for its bits");
+  }
+}
+
+// Elements of a row that holds `stored` values of a tensor: of less than a byte several are in one.
+std::int64_t elements_of(std::int64_t stored, OperandType type) {
+  return bits_of(type) < 8 ? stored * 8 / bits_of(type) : stored;
+}
+
+int ceil_divide(int a, int b) { return a / b + (a % b != 0); }
+
+}  // namespace
+
+OutputType parse_output_type(const std::string& name) {
+  if (name == "s32") return OutputType::kS32;
+  if (name == "f32") return OutputType::kF32;
+  if (name == "f16") return OutputType::kF16;
+  if (name == "bf16") return OutputType::kBF16;
+  if (name == "s8") return OutputType::kS8;
+  throw py::value_error("output type '" + name + "' is unknown; take s32, s8, f32, f16 or bf16");
+}
+
+GemmCall::GemmCall(const GemmKernel& kernel, const py::object& a, const py::object& b, const py::object& out,
+                   const std::string& output_type, const std::string& activation, int group, const py::dict& optional)
+    : kernel_(kernel), a_("a", a), b_("b", b), out_("out", out) {
+  arguments.epilogue.output = parse_output_type(output_type);
+  take_optional(optional);
+  take_matrices();
+  const std::string reason = illegal_reason(kernel, arguments.m, arguments.n, arguments.k, group, find("a_zero") != nullptr);
+  if (!reason.empty()) throw py::value_error(kernel.id + ": " + reason);
+  take_epilogue(activation);
+  take_residual();
+  take_groups(group);
+}
+
+std::vector<const Operand*> GemmCall::inputs() const {
+  std::vector<const Operand*> present{&a_, &b_};
+  for (const auto& [name, operand] : optional_) present.push_back(&operand);
+  return present;
+}
+
+const Operand* GemmCall::find(const std::string& name) const {
+  const auto found = optional_.find(name);
+  return found == optional_.end() ? nullptr : &found->second;
+}
+
+void GemmCall::take_optional(const py::dict& optional) {
+  for (const auto& [key, value] : optional) {
+    const std::string name = py::str(key);
+    if (std::find(std::begin(kOptionalNames), std::end(kOptionalNames), name) == std::end(kOptionalNames))
+      throw py::type_error("a GEMM has no operand '" + name + "'");
+    if (value.is_none()) continue;
+    optional_.emplace(name, Operand(name, py::reinterpret_borrow<py::object>(value)));
+  }
+}
+
+void GemmCall::take_matrices() {
+  const OperandType a_type = kernel_.operands.a;
+  expect_operand_type(a_, a_type);
+  if (a_.shape().size() != 2) a_.reject("has shape " + describe(a_.shape()), "pass a matrix [M, K]");
+  if (out_.shape().size() != 2) out_.reject("has shape " + describe(out_.shape()), "the output is [M, N]");
+  const bool row_major = kernel_.operands.layout == WeightLayout::kRowMajor;
+  if (row_major && b_.shape().size() != 2) b_.reject("has shape " + describe(b_.shape()), "pass a matrix [N, K]");
+  const std::int64_t m = a_.shape()[0], k = elements_of(a_.shape()[1], a_type);
+  const std::int64_t n = row_major ? b_.shape()[0] : out_.shape()[1];
+  for (const std::int64_t extent : {m, n, k}) {
+    if (extent < 1 || extent > INT32_MAX) a_.reject("has shape " + describe(a_.shape()), "M, N and K run from 1 to 2^31-1");
+  }
+  expect_weights(static_cast<int>(n), static_cast<int>(k));
+  out_.expect_shape({m, n}, "the output is [M, N]");
+  expect_output_type(out_, arguments.epilogue.output);
+  for (const Operand* other : inputs()) {
+    if (!(other->place() == a_.place())) other->reject("is on another device than 'a'", "put all operands on one device");
+  }
+  if (!(out_.place() == a_.place())) a_.reject("is on another device than 'out'", "put all operands on one device");
+  arguments.a = a_.address(), arguments.b = b_.address(), arguments.out = out_.address();
+  arguments.m = static_cast<int>(m), arguments.n = static_cast<int>(n), arguments.k = static_cast<int>(k);
+}
+
+void GemmCall::expect_weights(int n, int k) const {
+  const int bits = bits_of(kernel_.operands.b);
+  if (kernel_.operands.layout == WeightLayout::kFragmentMajor) {
+    b_.expect_type({ElementType::kU8}, "reorder the weights (immabench.packing); they are bytes then");
+    const int block_k = 8 * kFragmentBytes / bits / kFragmentRows;
+    return b_.expect_shape({ceil_divide(n, kFragmentRows), ceil_divide(k, block_k), kFragmentBytes},
+                           "reorder the weights [N, K] into fragment-major blocks (immabench.packing)");
+  }
+  expect_operand_type(b_, kernel_.operands.b);
+  b_.expect_shape({n, bits < 8 ? k * bits / 8 : k}, "A [M, K] and B [N, K] share K");
+}
+
+void GemmCall::take_epilogue(const std::string& activation) {
+  EpilogueArguments& e = arguments.epilogue;
+  e.activation = parse_activation(activation);
+  if (e.output == OutputType::kS32) refuse_beside_sums(activation);
+  e.row_scale_stride = take_vector("row_scale", ElementType::kF32, Extent::kOneOrAll, arguments.m, e.row_scale);
+  e.col_scale_stride = take_vector("col_scale", ElementType::kF32, Extent::kOneOrAll, arguments.n, e.col_scale);
+  take_vector("bias", ElementType::kF32, Extent::kAll, arguments.n, e.bias);
+  e.a_zero_stride = take_vector("a_zero", ElementType::kS32, Extent::kOneOrAll, arguments.m, e.a_zero);
+  take_vector("b_sum", ElementType::kS32, Extent::kAll, arguments.n, e.b_sum);
+  if ((e.a_zero != 0) != (e.b_sum != 0))
+    throw py::value_error("'a_zero' and 'b_sum' correct the sums together; pass both, or neither");
+  e.out_scale_stride = take_vector("out_scale", ElementType::kF32, Extent::kOneOrAll, arguments.n, e.out_scale);
+  e.out_zero_stride = take_vector("out_zero", ElementType::kS32, Extent::kOneOrAll, arguments.n, e.out_zero);
+  const bool s8 = e.output == OutputType::kS8;
+  if (s8 && !e.out_scale) throw py::value_error("int8 output needs 'out_scale'; pass one scale, or one per column");
+  for (const char* name : {"out_scale", "out_zero"}) {
+    if (!s8 && find(name)) find(name)->reject("is given without int8 output", "ask for output type s8, or leave it out");
+  }
+}
+
+// An int32 output is the sum itself, with nothing but the zero point's correction.
+void GemmCall::refuse_beside_sums(const std::string& activation) const {
+  constexpr const char* kRemedy = "int32 output is the accumulator itself: take f32, f16, bf16 or s8";
+  for (const char* name : {"row_scale", "col_scale", "bias", "residual", "group_scale"}) {
+    if (find(name)) find(name)->reject("is given for int32 output", kRemedy);
+  }
+  if (activation != "none") throw py::value_error("activation '" + activation + "' is given for int32 output; " + kRemedy);
+}
+
+// Takes an optional vector; returns its stride, 0 for a single value.
+int GemmCall::take_vector(const std::string& name, ElementType type, Extent extent, int count, std::uint64_t& address) const {
+  const Operand* vector = find(name);
+  if (!vector) return 0;
+  vector->expect_type({type}, type == ElementType::kF32 ? "convert it to float32" : "convert it to int32");
+  address = vector->address();
+  if (extent != Extent::kAll && vector->shape() == std::vector<std::int64_t>{1}) return 0;
+  if (extent == Extent::kOne) vector->expect_shape({1}, "pass one value");
+  vector->expect_shape({count}, extent == Extent::kOneOrAll ? "pass one value, or one per row (column) of the output"
+                                                            : "pass one value per column of the output");
+  return 1;
+}
+
+void GemmCall::take_residual() {
+  EpilogueArguments& e = arguments.epilogue;
+  const Operand* residual = find("residual");
+  const bool s8 = residual && residual->type() == ElementType::kS8;
+  for (const char* name : {"residual_scale", "residual_zero"}) {
+    if (find(name) && !s8) find(name)->reject("is given without an int8 residual", "leave it out");
+  }
+  if (!residual) return;
+  residual->expect_type({ElementType::kF32, ElementType::kF16, ElementType::kBF16, ElementType::kU16, ElementType::kS8},
+                        "convert it to float32, float16, bfloat16 (or uint16 for its bits) or int8");
+  residual->expect_shape({arguments.m, arguments.n}, "the residual is [M, N], like the output");
+  if (s8 && !find("residual_scale")) residual->reject("is int8 and has no scale", "pass residual_scale, one float32");
+  e.residual = residual->address();
+  e.residual_type = s8                                      ? OutputType::kS8
+                    : residual->type() == ElementType::kF32 ? OutputType::kF32
+                    : residual->type() == ElementType::kF16 ? OutputType::kF16
+                                                            : OutputType::kBF16;
+  take_vector("residual_scale", ElementType::kF32, Extent::kOne, 1, e.residual_scale);
+  take_vector("residual_zero", ElementType::kS32, Extent::kOne, 1, e.residual_zero);
+}
+
+void GemmCall::take_groups(int group) {
+  const GroupScale form = kernel_.operands.groups;
+  const bool scale = find("group_scale"), step = find("group_step"), zero = find("group_zero");
+  if ((scale || step || zero) && group == 0)
+    throw py::value_error("scales a group of K are given without 'group'; say how many elements of K one covers");
+  if (scale != (form == GroupScale::kFloat))
+    throw py::value_error(kernel_.id +
+                          (scale ? " takes no 'group_scale'; leave it out" : " needs 'group_scale'; pass [K / group, N]"));
+  if (step && form != GroupScale::kStep)
+    find("group_step")->reject("is not for " + kernel_.id, "take a kernel of integer steps");
+  if (zero && form == GroupScale::kNone) find("group_zero")->reject("is not for " + kernel_.id, "take a kernel of zero points");
+  arguments.group = group;
+  if (group == 0) return;
+  const ElementType own = kernel_.operands.a == OperandType::kF16    ? ElementType::kF16
+                          : kernel_.operands.a == OperandType::kBF16 ? ElementType::kBF16
+                                                                     : ElementType::kF32;
+  if (own == ElementType::kBF16)
+    take_group_array("group_scale", {own, ElementType::kU16}, arguments.group_scale);
+  else
+    take_group_array("group_scale", {own}, arguments.group_scale);
+  take_group_array("group_step", {ElementType::kS8}, arguments.group_step);
+  take_group_array("group_zero", {ElementType::kU8}, arguments.group_zero);
+}
+
+void GemmCall::take_group_array(const std::string& name, std::initializer_list<ElementType> types,
+                                std::uint64_t& address) const {
+  const Operand* array = find(name);
+  if (!array) return;
+  array->expect_type(types, "see `immabench list kernels` for the kernel's types");
+  array->expect_shape({arguments.k / arguments.group, arguments.n}, "pass one value a group of K and column: [K / group, N]");
+  address = array->address();
+}
+
+template <class T, class IsValid>
+void GemmCall::expect_values(const std::string& name, IsValid&& is_valid, const char* rule) const {
+  const Operand* vector = find(name);
+  if (!vector) return;
+  const auto* values = reinterpret_cast<const T*>(vector->address());
+  for (std::int64_t i = 0; i < vector->elements(); ++i) {
+    if (!is_valid(values[i])) vector->reject("holds " + std::to_string(values[i]) + " at index " + std::to_string(i), rule);
+  }
+}
+
+void GemmCall::expect_valid_values() const {
+  const auto is_scale = [](float value) { return value > 0 && std::isfinite(value); };
+  for (const char* name : {"row_scale", "col_scale", "residual_scale", "out_scale"})
+    expect_values<float>(name, is_scale, "scales are positive and finite");
+  expect_values<float>("bias", [](float value) { return std::isfinite(value); }, "bias is finite");
+  const auto is_s8 = [](std::int32_t value) { return value >= -128 && value <= 127; };
+  for (const char* name : {"a_zero", "residual_zero", "out_zero"})
+    expect_values<std::int32_t>(name, is_s8, "zero points of int8 are from -128 to 127");
+}
+
+}  // namespace immabench::bindings

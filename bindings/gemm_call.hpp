@@ -1,0 +1,51 @@
+// The operands of one call of a GEMM kernel, imported and checked against each other and against the kernel.
+#pragma once
+#include <gemm/gemm.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "operand.hpp"
+
+namespace immabench::bindings {
+
+OutputType parse_output_type(const std::string& name);
+
+class GemmCall {
+ public:
+  // Raises ValueError, naming the operand and the remedy. `optional` holds operands by name, None where absent.
+  GemmCall(const GemmKernel& kernel, const pybind11::object& a, const pybind11::object& b, const pybind11::object& out,
+           const std::string& output_type, const std::string& activation, int group, const pybind11::dict& optional);
+
+  GemmArguments arguments;
+
+  const Operand& a() const { return a_; }
+  const Operand& out() const { return out_; }
+  std::vector<const Operand*> inputs() const;
+  // Values too: scales are positive and finite, a bias is finite, zero points are in range. On the CPU alone, where looking at
+  // them means no waiting for a GPU.
+  void expect_valid_values() const;
+
+ private:
+  enum class Extent { kOne, kAll, kOneOrAll };  // values of a vector: one, one a row (column), either
+
+  void take_optional(const pybind11::dict& optional);
+  void take_matrices();
+  void take_epilogue(const std::string& activation);
+  void take_residual();
+  void take_groups(int group);
+  const Operand* find(const std::string& name) const;
+  void expect_weights(int n, int k) const;
+  void refuse_beside_sums(const std::string& activation) const;
+  int take_vector(const std::string& name, ElementType type, Extent extent, int count, std::uint64_t& address) const;
+  void take_group_array(const std::string& name, std::initializer_list<ElementType> types, std::uint64_t& address) const;
+  template <class T, class IsValid>
+  void expect_values(const std::string& name, IsValid&& is_valid, const char* rule) const;
+
+  const GemmKernel& kernel_;
+  Operand a_, b_, out_;
+  std::map<std::string, Operand> optional_;
+};
+
+}  // namespace immabench::bindings

@@ -1,0 +1,99 @@
+// The GEMM families as the rest of the library sees them: what a call is given, which kernels there are, how to run them.
+// Torch-free: addresses and integers in, a status or a report out.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include <gemm/epilogue_arguments.hpp>
+
+namespace simt::host {
+class GlobalMemory;
+struct Options;
+struct Report;
+}  // namespace simt::host
+
+namespace immabench {
+
+// out[m,n] = epilogue(A[m,k] . B[n,k]^T), all row-major without padding. Addresses of absent operands are 0.
+struct GemmArguments {
+  std::uint64_t a = 0, b = 0;  // of the kernel's operand types; packed weights as its WeightLayout says
+  std::uint64_t out = 0;       // of type epilogue.output
+  EpilogueArguments epilogue;
+  int m = 0, n = 0, k = 0;
+  // Of weights with scales a group of K, transposed to [K / group, N] as the kernels read them.
+  std::uint64_t group_scale = 0;  // float32, or the type of 16-bit activations
+  std::uint64_t group_step = 0;   // int8, the integer scale of a group
+  std::uint64_t group_zero = 0;   // uint8, the zero points of unsigned weights
+  int group = 0;                  // elements of K, 0 without groups
+  // Of the device: kernels that go from tile to tile start so many blocks. Emulation pretends; an H200 has 132.
+  int multiprocessors = 132;
+};
+
+// The longest K whose sum fits int32 whatever the operands: each product is at most 128 * 128. With a zero point of A its
+// elements run to 255 from it.
+constexpr int kLargestExactK = 2147483647 / (128 * 128);
+constexpr int kLargestExactKWithZero = 2147483647 / (255 * 128);
+
+using EmulateGemm = simt::host::Report (*)(const GemmArguments&, simt::host::GlobalMemory&, const simt::host::Options&);
+using LaunchGemm = int (*)(const GemmArguments&, std::uint64_t stream);  // returns a cudaError_t
+
+enum class OperandType : int { kS8, kS4, kU4, kF16, kBF16, kB1 };
+
+SIMT_CALLABLE constexpr int bits_of(OperandType type) {
+  switch (type) {
+    case OperandType::kB1: return 1;
+    case OperandType::kS4:
+    case OperandType::kU4: return 4;
+    case OperandType::kS8: return 8;
+    default: return 16;
+  }
+}
+
+// How a kernel wants its weights: row by row, or in blocks of 16 rows in which each lane of a warp finds its fragments in 16
+// neighbouring bytes (docs/numerics.md, "Fragment-major weights").
+enum class WeightLayout : int { kRowMajor, kFragmentMajor };
+
+// What scales weights beside the epilogue's col_scale: nothing, an integer step and zero point a group (the sum stays an
+// integer), or a float scale a group.
+enum class GroupScale : int { kNone, kStep, kFloat };
+
+struct GemmOperands {
+  OperandType a = OperandType::kS8, b = OperandType::kS8;
+  WeightLayout layout = WeightLayout::kRowMajor;
+  GroupScale groups = GroupScale::kNone;
+
+  bool integer() const { return a != OperandType::kF16 && a != OperandType::kBF16; }
+};
+
+// A tile configuration of any kernel. A warp tile is what one warp (mma.sync) or warpgroup (wgmma) multiplies.
+struct GemmTile {
+  std::string instruction;  // "m16n8k32", or "m64n256k32" of a warpgroup
+  int block_m, block_n, block_k;
+  int warps_m, warps_n;  // those that multiply, of four each for wgmma
+  int warp_m, warp_n;
+  int stages, threads, shared_bytes;
+  int cluster_m = 1, cluster_n = 1, split_k = 1;
+  bool swapped = false;  // the instruction's rows are columns of the output
+  bool needs_sm90a = false;
+};
+
+struct GemmKernel {
+  std::string id;
+  std::string family;  // as immabench.ops names it: gemm_s8, gemm_w4a8, ...
+  GemmOperands operands;
+  GemmTile tile;
+  EmulateGemm emulate;
+  LaunchGemm launch;  // null in a build without CUDA
+};
+
+// Every compiled configuration, family by family, in the order of their tables.
+std::span<const GemmKernel> gemm_kernels();
+
+// Why this kernel cannot compute this problem, with what to change; empty when it can. `group` as in GemmArguments.
+std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group = 0, bool a_zero = false);
+
+// Has an architecture (80, 86, 89, 90) this tile's instructions, and shared memory for its block?
+bool runs_on(const GemmTile& tile, int architecture);
+
+}  // namespace immabench

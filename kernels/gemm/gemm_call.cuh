@@ -1,0 +1,46 @@
+// What the GEMM kernels make of a call, on the host, for both targets.
+#pragma once
+#include <gemm/gemm.hpp>
+#include <parts/epilogue.cuh>
+#include <parts/swizzle.cuh>
+
+namespace immabench::inline SIMT_TARGET {
+
+// Do all rows of the operands start on 16 bytes?
+inline bool is_aligned(const GemmArguments& g) { return g.k % kChunkBytes == 0 && (g.a | g.b) % kChunkBytes == 0; }
+
+// May four neighbouring outputs, and what belongs to their columns, move by one access?
+inline bool is_vectorised(const GemmArguments& g) {
+  const EpilogueArguments& e = g.epilogue;
+  const auto aligned = [](std::uint64_t address, int bytes) { return address % std::uint64_t(4 * bytes) == 0; };
+  return g.n % 4 == 0 && aligned(g.out, bytes_of(e.output)) && aligned(e.residual, bytes_of(e.residual_type)) &&
+         aligned(e.col_scale | e.bias | e.b_sum | e.out_scale | e.out_zero, 4);
+}
+
+inline EpilogueParameters make_epilogue(const GemmArguments& g) {
+  const EpilogueArguments& e = g.epilogue;
+  return {.out = {g.out},
+          .a_zero = {e.a_zero},
+          .b_sum = {e.b_sum},
+          .row_scale = {e.row_scale},
+          .col_scale = {e.col_scale},
+          .bias = {e.bias},
+          .residual = {e.residual},
+          .residual_scale = {e.residual_scale},
+          .residual_zero = {e.residual_zero},
+          .out_scale = {e.out_scale},
+          .out_zero = {e.out_zero},
+          .a_zero_stride = e.a_zero_stride,
+          .row_scale_stride = e.row_scale_stride,
+          .col_scale_stride = e.col_scale_stride,
+          .out_scale_stride = e.out_scale_stride,
+          .out_zero_stride = e.out_zero_stride,
+          .m = g.m,
+          .n = g.n,
+          .output = e.output,
+          .residual_type = e.residual_type,
+          .activation = e.activation,
+          .vectorised = is_vectorised(g)};
+}
+
+}  // namespace immabench::inline SIMT_TARGET
