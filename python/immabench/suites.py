@@ -74,6 +74,13 @@ class ProblemOptions(_Table):
     row_scale: ScaleKind | None = None
     col_scale: ScaleKind | None = None
     bias: bool | None = None
+    b_group: Annotated[int, Field(ge=0)] | None = None
+    b_scale: str | None = None
+    a_zero: ScaleKind | None = None
+    residual: str | None = None
+    activation: str | None = None
+    out_scale: ScaleKind | None = None
+    out_zero: bool | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The options that were given, as keyword arguments of `Problem`."""

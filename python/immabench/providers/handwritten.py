@@ -7,6 +7,7 @@ from typing import Any
 from immabench.errors import ImmabenchError
 from immabench.hardware import cuda_state
 from immabench.kernels import KernelConfig, illegal_reason, kernel_config, kernel_configs, native, runs_on
+from immabench.operands import OPERAND_NAMES
 from immabench.predict import ASSUMED_GPU, best_of_each, gpu_named, machine_of, machine_of_device, rank_configs
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
@@ -71,9 +72,15 @@ def _arguments(buffers: Buffers) -> tuple[Any, Any, Any]:
 
 
 def _epilogue(buffers: Buffers) -> dict[str, Any]:
-    """What the native module is told of the epilogue."""
-    vectors = {name: getattr(buffers, name) for name in ("row_scale", "col_scale", "bias")}
-    return {"output_type": buffers.problem.output_type, **vectors}
+    """What the native module is told of the epilogue and of groups of weights."""
+    problem = buffers.problem
+    operands = {name: getattr(buffers, name) for name in OPERAND_NAMES if name not in ("a", "b")}
+    return {
+        "output_type": problem.output_type,
+        "activation": problem.activation,
+        "group": problem.b_group,
+        **operands,
+    }
 
 
 class HandwrittenProvider:

@@ -124,7 +124,7 @@ def test_torch_itself_refuses_on_the_cpu_what_has_a_reason() -> None:
 
 
 def test_codes_for_cuda_are_eight_above_and_high_nibble_first() -> None:
-    problem = Problem(2, 16, 64, "bf16", "s4", "bf16", b_group=64)
+    problem = Problem(2, 16, 64, "bf16", "s4", "bf16", b_group=64, b_scale="float")
     buffers = HostBuffers(problem, make_operands(Problem(2, 16, 64)))
     product = Int4Product(buffers)
     codes = unpack_s4(buffers.b)
