@@ -1,7 +1,8 @@
-"""Low-precision weights [N, K]: formats of codes, schemes of scales, quantization."""
+"""Low-precision weights [N, K]: formats of codes, schemes of scales, quantization, checkpoints."""
 
 from __future__ import annotations
 
+from immabench.packing.checkpoints import from_awq, from_gptq
 from immabench.packing.formats import WEIGHT_FORMATS, WeightFormat, codebook_format
 from immabench.packing.quantizer import quantize_weights
 from immabench.packing.schemes import WEIGHT_SCHEMES, WeightScheme, weight_scheme
@@ -14,6 +15,8 @@ __all__ = [
     "WeightFormat",
     "WeightScheme",
     "codebook_format",
+    "from_awq",
+    "from_gptq",
     "quantize_weights",
     "weight_scheme",
 ]
