@@ -125,7 +125,8 @@ def _asymmetric_step(groups: NDArray[np.int32]) -> NDArray[np.int32]:
 def _step_zero(groups: NDArray[np.int32], step: NDArray[np.int32]) -> NDArray[np.int8]:
     """The code that stands for 0, as in `_zero`, but no less than what keeps code 15 within int8.
 
-    Code 0 needs no such bound: a zero point times its step is at most `PROTECTED` and half a step.
+    Code 0 needs no bound of its own: the former times its step is at most `PROTECTED` and half a step, the latter at
+    most 128.
     """
     low, _ = _limits(groups)
     return np.maximum(quantize(-low, step, 0, 0, 15), 15 - INT8_GREATEST // step).astype(np.int8)
