@@ -134,18 +134,38 @@ def _e4m3_values() -> NDArray[np.float32]:
 _E4M3_VALUES = _e4m3_values()
 
 
+def pack_codes(codes: NDArray[np.int8], bits: int) -> NDArray[np.uint8]:
+    """Codes [..., K] of 1, 2, 4 or 8 bits in bytes [..., ceil(K / (8 / bits))]: the first in the lowest bits.
+
+    Of each code its low `bits` are taken; what remains of the last byte is 0.
+    """
+    per_byte = 8 // bits
+    raw = codes.view(np.uint8) & np.uint8((1 << bits) - 1)
+    missing = -codes.shape[-1] % per_byte
+    if missing:
+        raw = np.concatenate([raw, np.zeros((*raw.shape[:-1], missing), np.uint8)], axis=-1)
+    packed = raw[..., 0::per_byte].copy()
+    for i in range(1, per_byte):
+        packed |= raw[..., i::per_byte] << np.uint8(bits * i)
+    return packed
+
+
+def unpack_codes(packed: NDArray[np.uint8], bits: int, signed: bool) -> NDArray[np.int8]:
+    """Every code [..., bytes * (8 / bits)] that `pack_codes` packed; two's complement where `signed`."""
+    # Each code is moved to the top of a byte, so that the shift back down extends its sign, or none.
+    top = packed[..., None] << np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+    codes: NDArray[np.int8] = (top.view(np.int8 if signed else np.uint8) >> (8 - bits)).astype(np.int8)
+    return codes.reshape(*packed.shape[:-1], -1)
+
+
 def pack_s4(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
     """int4 values [..., K], in [-8, 7] with K even, two a byte [..., K / 2]: the even element in the low nibble."""
-    nibbles = codes.view(np.uint8) & np.uint8(0xF)
-    packed: NDArray[np.uint8] = nibbles[..., 0::2] | (nibbles[..., 1::2] << np.uint8(4))
-    return packed
+    return pack_codes(codes, 4)
 
 
 def unpack_s4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
     """The int4 values [..., K] that `pack_s4` packed."""
-    pair = np.stack([packed << np.uint8(4), packed & np.uint8(0xF0)], axis=-1).view(np.int8)
-    codes: NDArray[np.int8] = (pair >> np.int8(4)).reshape(*packed.shape[:-1], -1)
-    return codes
+    return unpack_codes(packed, 4, signed=True)
 
 
 def unpack_u4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
