@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from immabench.activations import activate
 from immabench.errors import UsageError
-from immabench.problems import INTEGER_TYPES, Problem
+from immabench.problems import INTEGER_TYPES, TYPE_BITS, Problem
 
 if TYPE_CHECKING:
     from immabench.operands import Operands
@@ -168,19 +168,9 @@ def unpack_s4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
     return unpack_codes(packed, 4, signed=True)
 
 
-def unpack_u4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """The values 0 to 15 [..., K] of unsigned codes two a byte [..., K / 2], the low nibble first."""
-    codes: NDArray[np.int8] = np.stack([packed & np.uint8(15), packed >> np.uint8(4)], axis=-1).astype(np.int8)
-    return codes.reshape(*packed.shape[:-1], -1)
-
-
 def stored_integers(data_type: str, stored: Array) -> NDArray[np.int8]:
-    """The integers [rows, K] of an operand of `INTEGER_TYPES` as it is stored."""
-    if data_type == "b1":
-        return np.unpackbits(stored, axis=-1, bitorder="little").view(np.int8)
-    if data_type == "s8":
-        return stored
-    return unpack_s4(stored) if data_type == "s4" else unpack_u4(stored)
+    """The integers [rows, K] of an operand of `INTEGER_TYPES` as it is stored; bits count as 0 and 1."""
+    return stored if data_type == "s8" else unpack_codes(stored, TYPE_BITS[data_type], signed=data_type == "s4")
 
 
 def largest_step(zero: NDArray[np.uint8]) -> NDArray[np.uint8]:

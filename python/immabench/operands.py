@@ -17,7 +17,7 @@ from immabench.numerics import (
     check_scale,
     integer_weights,
     largest_step,
-    pack_s4,
+    pack_codes,
     quantize,
     round_to,
 )
@@ -110,7 +110,7 @@ def make_operands(problem: Problem, seed: int = 0) -> Operands:
     b = _full_range(generator, problem.n, problem.k)
     row_scale = _scale(generator, problem.row_scale, problem.m)
     col_scale = _scale(generator, problem.col_scale, problem.n)
-    bias = _aligned(generator.normal(0.0, 1.0, problem.n).astype(np.float32)) if problem.bias else None
+    bias = aligned(generator.normal(0.0, 1.0, problem.n).astype(np.float32)) if problem.bias else None
     return Operands(a, b, row_scale, col_scale, bias, **_further_operands(problem, generator))
 
 
@@ -129,7 +129,7 @@ def _further_operands(problem: Problem, generator: np.random.Generator) -> dict[
         made["out_scale"] = (spread if problem.out_scale == "vector" else spread[:1]).astype(np.float32)
     if problem.out_zero:
         made["out_zero"] = _zero_points(generator, problem.out_scale, problem.n)
-    return {name: _aligned(value) for name, value in made.items()}
+    return {name: aligned(value) for name, value in made.items()}
 
 
 def _zero_points(generator: np.random.Generator, kind: str, length: int) -> NDArray[np.int32]:
@@ -167,9 +167,9 @@ def typed_operands(problem: Problem, operands: Operands) -> Operands:
         typed["bias"] = round_to(problem.bias_type, operands.bias)
     if problem.residual != "none":
         typed["residual"] = _typed_residual(problem, operands)
-    made = Operands(**{name: _aligned(value) for name, value in typed.items() if value is not None})
+    made = Operands(**{name: aligned(value) for name, value in typed.items() if value is not None})
     if problem.a_zero != "none":
-        made = replace(made, b_sum=_aligned(integer_weights(problem, made).sum(axis=1, dtype=np.int32)))
+        made = replace(made, b_sum=aligned(integer_weights(problem, made).sum(axis=1, dtype=np.int32)))
     return made
 
 
@@ -187,10 +187,10 @@ def _has(problem: Problem, name: str) -> bool:
 def _typed(problem: Problem, name: str, codes: NDArray[np.int8]) -> Array:
     data_type = operand_type(problem, name)
     if data_type == "b1":
-        return np.packbits(codes < 0, axis=-1, bitorder="little")
+        return pack_codes(codes >> np.int8(7), 1)
     if data_type in ("s4", "u4"):
         high = codes >> np.int8(4)
-        return pack_s4(high if data_type == "s4" else high + np.int8(8))
+        return pack_codes(high if data_type == "s4" else high + np.int8(8), 4)
     if data_type == "s8":
         # Beside floats int8 weights have scales of their own, of columns; beside int8 they are the codes as well.
         return codes
@@ -245,7 +245,7 @@ def poisoned_output(problem: Problem) -> Array:
     """A fresh output [M, N] full of the poison of its type, C-contiguous and aligned as a GPU's allocator would."""
     bits = {4: np.uint32, 2: np.uint16, 1: np.uint8}[np.dtype(NUMPY_TYPES[problem.output_type]).itemsize]
     filled = np.full((problem.m, problem.n), POISON_BITS[problem.output_type], bits)
-    return _aligned(filled).view(NUMPY_TYPES[problem.output_type])
+    return aligned(filled).view(NUMPY_TYPES[problem.output_type])
 
 
 def check_operands(problem: Problem, operands: Operands) -> None:
@@ -290,11 +290,11 @@ def _full_range(generator: np.random.Generator, rows: int, depth: int) -> NDArra
     values = generator.integers(-128, 128, (rows, depth), np.int8)
     where = generator.choice(values.size, size=min(2, values.size), replace=False)
     values.reshape(-1)[where] = np.array([-128, 127], np.int8)[: len(where)]
-    return _aligned(values)
+    return aligned(values)
 
 
-def _aligned(values: Array) -> Array:
-    """A copy that starts on `ALIGNMENT`; numpy's own memory often starts in the middle of a sector."""
+def aligned(values: Array) -> Array:
+    """A copy that starts on `ALIGNMENT` bytes; numpy's own memory often starts in the middle of a sector."""
     memory = np.empty(values.nbytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     copy = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
@@ -306,7 +306,7 @@ def _scale(generator: np.random.Generator, kind: str, length: int) -> NDArray[np
     if kind == "none":
         return None
     exponents = generator.uniform(-3.0, -1.0, length if kind == "vector" else 1)
-    return _aligned(np.power(10.0, exponents).astype(np.float32))
+    return aligned(np.power(10.0, exponents).astype(np.float32))
 
 
 def _length(kind: str, vector: int) -> int | None:
