@@ -1,7 +1,6 @@
 #include <gemm/gemm.hpp>
 
 #include <climits>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -23,8 +22,8 @@ constexpr int shared_limit(int architecture) {
 
 std::string by(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
 
-std::string make_id(const ImmaTile& tile) {
-  return "imma_s8s8s32_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
+std::string make_id(const std::string& types, const MmaTile& tile) {
+  return types + "_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
          by(tile.warps_m, tile.warps_n) + "_s" + std::to_string(tile.stages) + "_sm80";
 }
 
@@ -36,8 +35,8 @@ std::string make_id(const WgmmaTile& tile) {
   return id + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
 }
 
-GemmTile describe(const ImmaTile& tile) {
-  return {.instruction = "m16n8k32",
+GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
+  return {.instruction = "m16n8k" + std::to_string(widths.mma_k),
           .block_m = tile.block_m,
           .block_n = tile.block_n,
           .block_k = tile.block_k,
@@ -47,7 +46,7 @@ GemmTile describe(const ImmaTile& tile) {
           .warp_n = tile.warp_n(),
           .stages = tile.stages,
           .threads = tile.threads(),
-          .shared_bytes = tile.shared_bytes()};
+          .shared_bytes = tile.shared_bytes(widths)};
 }
 
 GemmTile describe(const WgmmaTile& tile) {
@@ -70,34 +69,46 @@ GemmTile describe(const WgmmaTile& tile) {
           .needs_sm90a = true};
 }
 
-constexpr const char* kS8Family = "gemm_s8";
-
-template <class Tiles, class Emulate, class Launch>
-void append(std::vector<GemmKernel>& kernels, const char* family, const GemmOperands& operands, const Tiles& tiles,
-            const Emulate& emulate, const Launch& launch) {
-  for (std::size_t i = 0; i < std::size(tiles); ++i) {
-    kernels.push_back({make_id(tiles[i]), family, operands, describe(tiles[i]), emulate[i], launch[i]});
+template <class Table, int... kShard>
+void append_mma(std::vector<GemmKernel>& kernels, const char* types, const char* family, const GemmOperands& operands,
+                std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate[kTileCount<Table>] = {};
+  LaunchGemm launch[kTileCount<Table>] = {};
+  (fill_mma_emulated<Table, kShard>(emulate), ...);
+#if defined(IMMABENCH_CUDA)
+  (fill_mma_cuda<Table, kShard>(launch), ...);
+#endif
+  for (int i = 0; i < kTileCount<Table>; ++i) {
+    const MmaTile& tile = Table::tiles[i];
+    kernels.push_back({make_id(types, tile), family, operands, describe(tile, Table::widths), emulate[i], launch[i]});
   }
 }
 
 template <int... kShard>
-std::vector<GemmKernel> make_kernels(std::integer_sequence<int, kShard...>) {
-  EmulateGemm emulate_imma[kImmaTileCount] = {}, emulate_wgmma[kWgmmaTileCount] = {};
-  LaunchGemm launch_imma[kImmaTileCount] = {}, launch_wgmma[kWgmmaTileCount] = {};
-  ((fill_imma_emulated<kShard>(emulate_imma), fill_wgmma_emulated<kShard>(emulate_wgmma)), ...);
+void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate[kWgmmaTileCount] = {};
+  LaunchGemm launch[kWgmmaTileCount] = {};
+  (fill_wgmma_emulated<kShard>(emulate), ...);
 #if defined(IMMABENCH_CUDA)
-  ((fill_imma_cuda<kShard>(launch_imma), fill_wgmma_cuda<kShard>(launch_wgmma)), ...);
+  (fill_wgmma_cuda<kShard>(launch), ...);
 #endif
+  for (int i = 0; i < kWgmmaTileCount; ++i) {
+    kernels.push_back({make_id(kWgmmaTiles[i]), "gemm_s8", GemmOperands{}, describe(kWgmmaTiles[i]), emulate[i], launch[i]});
+  }
+}
+
+std::vector<GemmKernel> make_kernels() {
+  constexpr auto kShards = std::make_integer_sequence<int, IMMABENCH_SHARDS>{};
   std::vector<GemmKernel> kernels;
-  append(kernels, kS8Family, GemmOperands{}, kImmaTiles, emulate_imma, launch_imma);
-  append(kernels, kS8Family, GemmOperands{}, kWgmmaTiles, emulate_wgmma, launch_wgmma);
+  append_mma<S8Tiles>(kernels, "imma_s8s8s32", "gemm_s8", GemmOperands{}, kShards);
+  append_wgmma(kernels, kShards);
   return kernels;
 }
 
 }  // namespace
 
 std::span<const GemmKernel> gemm_kernels() {
-  static const auto kernels = make_kernels(std::make_integer_sequence<int, IMMABENCH_SHARDS>{});
+  static const auto kernels = make_kernels();
   return kernels;
 }
 

@@ -1,16 +1,18 @@
-// How the compiled instances of the INT8 kernels reach the table of kernels. They are compiled in IMMABENCH_SHARDS files a
+// How the compiled instances of the kernels reach the table of kernels. They are compiled in IMMABENCH_SHARDS files a
 // kernel and target, each taking every IMMABENCH_SHARDS-th tile, so that a build uses several cores.
 #pragma once
 #include <gemm/gemm.hpp>
-#include <gemm/imma_tile.hpp>
+#include <gemm/mma_tile.hpp>
 #include <gemm/wgmma_tile.hpp>
 
 namespace immabench {
 
-template <int kShard>
-void fill_imma_emulated(EmulateGemm (&table)[kImmaTileCount]);
-template <int kShard>
-void fill_imma_cuda(LaunchGemm (&table)[kImmaTileCount]);
+// By mma.sync, for a table of mma_tile.hpp.
+template <class Table, int kShard>
+void fill_mma_emulated(EmulateGemm (&table)[kTileCount<Table>]);
+template <class Table, int kShard>
+void fill_mma_cuda(LaunchGemm (&table)[kTileCount<Table>]);
+
 template <int kShard>
 void fill_wgmma_emulated(EmulateGemm (&table)[kWgmmaTileCount]);
 template <int kShard>

@@ -1,6 +1,6 @@
 """How one launch is divided: tiles, blocks, steps, what is resident and what is on its way.
 
-The kernels are kernels/gemm/imma_s8.cuh and wgmma_s8.cuh; what is said of them here is what their source does. Tiles
+The kernels are kernels/gemm/mma_gemm.cuh and wgmma_s8.cuh; what is said of them here is what their source does. Tiles
 are multiplied whole, padding included; operands are fetched without it, as copies past an operand's end read nothing.
 """
 

@@ -21,14 +21,31 @@ class KernelName:
     only_on: str = ""
 
 
-def _imma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
-    block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+@dataclass(frozen=True)
+class _MmaOperands:
+    """What a kernel by mma.sync takes: how its ids begin, bits of an element of A and of B."""
+
+    types: str
+    a_bits: int
+    b_bits: int
+
+
+# By the name of the policy and those of its operand types.
+_MMA_OPERANDS = {
+    ("RowMajorOperands", "S8"): _MmaOperands("imma_s8s8s32", 8, 8),
+}
+
+
+def _mma(symbol: str, match: re.Match[str]) -> KernelName:
+    operands = _MMA_OPERANDS[(match["policy"], *re.findall(r"\d([A-Z]+\d+)E", match["types"]))]
+    block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    stage_bytes = (block_m * operands.a_bits + block_n * operands.b_bits) * block_k // 8
     return KernelName(
-        kernel_id=f"imma_s8s8s32_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
-        variant=_variant(symbol, tile),
+        kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
+        variant=_variant(symbol, match),
         threads=32 * warps_m * warps_n,
-        # The stages, or the epilogue's slabs of 16 int32 rows a warp, which use them again.
-        shared_bytes=max(stages * (block_m + block_n) * block_k, warps_m * 16 * block_n * 4),
+        # The stages, or the epilogue's slabs of 16 rows of 4-byte sums a warp, which use them again.
+        shared_bytes=max(stages * stage_bytes, warps_m * 16 * block_n * 4),
     )
 
 
@@ -64,7 +81,12 @@ def _variant(symbol: str, tile: re.Match[str]) -> str:
 
 # (symbol pattern, formatter). Patterns are of Itanium-mangled template arguments: Li128E is the int 128, Lb1E is true.
 FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName]], ...] = (
-    (re.compile(r"imma_s8_kernel.*?ImmaConfigI(?P<tile>(?:Li\d+E){6})"), _imma_s8),
+    (
+        re.compile(
+            r"mma_gemm_kernelI(?:N\w*?_)?\d+(?P<policy>[A-Z]\w*?Operands)I(?P<types>\w*?)MmaConfigI(?P<tile>(?:Li\d+E){6})"
+        ),
+        _mma,
+    ),
     (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
 )
 
