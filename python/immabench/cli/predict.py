@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from immabench.cli.options import PROBLEM_OPTIONS
+
 if TYPE_CHECKING:
     from immabench.measure.grade import Grade
     from immabench.predict import Figure, Machine, Prediction
@@ -24,7 +26,8 @@ def register(app: typer.Typer) -> None:
 def predict(
     kernel: str = typer.Argument(None, help="Id of a kernel; without it, all that run there are ranked."),
     shape: str = typer.Option(None, "--shape", metavar="MxNxK", help="The problem."),
-    output_type: str = typer.Option("f16", "--output-type", help="s32, or f32, f16, bf16 with scales and bias."),
+    output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
+    with_: list[str] = PROBLEM_OPTIONS,
     gpu: str = typer.Option(None, "--gpu", help="A GPU of the table; else the one here, else an H200."),
     ceilings: Path = typer.Option(None, "--ceilings", metavar="RUN", help="The GPU of that run, as it was measured."),
     against: Path = typer.Option(None, "--against", metavar="RUN", help="Grade the model by the rows of a run."),
@@ -46,7 +49,7 @@ def predict(
         grade = grade_run(against)
         print_json(grade.as_dict()) if json else _print_grade(grade)
         return
-    machine, problem = _machine(gpu, ceilings), _problem(shape, output_type)
+    machine, problem = _machine(gpu, ceilings), _problem(kernel, shape, output_type, with_)
     found = _predictions(kernel, problem, machine)
     if json:
         print_json(_summary(found, problem, machine))
@@ -75,11 +78,14 @@ def _machine(gpu: str | None, ceilings: Path | None) -> Machine:
     return machine_of(gpu_named(gpu)) if gpu else present_machine()
 
 
-def _problem(shape: str, output_type: str) -> Problem:
-    from immabench.measure.plan import shape_problem
-    from immabench.suites import parse_shape
+def _problem(kernel: str | None, shape: str, output_type: str, options: Sequence[str]) -> Problem:
+    from immabench.kernels import kernel_config
+    from immabench.measure.plan import kernel_problem, shape_problem
+    from immabench.suites import parse_options, parse_shape
 
-    return shape_problem(parse_shape(shape), output_type)
+    if kernel is None:
+        return shape_problem(parse_shape(shape), output_type, parse_options(options))
+    return kernel_problem(kernel_config(kernel), parse_shape(shape), output_type, parse_options(options))
 
 
 def _predictions(kernel: str | None, problem: Problem, machine: Machine) -> list[Prediction]:
