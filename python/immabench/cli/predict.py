@@ -91,19 +91,17 @@ def _problem(kernel: str | None, shape: str, output_type: str, options: Sequence
 def _predictions(kernel: str | None, problem: Problem, machine: Machine) -> list[Prediction]:
     """Of the kernel, or of all that run on the machine, fastest first. Raises UsageError where none computes it."""
     from immabench.errors import UsageError
-    from immabench.kernels import illegal_reason, kernel_config, kernel_configs, runs_on
-    from immabench.predict import rank_configs
+    from immabench.kernels import illegal_reason, kernel_config
+    from immabench.predict import predicted
+    from immabench.predict.selection import ranked
 
-    asked = [kernel_config(kernel)] if kernel else kernel_configs()
-    reasons = {config: illegal_reason(config, problem) for config in asked}
-    legal = [config for config, reason in reasons.items() if reason is None]
-    if not legal:
-        why = next(reason for reason in reasons.values() if reason)
-        raise UsageError(f"no kernel computes {problem.shape}: {why}", "choose another kernel or shape")
-    present = legal if kernel else [config for config in legal if runs_on(config, machine.architecture)]
-    if not present:
-        raise UsageError(f"no kernel is compiled for {machine.name}, {machine.architecture}", "choose another --gpu")
-    return [entry.prediction for entry in rank_configs(present, problem, machine)]
+    if kernel is None:
+        return [entry.prediction for entry in ranked(problem, machine)]
+    config = kernel_config(kernel)
+    reason = illegal_reason(config, problem)
+    if reason is not None:
+        raise UsageError(f"{kernel} cannot compute {problem.shape}: {reason}", "choose another kernel or shape")
+    return [predicted(config, problem, machine)]
 
 
 def _summary(found: Sequence[Prediction], problem: Problem, machine: Machine) -> dict[str, Any]:
