@@ -18,7 +18,7 @@ def kernels() -> list[dict[str, Any]]:
 def illegal_reason(
     kernel_id: str, m: int, n: int, k: int, output_type: str, *, group: int = 0, a_zero: bool = False
 ) -> str | None:
-    """Why a kernel cannot compute an M x N x K problem, or None. `group`: elements of K a scale of weights covers."""
+    """Why a kernel cannot compute an M x N x K problem, or None; `group` elements of K share a scale of the weights."""
 
 OutputType = Literal["s32", "s8", "f32", "f16", "bf16"]
 Activation = Literal["none", "relu", "gelu"]
