@@ -127,7 +127,9 @@ def expect_exact(config: KernelConfig, case: Case, **options: Any) -> dict[str, 
     out, report = run(config, case, "f32" if case.scale is not None else "s32", **options)
     assert report["hazards"] == [], (config.id, case.a.shape, case.codes.shape, case.group)
     wrong = np.argwhere(out.view(np.int32) != want.view(np.int32))
-    assert not len(wrong), f"{config.id} {case.a.shape} {case.codes.shape} group {case.group}: {len(wrong)} at {wrong[0]}"
+    assert not len(wrong), (
+        f"{config.id} {case.a.shape} {case.codes.shape} group {case.group}: {len(wrong)} at {wrong[0]}"
+    )
     return report
 
 

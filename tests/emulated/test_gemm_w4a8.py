@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import running
 from low_precision import ORDERS, Case, edges, expect_exact, expect_ideal, run
 
 from immabench import _native
-from immabench.kernels import KernelConfig, kernel_configs
+from immabench.kernels import KernelConfig, illegal_reason, kernel_configs
+from immabench.problems import Problem
 
 CONFIGS = [config for config in kernel_configs() if config.family == "gemm_w4a8" and config.id.startswith("imma")]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
@@ -79,8 +81,11 @@ def test_the_largest_products_do_not_overflow(config: KernelConfig) -> None:
     k = 256
     group = 0 if config.group_scale == "none" else 128
     signed = config.operand_types["b"] == "s4"
-    for a_value, code, zero, step in ((-128, -8, 0, 1), (127, 7, 0, 1)) if signed else (
-        (-128, 0, 8, 16), (-128, 0, 15, 8), (127, 15, 0, 8), (127, 15, 15, 8), (-128, 15, 0, 8)):
+    for a_value, code, zero, step in (
+        ((-128, -8, 0, 1), (127, 7, 0, 1))
+        if signed
+        else ((-128, 0, 8, 16), (-128, 0, 15, 8), (127, 15, 0, 8), (127, 15, 15, 8), (-128, 15, 0, 8))
+    ):
         shape = (16, k // 128)
         affine = {} if signed else {"step": np.full(shape, step), "zero": np.full(shape, zero)}
         scale = np.full(shape, 0.37, np.float32) if config.group_scale == "float" else None
@@ -140,6 +145,25 @@ def test_a_zero_point_of_activations_corrects_integer_sums() -> None:
         case.epilogue.update(a_zero=zero, b_sum=case.integers().sum(axis=1).astype(np.int32))
         out, _ = run(config, case, "s32")
         assert (out == (case.a.astype(np.int64) - zero[:, None]) @ case.integers().T).all()
+
+
+PROBLEMS = {
+    "channel": {"b_type": "s4"},
+    "signed steps": {"b_type": "s4", "b_group": 64, "b_scale": "step"},
+    "steps with zero points": {"b_type": "u4", "b_group": 32, "b_scale": "step"},
+    "zero points of channels": {"b_type": "u4", "b_group": 256},
+    "signed scales": {"b_type": "s4", "b_group": 128, "b_scale": "float"},
+    "scales with zero points": {"b_type": "u4", "b_group": 64, "b_scale": "float"},
+}
+
+
+@pytest.mark.parametrize("stated", PROBLEMS.values(), ids=PROBLEMS.keys())
+def test_every_stated_problem_has_kernels_that_are_exact(stated: dict[str, Any]) -> None:
+    problem = Problem(33, 52, 256, a_type="s8", output_type="f16", row_scale="vector", col_scale="vector", **stated)
+    legal = [config for config in CONFIGS if illegal_reason(config, problem) is None]
+    assert {config.block_tile[0] for config in legal} >= {16, 32, 64, 128}
+    for config in legal:
+        running.expect_exact(config, problem)
 
 
 @pytest.mark.parametrize(
