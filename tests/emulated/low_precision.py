@@ -1,4 +1,4 @@
-"""Operands of the GEMMs of fewer bits as their kernels take them, made one by one from the definitions, and runs of them."""
+"""Operands of the GEMMs of fewer bits as kernels take them, made from the definitions alone, and runs of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fragment_major(codes: Array) -> NDArray[np.uint8]:
 
 
 def group_affine(step: Array, zero: Array) -> NDArray[np.uint16]:
-    """Steps and zero points [N, K / group] as the kernels take them: [K / group, N padded], rows 0, 8, 1, 9, .. of 16."""
+    """Steps and zero points [N, K / group] as kernels take them: [K / group, N padded], rows 0, 8, 1, 9, .. of 16."""
     words = padded((step + 256 * (128 - zero * step)).astype(np.uint16), FRAGMENT_ROWS, 1)
     blocks = words.reshape(-1, 2, 8, words.shape[1]).swapaxes(1, 2)
     return np.ascontiguousarray(blocks.reshape(words.shape).T)
