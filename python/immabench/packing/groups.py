@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from immabench.packing.fragments import BLOCK_ROWS
 
 OFFSET = 128
-"""Moves `(code - zero) * step`, an int8, to an unsigned byte, so that a kernel needs one multiplication for four codes."""
+"""Moves `(code - zero) * step`, an int8, to an unsigned byte: a kernel needs one multiplication for four codes then."""
 
 
 def group_rows(values: NDArray[Any]) -> NDArray[Any]:

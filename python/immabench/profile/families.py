@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class KernelName:
     """A kernel instance: its id, the variant of its code, threads a block, dynamic shared memory in bytes.
 
-    `only_on` is the one architecture that has its instructions, `never_on` the one that has not, "" for none; where they
-    are missing its code is empty.
+    `only_on` is the one architecture that has its instructions, `never_on` the one that has not, "" for none; where
+    they are missing its code is empty.
     """
 
     kernel_id: str

@@ -68,8 +68,8 @@ class NativeCall:
 def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     """What a launch of `config` takes instead of `weights`, those of `problem` on the host by name.
 
-    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / b_group, N padded] (packing.groups), every group
-    of unsigned codes with a zero point, and with a step beside int8; a bias of 16 bits as float32.
+    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / b_group, N padded] (packing.groups), groups
+    of unsigned codes all with a zero point, and with a step beside int8; a bias of 16 bits as float32.
     """
     made = {}
     if config.weight_layout == "fragment_major":
