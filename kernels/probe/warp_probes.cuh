@@ -186,8 +186,8 @@ IMMABENCH_PROBE_OF_INPUT(copy_async) {
 }
 
 // Four words of the first row of random words, at a random chunk of 16 bytes.
-IMMABENCH_PROBE_OF_INPUT(load_global_l2) {
-  const Row row = simt::load_global_l2(p.in.as<Row>() + i32(r[0] % (kProbeThreads / 4)));
+IMMABENCH_PROBE_OF_INPUT(load_global_coherent) {
+  const Row row = simt::load_global_coherent(p.in.as<Row>() + i32(r[0] % (kProbeThreads / 4)));
   for (int i = 0; i < 4; ++i) r[i] = row[i];
 }
 
@@ -198,7 +198,7 @@ using WarpProbes = ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k1
                              ldmatrix_x1_trans, ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle,
                              shuffle_xor, shuffle_up, shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits,
                              block_votes, named_barriers, multiply_rn, add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2,
-                             pack_bf16x2, dot_s8, permute_bytes, bits, copy_async, load_global_l2>;
+                             pack_bf16x2, dot_s8, permute_bytes, bits, copy_async, load_global_coherent>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET
