@@ -275,6 +275,23 @@ CASE(order_goes_through_a_chain_of_counters) {
   CHECK_EQUAL(int(broken.hazards[0].site.line), line);
 }
 
+// Blocks of one cluster run in turns, so that one may release again after another has acquired.
+CASE(an_acquire_covers_the_releases_it_has_seen) {
+  simt::host::GlobalOrder order;
+  const auto release_at = [&](simt::u64 of_block, u32 epoch) {
+    simt::host::GlobalOrder::Release release{of_block, {}, {}};
+    release.warps.raise(1, epoch);
+    return order.synchronise(64, release);
+  };
+  const auto early = release_at(3, 5), late = release_at(3, 9);
+  CHECK(order.before({3, 1, 5}, early));
+  CHECK(!order.before({3, 1, 6}, early));
+  CHECK(order.before({3, 1, 9}, late));
+  CHECK(!order.before({3, 1, 10}, late));
+  CHECK(!order.before({3, 2, 1}, late));
+  CHECK(!order.before({4, 1, 1}, late));
+}
+
 // Relaxed updates of others in between keep the release in sight; they acquire nothing for those who make them.
 CASE(a_release_is_seen_through_updates_by_others) {
   const Report report = run(fresh(32, 3), [] {
@@ -311,6 +328,7 @@ CASE(a_store_over_what_another_block_has_loaded) {
       if (thread() == 0) arrive();
       simt::syncwarp();
       if (block() == 1 && buggy) simt::load_global_coherent(row(0) + thread());
+      if (block() == 2 && thread() % 2) simt::load_global_coherent(row(0) + thread());  // its own load is no hindrance
       if (block() == 2) MARK(line), simt::store_global(row(0) + thread(), 2u);
     });
     CHECK_EQUAL(report.hazard_total, buggy ? 32u : 0u);
