@@ -85,6 +85,9 @@ def test_atomics_return_the_value_before_and_add_up(name: str) -> None:
     counters = r[0] + r[1, thread ^ 21]
     np.add.at(counters, r[2] % 64, r[3])
     assert (out[0] == counters[thread ^ 9]).all()
+    counts = _native.emulate_probe(name, inputs, aligned_zeros(64))["counts"]["global_atomic"]
+    assert (counts["requests"], counts["bytes"]) == (4, 4 * 2 * 64)
+    assert 8 + 2 <= counts["sectors"] <= 8 + 2 * 8  # 64 own words lie in 8 sectors; a warp's random ones in 1 to 8
 
 
 @pytest.mark.parametrize("name", ["tensor_store_2d_swizzle_128", "bulk_store"])

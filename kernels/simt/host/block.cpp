@@ -209,13 +209,6 @@ void Block::share_acquired(Warp& warp) {
   warp.lane_acquired.clear();
 }
 
-const Acquired* Block::Warp::acquired_by(std::uint32_t lane) const {
-  for (const LaneAcquired& own : lane_acquired) {
-    if (own.lane == lane) return &own.acquired;
-  }
-  return nullptr;
-}
-
 void Block::wait_at_mbarrier(const Site& site) {
   Warp& own = warp();
   const std::uint32_t bit = 1u << thread_ % 32;

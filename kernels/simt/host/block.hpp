@@ -96,7 +96,12 @@ class Block {
 
     std::uint32_t epoch() const { return known.time[agent]; }
     // What the lane has acquired on its own, or null.
-    const Acquired* acquired_by(std::uint32_t lane) const;
+    const Acquired* acquired_by(std::uint32_t lane) const {
+      for (const LaneAcquired& own : lane_acquired) {
+        if (own.lane == lane) return &own.acquired;
+      }
+      return nullptr;
+    }
   };
 
   // ---- the life of a block, as its cluster leads it

@@ -157,6 +157,8 @@ void Block::synchronise_global(std::uint64_t counter) {
 bool Block::judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
                          const Site& site) {
   if (!options_.check) return true;
+  const bool loads = touch == GlobalMemory::Touch::kLoad || touch == GlobalMemory::Touch::kReadOnlyLoad;
+  if (loads && memory_->is_input(address, bytes)) return true;
   const Warp& own = warp();
   const BlockTime now{index_, index_of(own), own.epoch()};
   return judge_global(touch, action, address, bytes, {now, &own.known.acquired, own.acquired_by(thread_ % 32)}, site);

@@ -1,21 +1,14 @@
 #include <simt/host/global_memory.hpp>
 
 #include <algorithm>
+#include <thread>
 
 namespace simt::host {
 
 void GlobalMemory::add(const void* begin, std::size_t bytes, Access access) {
   if (bytes == 0) return;
-  auto history = access == Access::kRead ? nullptr : std::make_unique<std::atomic<History>[]>(bytes);
+  auto history = access == Access::kRead ? ZeroedMemory<History>() : ZeroedMemory<History>(bytes);
   regions_.push_back({reinterpret_cast<std::uint64_t>(begin), bytes, access, std::move(history)});
-}
-
-const GlobalMemory::Region* GlobalMemory::find(std::uint64_t address, std::size_t bytes) const {
-  for (const Region& region : regions_) {
-    const std::uint64_t offset = address - region.begin;  // wraps to a huge value below the region
-    if (offset < region.bytes && bytes <= region.bytes - offset) return &region;
-  }
-  return nullptr;
 }
 
 GlobalMemory::Verdict GlobalMemory::touch(Touch how, std::uint64_t address, std::size_t bytes, const Toucher& by) {
@@ -24,16 +17,31 @@ GlobalMemory::Verdict GlobalMemory::touch(Touch how, std::uint64_t address, std:
   if (!region) return Verdict::kOutOfBounds;
   if (region->access == Access::kRead) return loads ? Verdict::kOk : Verdict::kOutOfBounds;
   Verdict worst = Verdict::kOk;
-  History known;  // the bytes of one access mostly share their history: judged once
-  Step next = step(how, known, by, region->access);
-  for (std::size_t i = 0, offset = address - region->begin; i < bytes; ++i) {
-    std::atomic<History>& history = region->history[offset + i];
-    History before = history.load(std::memory_order_relaxed);
-    do {
-      if (before != known) next = step(how, known = before, by, region->access);
-    } while (next.after != before && !history.compare_exchange_weak(before, next.after, std::memory_order_relaxed));
-    worst = std::max(worst, next.verdict);
+  const std::size_t first = address - region->begin, last = first + bytes;
+  for (std::size_t at = first, stripe_end = 0; at < last; at = stripe_end) {
+    stripe_end = std::min(last, (at / kStripeBytes + 1) * kStripeBytes);
+    worst = std::max(worst, touch_stripe(how, *region, at, stripe_end, by));
   }
+  return worst;
+}
+
+// One lock for many bytes costs less than an atomic update of each. Their history is mostly the same: judged once.
+GlobalMemory::Verdict GlobalMemory::touch_stripe(Touch how, const Region& region, std::size_t first, std::size_t last,
+                                                 const Toucher& by) {
+  std::atomic_flag& lock = locks_[first / kStripeBytes % locks_.size()];
+  while (lock.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  History known = region.history[first];
+  Step next = step(how, known, by, region.access);
+  Verdict worst = next.verdict;
+  for (std::size_t i = first; i < last; ++i) {
+    History& history = region.history[i];
+    if (history != known) {
+      next = step(how, known = history, by, region.access);
+      worst = std::max(worst, next.verdict);
+    }
+    history = next.after;
+  }
+  lock.clear(std::memory_order_release);
   return worst;
 }
 

@@ -1,11 +1,12 @@
 // The global memory a launch may touch: exact bounds of every allocation, and what has happened to each byte of the outputs.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include <simt/host/global_order.hpp>
+#include <simt/host/zeroed_memory.hpp>
 
 namespace simt::host {
 
@@ -35,6 +36,12 @@ class GlobalMemory {
   // `bytes` may be 0 (an absent operand); the memory stays the caller's.
   void add(const void* begin, std::size_t bytes, Access access);
 
+  // Most accesses load inputs: nothing is to be judged of those.
+  bool is_input(std::uint64_t address, std::size_t bytes) const {
+    const Region* region = find(address, bytes);
+    return region && region->access == Access::kRead;
+  }
+
   // Judges an access and remembers it. Blocks run in no defined order, so a byte that one writes and another touches is a race,
   // unless both do so by atomics, or a release and an acquire order the touch after a store. Thread-safe.
   Verdict touch(Touch how, std::uint64_t address, std::size_t bytes, const Toucher& by);
@@ -44,8 +51,8 @@ class GlobalMemory {
 
  private:
   // What has happened to a byte of a writable region: nothing, or the strongest of the accesses so far, with the tag of the one
-  // block that made it; of a store also the time, and which other block has loaded it since. Eight bytes for each byte. Tags
-  // wrap, so two blocks a multiple of kTags apart look alike: a miss in 65521.
+  // block that made it; of a store also the time, and which other block has loaded it since. Eight bytes for each byte touched.
+  // Tags wrap, so two blocks a multiple of kTags apart look alike: a miss in 65521.
   class History {
    public:
     enum class Kind : std::uint8_t { kUntouched, kLoaded, kLoadedBySeveral, kReadOnly, kAtomic, kStored };
@@ -82,10 +89,17 @@ class GlobalMemory {
     std::uint64_t begin;
     std::size_t bytes;
     Access access;
-    std::unique_ptr<std::atomic<History>[]> history;
+    ZeroedMemory<History> history;  // of writable regions
   };
 
-  const Region* find(std::uint64_t address, std::size_t bytes) const;
+  const Region* find(std::uint64_t address, std::size_t bytes) const {
+    for (const Region& region : regions_) {
+      const std::uint64_t offset = address - region.begin;  // wraps to a huge value below the region
+      if (offset < region.bytes && bytes <= region.bytes - offset) return &region;
+    }
+    return nullptr;
+  }
+  Verdict touch_stripe(Touch how, const Region& region, std::size_t first, std::size_t last, const Toucher& by);
   Step step(Touch how, History before, const Toucher& by, Access access) const;
   Step step_load(History before, const Toucher& by, Access access) const;
   static Step step_read_only_load(History before, Access access);
@@ -93,7 +107,9 @@ class GlobalMemory {
   static Step step_atomic(History before, const Toucher& by, Access access);
   bool ordered(History store, const Toucher& by) const;
 
+  static constexpr std::size_t kStripeBytes = 64;
   std::vector<Region> regions_;
+  std::array<std::atomic_flag, 1024> locks_;  // of stripes of history
   GlobalOrder order_;
 };
 
