@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 WORDS = 16
 PROBES = {probe["name"]: probe for probe in _native.probes()}
 
-# Primitives with no result of their own to compare, or that every probe uses; `mma_tile` is what the GEMMs are verified with.
+# Primitives with no result of their own to compare, or that every probe uses; `mma_tile` is what the GEMMs are verified
+# with.
 WITHOUT_PROBE = {
     "thread_index", "lane_index", "warp_index", "block_size", "shared_base", "syncthreads", "syncwarp",
     "block_index_x", "block_index_y", "block_index_z", "grid_size_x", "grid_size_y", "grid_size_z",
@@ -87,7 +88,8 @@ def test_atomics_return_the_value_before_and_add_up(name: str) -> None:
     assert (out[0] == counters[thread ^ 9]).all()
     counts = _native.emulate_probe(name, inputs, aligned_zeros(64))["counts"]["global_atomic"]
     assert (counts["requests"], counts["bytes"]) == (4, 4 * 2 * 64)
-    assert 8 + 2 <= counts["sectors"] <= 8 + 2 * 8  # 64 own words lie in 8 sectors; a warp's random ones in 1 to 8
+    # A warp's own 32 words lie in 4 sectors, or 5 where the output starts within one; its random ones in 1 to 9 of all.
+    assert 2 * (4 + 1) <= counts["sectors"] <= 2 * (5 + 9)
 
 
 @pytest.mark.parametrize("name", ["tensor_store_2d_swizzle_128", "bulk_store"])

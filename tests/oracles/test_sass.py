@@ -27,7 +27,8 @@ GENERIC_ATOMIC, GLOBAL_ATOMIC = "ATOM.", "ATOMG."
 
 def primitives() -> list[str]:
     """Names of the pairs in primitives.cu."""
-    return re.findall(r"^(?:MMA|FLOAT_MMA|MMA_B1|LDMATRIX|COPY_ASYNC|ATOMIC_ADD|COHERENT_LOAD)\((\w+),", SOURCE.read_text(), re.MULTILINE)
+    macros = "MMA|FLOAT_MMA|MMA_B1|LDMATRIX|COPY_ASYNC|ATOMIC_ADD|COHERENT_LOAD"
+    return re.findall(rf"^(?:{macros})\((\w+),", SOURCE.read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)

@@ -1,6 +1,7 @@
 // One emulated thread block: its threads are fibers, run one warp at a time, each up to the next point where it has to wait
 // for others. Every rule that the hardware leaves undefined when broken is checked here or in the shadow memories.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -70,11 +71,6 @@ class Block {
     Site site;
     bool operator==(const Meeting&) const = default;
   };
-  // What one lane has acquired from other blocks; its warp's other lanes have not.
-  struct LaneAcquired {
-    std::uint32_t lane;
-    Acquired acquired;
-  };
   struct Warp {
     std::uint32_t live = 0;          // lanes that have not returned
     std::uint32_t runnable = 0;      // lanes that can go on
@@ -97,10 +93,8 @@ class Block {
     std::uint32_t epoch() const { return known.time[agent]; }
     // What the lane has acquired on its own, or null.
     const Acquired* acquired_by(std::uint32_t lane) const {
-      for (const LaneAcquired& own : lane_acquired) {
-        if (own.lane == lane) return &own.acquired;
-      }
-      return nullptr;
+      const auto found = std::find(lane_acquired.begin(), lane_acquired.end(), lane);
+      return found == lane_acquired.end() ? nullptr : &found->acquired;
     }
   };
 

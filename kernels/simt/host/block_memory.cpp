@@ -150,7 +150,7 @@ void Block::synchronise_global(std::uint64_t counter) {
   }
   if (const Acquired* known = own.acquired_by(lane)) release.acquired.join(*known);
   own.known.time.advance(own.agent);
-  std::erase_if(own.lane_acquired, [=](const LaneAcquired& known) { return known.lane == lane; });
+  std::erase(own.lane_acquired, lane);
   own.lane_acquired.push_back({lane, memory_->synchronise(counter, release)});  // which has the release's own among them
 }
 

@@ -75,6 +75,14 @@ class Acquired {
   std::vector<Entry> entries_;  // ordered by counter
 };
 
+// What one lane of a warp has acquired; the other lanes have not.
+struct LaneAcquired {
+  std::uint32_t lane;
+  Acquired acquired;
+
+  bool operator==(std::uint32_t other) const { return lane == other; }
+};
+
 // What a warp knows, and hands on where it synchronises. The asynchronous proxy (bulk copies, wgmma) sees what threads wrote
 // only past a proxy fence somewhere on the way from the write: `fenced` is the part of `time` for which there was one.
 struct Knowledge {
