@@ -8,6 +8,7 @@ namespace simt::inline SIMT_TARGET {
 SIMT_DEVICE float multiply_rn(float a, float b) { return __fmul_rn(a, b); }
 SIMT_DEVICE float add_rn(float a, float b) { return __fadd_rn(a, b); }
 SIMT_DEVICE float divide_rn(float a, float b) { return __fdiv_rn(a, b); }
+SIMT_DEVICE float sqrt_rn(float a) { return __fsqrt_rn(a); }
 SIMT_DEVICE float to_float_rn(i32 value) { return __int2float_rn(value); }
 // Round half to even, saturating to int32; NaN gives 0.
 SIMT_DEVICE i32 to_int_rn(float value) { return __float2int_rn(value); }
@@ -22,6 +23,13 @@ SIMT_DEVICE u32 pack_bf16x2(float low, float high) {
   u32 packed;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
   return packed;
+}
+
+// The value of a 16-bit float, exact. (That of a bf16 is its bits, as the upper half of a float's.)
+SIMT_DEVICE float f16_to_float(u16 bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
 }
 
 // Four 8-bit products added to `c`.

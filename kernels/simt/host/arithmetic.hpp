@@ -12,6 +12,7 @@ namespace simt::inline SIMT_TARGET {
 inline float multiply_rn(float a, float b) { return a * b; }
 inline float add_rn(float a, float b) { return a + b; }
 inline float divide_rn(float a, float b) { return a / b; }
+inline float sqrt_rn(float a) { return std::sqrt(a); }
 inline float to_float_rn(i32 value) { return static_cast<float>(value); }
 
 inline i32 to_int_rn(float value) {
@@ -59,6 +60,16 @@ inline u16 to_f16_rn(float value) {
 
 inline u32 pack_f16x2(float low, float high) { return detail::to_f16_rn(low) | u32(detail::to_f16_rn(high)) << 16; }
 inline u32 pack_bf16x2(float low, float high) { return detail::to_bf16_rn(low) | u32(detail::to_bf16_rn(high)) << 16; }
+
+inline float f16_to_float(u16 bits) {
+  const u32 exponent = bits >> 10 & 0x1F, mantissa = bits & 0x3FF;
+  float magnitude;
+  if (exponent == 0x1F)
+    magnitude = mantissa ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
+  else
+    magnitude = std::ldexp(float(exponent ? mantissa | 0x400 : mantissa), int(exponent ? exponent : 1) - 25);
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
 
 inline i32 dot_s8(u32 a, u32 b, i32 c) {
   u32 sum = u32(c);
