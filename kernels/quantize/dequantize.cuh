@@ -21,24 +21,25 @@ template <class Element, bool kPerColumn>
 constexpr int kDequantizeWidth = kPerColumn ? 4 : kPerAccess<typename Element::Stored>;
 
 template <class Element, bool kPerColumn, bool kAligned>
-SIMT_KERNEL(kElementwiseThreads)
+SIMT_KERNEL_BESIDE(kElementwiseThreads, kElementwiseBlocks)
 dequantize_kernel(SIMT_PARAMETERS DequantizeParameters p) {
   constexpr int kWidth = kDequantizeWidth<Element, kPerColumn>;
   struct Loaded {
-    CodeVector<kWidth> codes;
+    simt::Vector<simt::i8, kWidth> codes;
     ScaleVector<kWidth, kPerColumn, kAligned> scales;
   };
   const auto load = [&](const VectorGrid::Place& at, int count) {
     Loaded loaded;
-    loaded.codes = p.codes.template load<kWidth, kAligned>(p.grid.index(at), count);
+    loaded.codes = p.codes.template fetch<kWidth, kAligned>(p.grid.index(at), count);
     loaded.scales.load(p.scales, at.row, at.column, count);
     return loaded;
   };
   const auto finish = [&](const VectorGrid::Place& at, int count, const Loaded& loaded) {
+    const auto codes = p.codes.decode(loaded.codes);
     simt::Vector<float, kWidth> values;
     SIMT_UNROLL
     for (int i = 0; i < kWidth; ++i) {
-      values[i] = simt::multiply_rn(simt::to_float_rn(loaded.codes[i] - loaded.scales.zero_point(i)), loaded.scales.scale(i));
+      values[i] = simt::multiply_rn(simt::to_float_rn(codes[i] - loaded.scales.zero_point(i)), loaded.scales.scale(i));
     }
     store_vector<kAligned>(p.out.template as<typename Element::Stored>() + p.grid.index(at), Element::round(values), count);
   };

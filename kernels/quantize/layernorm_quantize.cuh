@@ -45,24 +45,39 @@ SIMT_DEVICE simt::Vector<float, kCount> rounded(const simt::Vector<float, kCount
   return widen<Element>(Element::round(values));
 }
 
+SIMT_DEVICE simt::Vector<float, kSumVector> add_each(simt::Vector<float, kSumVector> a,
+                                                     const simt::Vector<float, kSumVector>& b) {
+  SIMT_UNROLL
+  for (int i = 0; i < kSumVector; ++i) a[i] = simt::add_rn(a[i], b[i]);
+  return a;
+}
+
+// x and residual, or gamma and beta.
+template <class Vector>
+struct Terms {
+  Vector first, second;
+};
+
 template <class Element, class Config, bool kAligned, bool kResident>
-SIMT_KERNEL(Config::config.block_threads())
+SIMT_KERNEL_BESIDE(Config::config.block_threads(), Config::config.blocks_beside())
 layernorm_quantize_kernel(SIMT_PARAMETERS LayerNormQuantizeParameters p) {
   using Stored = typename Element::Stored;
   using Values = simt::Vector<float, kSumVector>;
   const RowPlace<Config, kSumVector, kAligned> place(p.rows, p.columns);
   RowReduction<Config> reduction;
-  const auto load = [&](int vector) {
-    const auto at = place.index(vector);
-    const int count = place.count(vector);
-    Values h = widen<Element>(load_vector<kSumVector, kAligned>(p.x.template as<Stored>() + at, count));
-    if (!p.residual) return h;
-    const auto residual = widen<Element>(load_vector<kSumVector, kAligned>(p.residual.template as<Stored>() + at, count));
-    SIMT_UNROLL
-    for (int i = 0; i < kSumVector; ++i) h[i] = simt::add_rn(h[i], residual[i]);
-    return rounded<Element>(h);
+  // What lambdas hold, they hold by value: a streamed row calls them in its loops.
+  const auto x = p.x.template as<Stored>(), residual = p.residual.template as<Stored>();
+  const auto fetch = [=](int vector) {
+    Terms<simt::Vector<Stored, kSumVector>> terms;
+    terms.first = load_vector<kSumVector, kAligned>(x + place.index(vector), place.count(vector));
+    if (residual) terms.second = load_vector<kSumVector, kAligned>(residual + place.index(vector), place.count(vector));
+    return terms;
   };
-  auto row = make_row<kResident>(place, load);
+  const auto add = [=](const Terms<simt::Vector<Stored, kSumVector>>& terms) {
+    const Values values = widen<Element>(terms.first);
+    return residual ? rounded<Element>(add_each(values, widen<Element>(terms.second))) : values;
+  };
+  auto row = make_row<kResident>(place, fetch, add);
 
   const float columns = simt::to_float_rn(p.columns);
   const float mean = simt::divide_rn(sum_row(place, row, reduction, [](float h) { return h; }), columns);
@@ -73,14 +88,18 @@ layernorm_quantize_kernel(SIMT_PARAMETERS LayerNormQuantizeParameters p) {
   const float variance = simt::divide_rn(squares, columns);
   const float factor = simt::divide_rn(1.0f, simt::sqrt_rn(simt::add_rn(variance, p.eps)));
 
-  auto&& normalised = row.map([&](int vector, const Values& h) {
-    const auto gamma = load_vector<kSumVector, kAligned>(p.gamma + vector * kSumVector, place.count(vector));
-    const auto beta = load_vector<kSumVector, kAligned>(p.beta + vector * kSumVector, place.count(vector));
+  const auto gamma = p.gamma, beta = p.beta;
+  const auto fetch_affine = [=](int vector) {
+    return Terms<Values>{load_vector<kSumVector, kAligned>(gamma + vector * kSumVector, place.count(vector)),
+                         load_vector<kSumVector, kAligned>(beta + vector * kSumVector, place.count(vector))};
+  };
+  auto&& normalised = row.map(fetch_affine, [=](int vector, const Values& h, const Terms<Values>& affine) {
     Values y{};
     SIMT_UNROLL
     for (int i = 0; i < kSumVector; ++i) {
-      const float scaled = simt::multiply_rn(simt::multiply_rn(simt::add_rn(h[i], -mean), factor), gamma[i]);
-      if (place.has(vector, i)) y[i] = simt::add_rn(scaled, beta[i]);
+      const float centred = simt::add_rn(h[i], -mean);
+      const float scaled = simt::multiply_rn(simt::multiply_rn(centred, factor), affine.first[i]);
+      if (place.has(vector, i)) y[i] = simt::add_rn(scaled, affine.second[i]);
     }
     return rounded<Element>(y);
   });

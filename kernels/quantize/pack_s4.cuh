@@ -20,22 +20,22 @@ template <CodeType kFrom, CodeType kTo, bool kAligned>
 SIMT_DEVICE void convert_codes(const PackS4Parameters& p) {
   const CodeView from{p.from, kFrom}, to{p.to, kTo};
   const auto load = [&](const VectorGrid::Place& at, int count) {
-    return from.template load<kPackWidth, kAligned>(p.grid.index(at), count);
+    return from.template fetch<kPackWidth, kAligned>(p.grid.index(at), count);
   };
-  const auto finish = [&](const VectorGrid::Place& at, int count, const CodeVector<kPackWidth>& codes) {
-    to.template store<kPackWidth, kAligned>(p.grid.index(at), codes, count);
+  const auto finish = [&](const VectorGrid::Place& at, int count, const simt::Vector<simt::i8, kPackWidth>& stored) {
+    to.template store<kPackWidth, kAligned>(p.grid.index(at), from.decode(stored), count);
   };
   for_each_vector<kPackWidth, kAligned>(p.grid, load, finish);
 }
 
 template <bool kAligned>
-SIMT_KERNEL(kElementwiseThreads)
+SIMT_KERNEL_BESIDE(kElementwiseThreads, kElementwiseBlocks)
 pack_s4_kernel(SIMT_PARAMETERS PackS4Parameters p) {
   convert_codes<CodeType::kS8, CodeType::kS4, kAligned>(p);
 }
 
 template <bool kAligned>
-SIMT_KERNEL(kElementwiseThreads)
+SIMT_KERNEL_BESIDE(kElementwiseThreads, kElementwiseBlocks)
 unpack_s4_kernel(SIMT_PARAMETERS PackS4Parameters p) {
   convert_codes<CodeType::kS4, CodeType::kS8, kAligned>(p);
 }

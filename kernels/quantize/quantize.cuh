@@ -27,7 +27,7 @@ template <class Element, bool kPerColumn>
 constexpr int kQuantizeWidth = kPerColumn ? 4 : kPerAccess<typename Element::Stored>;
 
 template <class Element, bool kPerColumn, bool kAligned>
-SIMT_KERNEL(kElementwiseThreads)
+SIMT_KERNEL_BESIDE(kElementwiseThreads, kElementwiseBlocks)
 quantize_kernel(SIMT_PARAMETERS QuantizeParameters p) {
   using Stored = typename Element::Stored;
   constexpr int kWidth = kQuantizeWidth<Element, kPerColumn>;

@@ -24,17 +24,17 @@ struct QuantizeDynamicParameters {
 };
 
 template <class Element, class Config, bool kAligned, bool kResident>
-SIMT_KERNEL(Config::config.block_threads())
+SIMT_KERNEL_BESIDE(Config::config.block_threads(), Config::config.blocks_beside())
 quantize_dynamic_kernel(SIMT_PARAMETERS QuantizeDynamicParameters p) {
   using Stored = typename Element::Stored;
   constexpr int kVector = kPerAccess<Stored>;
   const RowPlace<Config, kVector, kAligned> place(p.rows, p.columns);
   RowReduction<Config> reduction;
-  const auto load = [&](int vector) {
-    const auto x = p.x.template as<Stored>() + place.index(vector);
-    return widen<Element>(load_vector<kVector, kAligned>(x, place.count(vector)));
+  const auto x = p.x.template as<Stored>();
+  const auto fetch = [x, place](int vector) {
+    return load_vector<kVector, kAligned>(x + place.index(vector), place.count(vector));
   };
-  const auto row = make_row<kResident>(place, load);
+  const auto row = make_row<kResident>(place, fetch, [](const auto& stored) { return widen<Element>(stored); });
   const RowScale scale = find_scale(place, row, reduction, p.out);
   write_codes<kVector, kAligned>(place, row, reduction, scale, p.out);
 }

@@ -43,7 +43,7 @@ struct ColumnTerms {
 
 // X: int32 or int8. kWidth: 4, or 16 where nothing is given a column.
 template <class X, int kWidth, bool kAligned>
-SIMT_KERNEL(kElementwiseThreads)
+SIMT_KERNEL_BESIDE(kElementwiseThreads, kElementwiseBlocks)
 requantize_kernel(SIMT_PARAMETERS RequantizeParameters p) {
   const int x_zero_point = p.x_zero_point ? simt::load_global(p.x_zero_point) : 0;
   const float scale = simt::load_global(p.scale), reciprocal = simt::divide_rn(1.0f, scale);

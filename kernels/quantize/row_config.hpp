@@ -23,6 +23,8 @@ struct RowConfig {
   IMMABENCH_ROW_CONSTEXPR int resident_columns() const { return threads * elements; }
   IMMABENCH_ROW_CONSTEXPR int block_threads() const { return threads < 128 ? 128 : threads; }
   IMMABENCH_ROW_CONSTEXPR int block_rows() const { return block_threads() / threads; }
+  // Blocks a multiprocessor must have registers for, so that one loads while another computes: 512 threads of 128 registers.
+  IMMABENCH_ROW_CONSTEXPR int blocks_beside() const { return 512 / block_threads(); }
   IMMABENCH_ROW_CONSTEXPR int warps() const { return threads / 32; }
   // A float a thread for each of two sums, a word a warp for each of three reductions of integers: each has its own place, so
   // that no barrier guards one from the next. A warp by itself needs none.

@@ -1,6 +1,8 @@
 // A row's values as its threads hold them: read once into registers, or read again for each pass. Kernels are written once, for
 // both.
 #pragma once
+#include <type_traits>
+
 #include <quantize/row_config.hpp>
 #include <quantize/elements.cuh>
 
@@ -27,19 +29,17 @@ struct RowPlace {
   SIMT_DEVICE bool has(int vector, int i) const { return kAligned || i < count(vector); }
 };
 
-// In registers: `load(vector)` is called once for each vector, for all before anything else.
+// In registers. `fetch(vector)` loads what a vector is made of, for all vectors before `make(fetched)` makes values of the
+// first, so that all loads are in flight together.
 template <class Place>
 class ResidentRow {
  public:
   static constexpr int kVector = Place::kVector;
   using Values = simt::Vector<float, kVector>;
 
-  template <class Load>
-  SIMT_DEVICE ResidentRow(const Place& place, Load&& load) : place_(place) {
-    SIMT_UNROLL
-    for (int i = 0; i < kCount; ++i) {
-      if (vector(i) < place_.vectors) values_[i] = load(vector(i));
-    }
+  template <class Fetch, class Make>
+  SIMT_DEVICE ResidentRow(const Place& place, Fetch&& fetch, Make&& make) : place_(place) {
+    fill(fetch, [&](int, const Values&, const auto& fetched) { return make(fetched); });
   }
 
   // f(number among this thread's vectors, vector, values)
@@ -51,13 +51,10 @@ class ResidentRow {
     }
   }
 
-  // The row of f(vector, values); this one is used up.
-  template <class F>
-  SIMT_DEVICE ResidentRow& map(F&& f) {
-    SIMT_UNROLL
-    for (int i = 0; i < kCount; ++i) {
-      if (vector(i) < place_.vectors) values_[i] = f(vector(i), values_[i]);
-    }
+  // The row of f(vector, values, fetch(vector)); this one is used up.
+  template <class Fetch, class F>
+  SIMT_DEVICE ResidentRow& map(Fetch&& fetch, F&& f) {
+    fill(fetch, f);
     return *this;
   }
 
@@ -65,11 +62,29 @@ class ResidentRow {
   static constexpr int kCount = Place::kElements / kVector;
   SIMT_DEVICE int vector(int i) const { return place_.thread + i * Place::kThreads; }
 
-  const Place& place_;
-  Values values_[kCount];
+  // values = f(vector, values, fetch(vector)), where 128 bytes are fetched before f is called for the first of them.
+  template <class Fetch, class F>
+  SIMT_DEVICE void fill(Fetch&& fetch, F&& f) {
+    constexpr int kAhead = 128 / int(sizeof(fetch(0)));
+    SIMT_UNROLL
+    for (int first = 0; first < kCount; first += kAhead) {
+      decltype(fetch(0)) fetched[kAhead] = {};
+      SIMT_UNROLL
+      for (int i = 0; i < kAhead && first + i < kCount; ++i) {
+        if (vector(first + i) < place_.vectors) fetched[i] = fetch(vector(first + i));
+      }
+      SIMT_UNROLL
+      for (int i = 0; i < kAhead && first + i < kCount; ++i) {
+        if (vector(first + i) < place_.vectors) values_[first + i] = f(vector(first + i), values_[first + i], fetched[i]);
+      }
+    }
+  }
+
+  const Place place_;
+  Values values_[kCount] = {};
 };
 
-// Of any length: each pass calls `load` again.
+// Of any length: each pass calls `load(vector)` again.
 template <class Place, class Load>
 class StreamedRow {
  public:
@@ -84,23 +99,25 @@ class StreamedRow {
     for (int vector = place_.thread; vector < place_.vectors; vector += Place::kThreads) f(number++, vector, load_(vector));
   }
 
-  template <class F>
-  SIMT_DEVICE auto map(const F& f) const {
-    const auto mapped = [load = load_, f](int vector) { return f(vector, load(vector)); };
-    return StreamedRow<Place, decltype(mapped)>(place_, mapped);
+  template <class Fetch, class F>
+  SIMT_DEVICE auto map(const Fetch& fetch, const F& f) const {
+    const auto mapped = [load = load_, fetch, f](int vector) { return f(vector, load(vector), fetch(vector)); };
+    return StreamedRow<Place, std::remove_const_t<decltype(mapped)>>(place_, mapped);
   }
 
  private:
-  const Place& place_;
-  Load load_;
+  const Place place_;
+  const Load load_;
 };
 
-template <bool kResident, class Place, class Load>
-SIMT_DEVICE auto make_row(const Place& place, const Load& load) {
-  if constexpr (kResident)
-    return ResidentRow<Place>(place, load);
-  else
-    return StreamedRow<Place, Load>(place, load);
+template <bool kResident, class Place, class Fetch, class Make>
+SIMT_DEVICE auto make_row(const Place& place, const Fetch& fetch, const Make& make) {
+  if constexpr (kResident) {
+    return ResidentRow<Place>(place, fetch, make);
+  } else {
+    const auto load = [fetch, make](int vector) { return make(fetch(vector)); };
+    return StreamedRow<Place, std::remove_const_t<decltype(load)>>(place, load);
+  }
 }
 
 }  // namespace immabench::inline SIMT_TARGET

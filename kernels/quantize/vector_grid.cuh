@@ -8,7 +8,8 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-constexpr int kVectorsPerThread = 4;  // loads in flight before the first store
+constexpr int kVectorsPerThread = 4;   // loads in flight before the first store
+constexpr int kElementwiseBlocks = 2;  // a multiprocessor has registers for, at least
 
 // Each row is cut into vectors of `width` neighbouring elements, the last of which may be partial; vectors are numbered through
 // the matrix. A block takes 4 x 256 of them, each thread every 256th, so that a warp's accesses are one piece of memory: across
