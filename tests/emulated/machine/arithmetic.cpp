@@ -86,12 +86,14 @@ CASE(conversions_from_16_bits) {
 CASE(square_roots) {
   const auto expect_root = [](float value) {
     const float root = simt::sqrt_rn(value);
-    const double below = (double(root) + std::nextafter(root, 0.0f)) / 2, above = (double(root) + std::nextafter(root, 1e38f)) / 2;
+    const double below = (double(root) + std::nextafter(root, 0.0f)) / 2,
+                 above = (double(root) + std::nextafter(root, 1e38f)) / 2;
     CHECK(below * below < value && value < above * above);
   };
   std::mt19937 generator(5);
   for (int i = 0; i < 100000; ++i) expect_root(std::bit_cast<float>(u32(generator() % 0x7F800000u + 1)));
-  for (const u32 bits : {1u, 2u, 0x7FFFFFu, 0x800000u, 0x3F7FFFFFu, 0x3F800001u, 0x7F7FFFFFu}) expect_root(std::bit_cast<float>(bits));
+  for (const u32 bits : {1u, 2u, 0x7FFFFFu, 0x800000u, 0x3F7FFFFFu, 0x3F800001u, 0x7F7FFFFFu})
+    expect_root(std::bit_cast<float>(bits));
   CHECK_EQUAL(simt::sqrt_rn(6.25f), 2.5f);
   CHECK_EQUAL(std::bit_cast<u32>(simt::sqrt_rn(-0.0f)), 0x80000000u);
   CHECK(std::isnan(simt::sqrt_rn(-1.0f)));
