@@ -20,7 +20,8 @@ SIMT_DEVICE int shift_into(int rounded, int zero_point, CodeRange range) {
   return clamp(rounded, range.qmin - zero_point, range.qmax - zero_point) + zero_point;
 }
 
-// By the definition: one IEEE division an element, which is some 20 instructions and a call where x is 0. A NaN rounds to 0.
+// By the definition: one IEEE division an element, which is some 20 instructions and the way to a routine.
+// A NaN rounds to 0.
 SIMT_DEVICE int rounded_quotient(float x, float scale) { return simt::to_int_rn(simt::divide_rn(x, scale)); }
 
 // The same for each element of a vector, as code of one division: the vectors go round in their registers.

@@ -333,6 +333,22 @@ MUTANTS = [
         wrong=True,
     ),
     rows(
+        "products near ties are not divided",
+        "codes.cuh",
+        "if (__builtin_expect(!certain, false)) divide_each(rounded, x, scale);",
+        "",
+        kernel="ties",
+        wrong=True,
+    ),
+    rows(
+        "only exact ties are divided",
+        "codes.cuh",
+        "kFarFromTies = 0.5f - 1.0f / 16384",
+        "kFarFromTies = 0.5f",
+        kernel="ties",
+        wrong=True,
+    ),
+    rows(
         "rows that are not there",
         "row_values.cuh",
         "vectors = row < rows ? (columns - 1) / kVector + 1 : 0;",
@@ -375,7 +391,7 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
     return [dict(item.split("=") for item in line.split()) for line in lines]
 
 
-@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3), ("quantize", 3)])
+@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3), ("quantize", 4)])
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
     assert len(lines) == 3 * kernels

@@ -57,7 +57,7 @@ def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
 
 
 def _quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
-    """One that goes element by element: 256 threads. The variant is what it is compiled for: types, width, alignment."""
+    """One that goes element by element, 256 threads; the variant is its types, width (where that varies), alignment."""
     element = re.search(r"\d+Element(F32|F16|BF16)", symbol)
     variant = [
         *([element[1].lower()] if element else []),

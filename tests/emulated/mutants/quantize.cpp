@@ -1,11 +1,12 @@
 // LayerNorm with codes by each row's own range: a block a row, aligned and ragged, and a warp a row with a partial last block;
-// against the definition in double.
+// against the definition in double. And codes of ties, against the quotient.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 
 #include <quantize/layernorm_quantize.cuh>
+#include <quantize/quantize.cuh>
 #include <quantize/run_emulated.hpp>
 
 #include "harness.hpp"
@@ -93,11 +94,42 @@ void run(const mutants::Problem& problem) {
   }
 }
 
+// Every tie of a code at a scale of each row's own, with the floats on either side.
+void run_ties(const mutants::Problem& problem) {
+  const int rows = problem.m, columns = problem.n;
+  Buffer<float> x{rows * columns}, scale{rows};
+  Buffer<std::int8_t> codes{rows * columns};
+  for (int row = 0, at = 0; row < rows; ++row) {
+    scale[row] = 0.1f + 0.037f * float(row);
+    for (int i = 0; i < columns; ++i, ++at) {
+      const float tie = (float(i / 3 % 256 - 128) + 0.5f) * scale[row];
+      x[at] = i % 3 == 0 ? tie : std::nextafter(tie, i % 3 == 1 ? 1e9f : -1e9f);
+    }
+  }
+  QuantizeArguments arguments{.x = x.address(), .codes = codes.address(), .scale = scale.address()};
+  arguments.granularity = Granularity::kRow, arguments.rows = rows, arguments.columns = columns;
+  for (const auto order : {simt::host::Order::kForward, simt::host::Order::kReverse, simt::host::Order::kRandom}) {
+    simt::host::GlobalMemory memory;
+    for (const auto* input : {&x, &scale}) input->add_to(memory, simt::host::Access::kRead);
+    codes.add_to(memory, simt::host::Access::kWrite);
+    simt::host::Options options;
+    options.order = order;
+    const auto report = run_emulated(plan(arguments), memory, options);
+    int wrong = 0;
+    for (int at = 0; at < rows * columns; ++at) {
+      const float rounded = std::nearbyint(x[at] / scale[at / columns]);
+      wrong += codes[at] != int(std::min(std::max(rounded, -128.0f), 127.0f));
+    }
+    mutants::print(problem, report, wrong);
+  }
+}
+
 }  // namespace
 
 int main() {
   using enum Operation;
   run<128, 16>({"block", 3, 1024, 0, {kSharedStore, kSharedLoad, kGlobalLoad, kGlobalStore}});
   run<128, 16>({"ragged", 3, 1021, 0, {kSharedStore, kSharedLoad}});
+  run_ties({"ties", 8, 768, 0, {Operation::kGlobalLoad, Operation::kGlobalStore}});
   run<32, 32>({"warp", 5, 768, 0, {kGlobalLoad, kGlobalStore}});
 }
