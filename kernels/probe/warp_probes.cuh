@@ -154,10 +154,12 @@ IMMABENCH_PROBE(named_barriers) {
 IMMABENCH_PROBE(multiply_rn) { r[0] = as_bits(simt::multiply_rn(as_float(r[0]), as_float(r[1]))); }
 IMMABENCH_PROBE(add_rn) { r[0] = as_bits(simt::add_rn(as_float(r[0]), as_float(r[1]))); }
 IMMABENCH_PROBE(divide_rn) { r[0] = as_bits(simt::divide_rn(as_float(r[0]), as_float(r[1]))); }
+IMMABENCH_PROBE(sqrt_rn) { r[0] = as_bits(simt::sqrt_rn(as_float(r[0]))); }
 IMMABENCH_PROBE(to_float_rn) { r[0] = as_bits(simt::to_float_rn(i32(r[0]))); }
 IMMABENCH_PROBE(to_int_rn) { r[0] = u32(simt::to_int_rn(as_float(r[0]))); }
 IMMABENCH_PROBE(pack_f16x2) { r[0] = simt::pack_f16x2(as_float(r[0]), as_float(r[1])); }
 IMMABENCH_PROBE(pack_bf16x2) { r[0] = simt::pack_bf16x2(as_float(r[0]), as_float(r[1])); }
+IMMABENCH_PROBE(from_f16) { r[0] = as_bits(simt::from_f16(u16(r[0]))); }
 IMMABENCH_PROBE(dot_s8) { r[0] = u32(simt::dot_s8(r[0], r[1], i32(r[2]))); }
 IMMABENCH_PROBE(permute_bytes) { r[0] = simt::permute_bytes(r[0], r[1], r[2]); }
 IMMABENCH_PROBE(bits) {
@@ -223,8 +225,8 @@ using WarpProbes =
               mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans,
               ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up,
               shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn,
-              add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, dot_s8, permute_bytes, bits, copy_async,
-              load_global_coherent, atomic_add_global, atomic_add_global_acq_rel>;
+              add_rn, divide_rn, sqrt_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_f16, dot_s8, permute_bytes,
+              bits, copy_async, load_global_coherent, atomic_add_global, atomic_add_global_acq_rel>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

@@ -13,6 +13,8 @@
 #endif
 // A kernel entry: at most `threads` threads a block; parameters are passed as `SIMT_PARAMETERS Type name`.
 #define SIMT_KERNEL(threads) __global__ void __launch_bounds__(threads)
+// One whose registers leave room for at least `blocks` blocks on a multiprocessor.
+#define SIMT_KERNEL_BESIDE(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 // One that has a multiprocessor, and all of its registers, to itself, as setmaxnreg needs.
 #define SIMT_KERNEL_ALONE(threads) __global__ void __launch_bounds__(threads, 1)
 #define SIMT_PARAMETERS const __grid_constant__
