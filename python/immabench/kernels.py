@@ -94,12 +94,14 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
 
 
 def _operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:
-    """How the operands of `problem` differ from those of `config`. Codes of 4 bits with groups are one to a kernel:
-    signed ones are unsigned ones with 8 as zero point."""
+    """How the operands of `problem` differ from those of `config`. To a kernel of unsigned codes in groups signed ones
+    are such codes with 8 as zero point."""
     if config.family != problem.family:
         return f"computes {config.family}, not {problem.family}"
     if config.operand_types["a"] != problem.a_type:
         return f"multiplies {config.operand_types['a']} activations, not {problem.a_type}"
+    if config.operand_types["b"] == "s4" and problem.b_type == "u4":
+        return "multiplies signed codes, which have no zero points"
     needed = "step" if problem.b_group and problem.b_scale == "none" else problem.b_scale
     if config.group_scale != needed:
         have, want = (_GROUP_WORDS[kind] for kind in (config.group_scale, needed))

@@ -31,6 +31,7 @@ SIMT_DEVICE float from_f16(u16 bits) {
   return value;
 }
 SIMT_DEVICE float from_bf16(u16 bits) { return __uint_as_float(u32(bits) << 16); }
+SIMT_DEVICE float float_of_bits(u32 bits) { return __uint_as_float(bits); }
 
 // Four 8-bit products added to `c`.
 SIMT_DEVICE i32 dot_s8(u32 a, u32 b, i32 c) { return __dp4a(i32(a), i32(b), c); }

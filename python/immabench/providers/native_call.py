@@ -9,12 +9,16 @@ import numpy as np
 from immabench.kernels import KernelConfig
 from immabench.numerics import Array, as_float32, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
-from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
+from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS, group_affine, group_rows
 from immabench.problems import TYPE_BITS, Problem
 from immabench.providers.buffers import Buffers
 
 SIGNED_ZERO = 8
 """The zero point with which unsigned codes, 8 above, stand for signed ones of 4 bits."""
+
+
+GROUPS = ("group_scale", "group_step", "group_zero")
+"""What groups of a problem's weights have; kernels take it rearranged."""
 
 
 class NativeCall:
@@ -39,7 +43,7 @@ class NativeCall:
     def options(self) -> dict[str, Any]:
         """Everything else that both take."""
         problem = self._buffers.problem
-        operands = {name: getattr(self._buffers, name) for name in OPERAND_NAMES if name not in ("a", "b")}
+        operands = {name: getattr(self._buffers, name) for name in OPERAND_NAMES if name not in ("a", "b", *GROUPS)}
         return {
             "output_type": problem.output_type,
             "activation": problem.activation,
@@ -50,9 +54,7 @@ class NativeCall:
 
     def _host_weights(self) -> dict[str, Array]:
         """What may have to be rearranged, as numpy holds it."""
-        named = {
-            name: getattr(self._buffers, name) for name in ("b", "bias", "group_scale", "group_step", "group_zero")
-        }
+        named = {name: getattr(self._buffers, name) for name in ("b", "bias", *GROUPS)}
         return {name: _on_host(values) for name, values in named.items() if values is not None}
 
     def _placed(self, name: str, values: Array) -> Any:
@@ -66,22 +68,22 @@ class NativeCall:
 def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     """What a launch of `config` takes instead of `weights`, those of `problem` on the host by name.
 
-    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / b_group, N], every group with a zero point, and
-    with a step where the kernel has steps; a bias of 16 bits as float32.
+    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / b_group, N padded] (packing.groups), every group
+    of unsigned codes with a zero point, and with a step beside int8; a bias of 16 bits as float32.
     """
     made = {}
     if config.weight_layout == "fragment_major":
-        made["b"] = _fragment_major(problem, weights["b"])
+        made["b"] = _fragment_major(config, problem, weights["b"])
     if problem.b_group:
-        made |= {name: np.ascontiguousarray(values.T) for name, values in _groups(config, problem, weights).items()}
+        made |= _groups(config, problem, weights)
     if problem.bias and problem.bias_type != "f32":
         made["bias"] = as_float32(problem.bias_type, weights["bias"])
     return made
 
 
-def _fragment_major(problem: Problem, stored: Array) -> Array:
+def _fragment_major(config: KernelConfig, problem: Problem, stored: Array) -> Array:
     codes, name = stored_integers(problem.b_type, stored), problem.b_type
-    if problem.b_group and name == "s4":
+    if config.operand_types["b"] == "u4" and name == "s4":
         codes, name = codes + np.int8(SIGNED_ZERO), "u4"
     multiplied = min(16, TYPE_BITS[problem.a_type])
     blocks = FRAGMENT_LAYOUTS[TYPE_BITS[name], multiplied].reorder(WEIGHT_FORMATS[name], codes)
@@ -89,12 +91,15 @@ def _fragment_major(problem: Problem, stored: Array) -> Array:
 
 
 def _groups(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
-    shape = (problem.n, problem.k // problem.b_group)
-    made = {"group_zero": weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))}
-    if config.group_scale == "step":
-        made["group_step"] = weights.get("group_step", np.ones(shape, np.int8))
+    made = {}
     if config.group_scale == "float":
-        made["group_scale"] = weights["group_scale"]
+        made["group_scale"] = group_rows(weights["group_scale"])
+    if config.operand_types["b"] == "u4":
+        shape = (problem.n, problem.k // problem.b_group)
+        zero = weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))
+        step = weights.get("group_step", np.ones(shape, np.int8))
+        beside_s8 = config.operand_types["a"] == "s8"
+        made |= {"group_affine": group_affine(step, zero)} if beside_s8 else {"group_zero": group_rows(zero)}
     return made
 
 
