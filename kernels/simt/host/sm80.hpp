@@ -146,6 +146,9 @@ void mma_b1(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2], SIMT_SITE) {
   constexpr bool kXor = kOperation == BitOperation::kXor;
   detail::bit_mma<kXor>(1, 1, {d, a, b}, site);
 }
+inline void mma(B1, B1, i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2], SIMT_SITE) {
+  mma_b1<BitOperation::kAnd>(d, a, b, site);
+}
 template <int kRows, int kColumns>
 void mma_tile(B1, B1, i32 (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2], SIMT_SITE) {
   detail::bit_mma<false>(kRows, kColumns, {d[0][0], a[0], b[0]}, site);
