@@ -9,9 +9,9 @@ namespace py = pybind11;
 namespace immabench::bindings {
 namespace {
 
-constexpr const char* kOptionalNames[] = {"row_scale",   "col_scale",      "bias",          "a_zero",    "b_sum",
-                                          "residual",    "residual_scale", "residual_zero", "out_scale", "out_zero",
-                                          "group_scale", "group_affine",   "group_zero"};
+constexpr const char* kOptionalNames[] = {
+    "row_scale",     "col_scale", "bias",     "a_zero",      "b_sum",        "residual",   "residual_scale",
+    "residual_zero", "out_scale", "out_zero", "group_scale", "group_affine", "group_zero", GemmCall::kWorkspace};
 
 constexpr int kFragmentRows = 16, kFragmentBytes = 512;  // of a block of fragment-major weights
 
@@ -79,7 +79,9 @@ GemmCall::GemmCall(const GemmKernel& kernel, const py::object& a, const py::obje
 
 std::vector<const Operand*> GemmCall::inputs() const {
   std::vector<const Operand*> present{&a_, &b_};
-  for (const auto& [name, operand] : optional_) present.push_back(&operand);
+  for (const auto& [name, operand] : optional_) {
+    if (name != kWorkspace) present.push_back(&operand);
+  }
   return present;
 }
 
@@ -238,6 +240,18 @@ void GemmCall::take_group_array(const std::string& name, std::initializer_list<E
                       "pass one value a group of K and column, N padded to 16 as in the weights");
   expect_chunks(*array);
   address = array->address();
+}
+
+void GemmCall::take_workspace() {
+  const std::int64_t needed = workspace_bytes(kernel_, arguments.m, arguments.n, arguments.k, arguments.multiprocessors);
+  const Operand* given = workspace();
+  if (needed == 0) return;
+  constexpr const char* kRemedy = "pass workspace_bytes(...) zeros as uint8";
+  if (!given) throw py::value_error(kernel_.id + " needs a 'workspace' of " + std::to_string(needed) + " bytes; " + kRemedy);
+  given->expect_type({ElementType::kU8}, kRemedy);
+  if (static_cast<std::int64_t>(given->bytes()) < needed || given->address() % 16 != 0)
+    given->reject("is not " + std::to_string(needed) + " bytes on a multiple of 16", kRemedy);
+  arguments.workspace = given->address();
 }
 
 template <class T, class IsValid>

@@ -22,17 +22,21 @@ constexpr int shared_limit(int architecture) {
 
 std::string by(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
 
+std::string split(int split_k) {
+  if (split_k == 1) return {};
+  return split_k == kStreamK ? "_streamk" : "_k" + std::to_string(split_k);
+}
+
 std::string make_id(const std::string& types, const MmaTile& tile) {
   return types + "_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
-         by(tile.warps_m, tile.warps_n) + "_s" + std::to_string(tile.stages) + "_sm80";
+         by(tile.warps_m, tile.warps_n) + split(tile.split_k) + "_s" + std::to_string(tile.stages) + "_sm80";
 }
 
 std::string make_id(const WgmmaTile& tile) {
   std::string id = "wgmma_s8s8s32_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
                    std::to_string(tile.consumers);
   if (tile.cluster_m * tile.cluster_n > 1) id += "_c" + by(tile.cluster_m, tile.cluster_n);
-  if (tile.split_k > 1) id += "_k" + std::to_string(tile.split_k);
-  return id + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
+  return id + split(tile.split_k) + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
 }
 
 GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
@@ -47,6 +51,8 @@ GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
           .stages = tile.stages,
           .threads = tile.threads(),
           .shared_bytes = tile.shared_bytes(widths),
+          .split_k = tile.split_k == kStreamK ? 1 : tile.split_k,
+          .streamed = tile.split_k == kStreamK,
           .ends_at_sm89 = widths.a_bits == 4};
 }
 
@@ -166,6 +172,17 @@ std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int gr
   const std::int64_t blocks = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
   if (blocks > INT_MAX) return std::to_string(blocks) + " tiles exceed the largest grid; take a larger tile or split M";
   return {};
+}
+
+std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors) {
+  const GemmTile& tile = kernel.tile;
+  const bool clusters = tile.needs_sm90a;  // whose blocks add up in shared memory
+  if (clusters || (tile.split_k == 1 && !tile.streamed)) return 0;
+  const int tiles = ceil_divide(m, tile.block_m) * ceil_divide(n, tile.block_n);
+  const int blocks = grid_blocks(tile.streamed ? kStreamK : tile.split_k, tile.shared_bytes, tiles,
+                                 ceil_divide(k, tile.block_k), multiprocessors);
+  constexpr int kSlots = 2, kBytes = 4;  // parts a block leaves at most; of a sum, and of a tile's counter
+  return std::int64_t{kSlots} * blocks * tile.block_m * tile.block_n * kBytes + std::int64_t{tiles} * kBytes;
 }
 
 std::string unsupported_reason(const GemmTile& tile, int architecture) {

@@ -20,6 +20,9 @@ def illegal_reason(
 ) -> str | None:
     """Why a kernel cannot compute an M x N x K problem, or None; `group` elements of K share a scale of the weights."""
 
+def workspace_bytes(kernel_id: str, m: int, n: int, k: int, *, multiprocessors: int) -> int:
+    """Bytes of the `workspace` in which blocks of a kernel add up what they share; 0 where they share nothing."""
+
 OutputType = Literal["s32", "s8", "f32", "f16", "bf16"]
 Activation = Literal["none", "relu", "gelu"]
 
@@ -52,6 +55,7 @@ def emulate_gemm(
     group_scale: Any = None,
     group_affine: Any = None,
     group_zero: Any = None,
+    workspace: Any = None,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a [M, K], b [N, K], out [M, N], of the kernel's types; 4-bit codes two a byte, uint8.
 
@@ -90,6 +94,7 @@ def launch_gemm(
     group_scale: Any = None,
     group_affine: Any = None,
     group_zero: Any = None,
+    workspace: Any = None,
 ) -> None:
     """Launch a kernel on the operands' GPU and `stream` (a cudaStream_t as an integer); returns at once.
 

@@ -21,9 +21,10 @@ from immabench.problems import Problem
 class KernelConfig:
     """One compiled tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline.
 
-    `cluster` blocks (along M, N) share operands, `split_k` blocks share one output tile; `swapped`: the instruction's
-    rows are columns of the output. `weight_layout` is "row_major" or "fragment_major" (immabench.packing);
-    `group_scale` says what a group of its weights has: "none", an integer "step", or a "float" scale.
+    `cluster` blocks (along M, N) share operands, `split_k` blocks share one output tile; `streamed` kernels deal out
+    the K of all tiles evenly; `swapped`: the instruction's rows are columns of the output. `weight_layout` is
+    "row_major" or "fragment_major" (immabench.packing); `group_scale` says what a group of its weights has: "none", an
+    integer "step", or a "float" scale.
     """
 
     id: str
@@ -42,6 +43,7 @@ class KernelConfig:
     cluster: tuple[int, int] = (1, 1)
     split_k: int = 1
     swapped: bool = False
+    streamed: bool = False
     weight_layout: str = "row_major"
     group_scale: str = "none"
 
@@ -114,6 +116,14 @@ _GROUP_WORDS = {
     "step": "groups with integer steps",
     "float": "groups with float scales",
 }
+
+
+def workspace_bytes(config: KernelConfig, problem: Problem, multiprocessors: int) -> int:
+    """Bytes of zeros that a launch of `config` takes to add up what its blocks share; 0 where they share nothing."""
+    if config.cluster != (1, 1) or config.mma.startswith("m64") or (config.split_k == 1 and not config.streamed):
+        return 0
+    m, n, k = problem.m, problem.n, problem.k
+    return int(native().workspace_bytes(config.id, m, n, k, multiprocessors=multiprocessors))
 
 
 def runs_on(config: KernelConfig, architecture: str) -> bool:

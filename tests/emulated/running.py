@@ -21,8 +21,8 @@ def emulate(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """The output of s8 `operands` and the machine's report; a wave is of few blocks unless `options` say otherwise."""
     buffers = HostBuffers(problem, operands, "emulated")
-    call = NativeCall(config, buffers)
     options = {"multiprocessors": WAVE_BLOCKS, **options}
+    call = NativeCall(config, buffers, options["multiprocessors"])
     report = _native.emulate_gemm(config.id, *call.matrices, **call.options, **options)
     return buffers.out, report
 

@@ -54,11 +54,12 @@ def _mma(symbol: str, match: re.Match[str]) -> KernelName:
     # Operand types are names, the type of sums a letter: N4simt4cuda2S4EiEE.
     types = re.search(r"\d([A-Z]+\d+)E([if]?)", match["types"])
     operands = _MMA_OPERANDS[(match["policy"], *filter(None, types.groups() if types else ()))]
-    block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    block_m, block_n, block_k, warps_m, warps_n, stages, split_k = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    split = {0: "_streamk", 1: ""}.get(split_k, f"_k{split_k}")
     stage_bytes = (block_m * operands.a_bits + block_n * operands.b_bits) * block_k // 8
     stage_bytes += block_n * operands.group_bytes
     return KernelName(
-        kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
+        kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}{split}_s{stages}_sm80",
         variant=_variant(symbol, match),
         threads=32 * warps_m * warps_n,
         # The stages, or the epilogue's slabs of 16 rows of 4-byte sums a warp, which use them again.
@@ -126,7 +127,7 @@ def _variant(symbol: str, tile: re.Match[str]) -> str:
 FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName]], ...] = (
     (
         re.compile(
-            r"mma_gemm_kernelI(?:N\w*?_)?\d+(?P<policy>[A-Z]\w*?Operands)I(?P<types>\w*?)MmaConfigI(?P<tile>(?:Li\d+E){6})"
+            r"mma_gemm_kernelI(?:N\w*?_)?\d+(?P<policy>[A-Z]\w*?Operands)I(?P<types>\w*?)MmaConfigI(?P<tile>(?:Li\d+E){7})"
         ),
         _mma,
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from immabench.kernels import KernelConfig
+from immabench.kernels import KernelConfig, workspace_bytes
 from immabench.numerics import Array, as_float32, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS, group_affine, group_rows
@@ -24,8 +24,11 @@ GROUPS = ("group_scale", "group_step", "group_zero")
 class NativeCall:
     """The operands of `config`'s launches, from `buffers`: activations where they are, weights packed by `pack`."""
 
-    def __init__(self, config: KernelConfig, buffers: Buffers) -> None:
+    def __init__(self, config: KernelConfig, buffers: Buffers, multiprocessors: int) -> None:
         self._config, self._buffers = config, buffers
+        needed = workspace_bytes(config, buffers.problem, multiprocessors)
+        # Left as it was found, all zeros where blocks count, by every launch.
+        self._workspace = self._placed("workspace", np.zeros(needed, np.uint8)) if needed else None
         self._weights: dict[str, Any] = {}
         self.pack()
 
@@ -48,6 +51,7 @@ class NativeCall:
             "output_type": problem.output_type,
             "activation": problem.activation,
             "group": problem.b_group,
+            "workspace": self._workspace,
             **operands,
             **{name: values for name, values in self._weights.items() if name != "b"},
         }
