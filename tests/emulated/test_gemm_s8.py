@@ -27,7 +27,6 @@ SHARED = [config for config in IMMA if config.streamed or config.split_k > 1]
 WHOLE = [config for config in IMMA if config not in SHARED]
 by_whole = pytest.mark.parametrize("config", WHOLE, ids=lambda config: config.id)
 by_shared = pytest.mark.parametrize("config", SHARED, ids=lambda config: config.id)
-by_imma = pytest.mark.parametrize("config", IMMA, ids=lambda config: config.id)
 by_wgmma = pytest.mark.parametrize("config", WGMMA, ids=lambda config: config.id)
 
 
