@@ -46,7 +46,8 @@ GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
           .warp_n = tile.warp_n(),
           .stages = tile.stages,
           .threads = tile.threads(),
-          .shared_bytes = tile.shared_bytes(widths)};
+          .shared_bytes = tile.shared_bytes(widths),
+          .ends_at_sm89 = widths.a_bits == 4};
 }
 
 GemmTile describe(const WgmmaTile& tile) {
@@ -84,6 +85,17 @@ void append_mma(std::vector<GemmKernel>& kernels, const char* types, const char*
   }
 }
 
+template <bool kAffine, bool kFloat, class Shards>
+void append_w4a8(std::vector<GemmKernel>& kernels, const char* types, Shards shards) {
+  const GemmOperands operands{.a = OperandType::kS8,
+                              .b = kAffine ? OperandType::kU4 : OperandType::kS4,
+                              .layout = WeightLayout::kFragmentMajor,
+                              .groups = kFloat    ? GroupScale::kFloat
+                                        : kAffine ? GroupScale::kStep
+                                                  : GroupScale::kNone};
+  append_mma<W4A8Tiles<kAffine, kFloat>>(kernels, types, "gemm_w4a8", operands, shards);
+}
+
 template <int... kShard>
 void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
   EmulateGemm emulate[kWgmmaTileCount] = {};
@@ -102,7 +114,33 @@ std::vector<GemmKernel> make_kernels() {
   std::vector<GemmKernel> kernels;
   append_mma<S8Tiles>(kernels, "imma_s8s8s32", "gemm_s8", GemmOperands{}, kShards);
   append_wgmma(kernels, kShards);
+  append_w4a8<false, false>(kernels, "imma_s8s4s32", kShards);
+  append_w4a8<true, false>(kernels, "imma_s8u4s32", kShards);
+  append_w4a8<false, true>(kernels, "imma_s8s4f32", kShards);
+  append_w4a8<true, true>(kernels, "imma_s8u4f32", kShards);
+  append_mma<S4Tiles>(kernels, "imma_s4s4s32", "gemm_w4a4", {.a = OperandType::kS4, .b = OperandType::kS4}, kShards);
+  append_mma<B1Tiles>(kernels, "bmma_b1b1s32", "gemm_b1", {.a = OperandType::kB1, .b = OperandType::kB1}, kShards);
   return kernels;
+}
+
+// Rows that are no whole bytes, or, of kernels that copy 16 bytes at a time and nothing else, no whole such chunks.
+std::string row_reason(const GemmOperands& operands, int k) {
+  const bool chunks = operands.layout == WeightLayout::kFragmentMajor;
+  const int multiple = (chunks ? 8 * 16 : 8) / bits_of(operands.a);
+  if (multiple < 2 || k % multiple == 0) return {};
+  return "K=" + std::to_string(k) + " is no multiple of " + std::to_string(multiple) + ", rows of A have no whole " +
+         (chunks ? "16 bytes" : "bytes") + "; pad K with zeros";
+}
+
+std::string group_reason(const GemmOperands& operands, int k, int group) {
+  if (operands.groups == GroupScale::kNone) return group == 0 ? "" : "has no scales a group of K; take another kernel";
+  const bool whole = operands.groups == GroupScale::kStep && group == k;
+  if (group != 32 && group != 64 && group != 128 && !whole) {
+    return "has groups of 32, 64 or 128 elements of K" +
+           std::string(operands.groups == GroupScale::kStep ? ", or one of all of K" : "") + ", not " + std::to_string(group);
+  }
+  return k % group == 0 ? ""
+                        : "K=" + std::to_string(k) + " is no whole number of groups of " + std::to_string(group) + "; pad K";
 }
 
 }  // namespace
@@ -114,19 +152,29 @@ std::span<const GemmKernel> gemm_kernels() {
 
 std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group, bool a_zero) {
   if (m < 1 || n < 1 || k < 1) return "M, N and K must be at least 1";
-  const int longest = a_zero ? kLargestExactKWithZero : kLargestExactK;
-  if (kernel.operands.integer() && k > longest) {
+  const GemmOperands& operands = kernel.operands;
+  const int longest = longest_exact_k(operands.a, operands.b, a_zero);
+  if (operands.integer() && k > longest) {
     return "K=" + std::to_string(k) + " exceeds " + std::to_string(longest) +
            ", the largest with which int32 cannot overflow; split K and add the parts";
   }
-  if (group != 0 && kernel.operands.groups == GroupScale::kNone) return "has no scales a group of K; take another kernel";
+  if (a_zero && !operands.integer())
+    return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
+  for (std::string reason : {row_reason(operands, k), group_reason(operands, k, group)}) {
+    if (!reason.empty()) return reason;
+  }
   const std::int64_t blocks = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
   if (blocks > INT_MAX) return std::to_string(blocks) + " tiles exceed the largest grid; take a larger tile or split M";
   return {};
 }
 
-bool runs_on(const GemmTile& tile, int architecture) {
-  return tile.shared_bytes <= shared_limit(architecture) && (architecture == 90 || !tile.needs_sm90a);
+std::string unsupported_reason(const GemmTile& tile, int architecture) {
+  const std::string name = "sm_" + std::to_string(architecture);
+  if (tile.needs_sm90a && architecture != 90) return name + " has no wgmma; take a kernel by mma.sync (imma)";
+  if (tile.ends_at_sm89 && architecture > 89) return name + " has no 4-bit matrix instruction; take gemm_w4a8, or gemm_s8";
+  if (tile.shared_bytes > shared_limit(architecture))
+    return name + " has less shared memory than a block takes; take a smaller tile";
+  return {};
 }
 
 }  // namespace immabench

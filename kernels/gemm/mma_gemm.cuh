@@ -17,9 +17,10 @@
 //
 // A policy `Operands` is all that depends on the operands (parts/row_major_operands.cuh is one):
 //
-//   widths                        MmaWidths: bits of A and of B, elements of K of the instruction
-//   Parameters                    views of the operands, made of a call by make_parameters(GemmArguments)
-//   k_tiles(p, block_k)           tiles along K
+//   widths                        MmaWidths (mma_tile.hpp)
+//   kNative                       whether the architecture being compiled for has the instruction; elsewhere the kernel is
+//   empty kRagged, is_aligned(call)     whether there is a variant for calls that are not aligned; which are Parameters views
+//   of the operands, made of a call by make_parameters(GemmArguments) k_tiles(p, block_k)           tiles along K
 //   Loader<Config, kAligned>      of a block: (p, first_m, first_n), then load(stage, k_tile) starts the copies of a stage
 //   WarpTile<Config>              of a warp: fetch(stage, step) takes what step `step` needs out of a stage into registers
 //   (that of
@@ -71,14 +72,13 @@ SIMT_DEVICE void multiply_tile(const typename Operands::Parameters& p, const Til
   constexpr int kStages = Config::tile.stages, kSteps = Config::tile.steps(Operands::widths);
   static_assert(kSteps % 2 == 0, "fragment buffers alternate from step to step");
   const typename Operands::template Loader<Config, kAligned> loader{p, work.first_m, work.first_n};
-  const simt::u32 shared = simt::shared_base();
   const int k_tiles = work.last_k - work.first_k;
-  const auto stage = [&](int k_tile) {
-    return shared + simt::u32(k_tile % kStages * Config::tile.stage_bytes(Operands::widths));
-  };
+  constexpr auto kStageBytes = simt::u32(Config::tile.stage_bytes(Operands::widths));
+  const simt::u32 first_stage = simt::shared_base(), last_stage = first_stage + (kStages - 1) * kStageBytes;
+  const auto after = [&](simt::u32 stage) { return stage == last_stage ? first_stage : stage + kStageBytes; };
 
-  const auto produce = [&](int k_tile) {
-    if (k_tile < k_tiles) loader.load(stage(k_tile), work.first_k + k_tile);
+  const auto produce = [&](simt::u32 stage, int k_tile) {
+    if (k_tile < k_tiles) loader.load(stage, work.first_k + k_tile);
     simt::copy_async_commit();
   };
   const auto await_stage = [&] {
@@ -87,20 +87,22 @@ SIMT_DEVICE void multiply_tile(const typename Operands::Parameters& p, const Til
   };
 
   SIMT_UNROLL
-  for (int k_tile = 0; k_tile < kStages - 1; ++k_tile) produce(k_tile);
+  for (int k_tile = 0; k_tile < kStages - 1; ++k_tile) produce(first_stage + k_tile * kStageBytes, k_tile);
   await_stage();
 
-  warp.fetch(stage(0), 0);
+  simt::u32 stage = first_stage, refilled = last_stage;
+  warp.fetch(stage, 0);
   for (int k_tile = 0; k_tile < k_tiles; ++k_tile) {
     SIMT_UNROLL
     for (int step = 0; step < kSteps; ++step) {
-      const bool last_step = step == kSteps - 1;
-      if (last_step) await_stage();
-      if (!last_step)
-        warp.fetch(stage(k_tile), step + 1);
-      else if (k_tile + 1 < k_tiles)
-        warp.fetch(stage(k_tile + 1), 0);
-      if (step == 0) produce(k_tile + kStages - 1);
+      if (step < kSteps - 1) {
+        warp.fetch(stage, step + 1);
+      } else {
+        await_stage();
+        refilled = stage, stage = after(stage);
+        if (k_tile + 1 < k_tiles) warp.fetch(stage, 0);
+      }
+      if (step == 0) produce(refilled, k_tile + kStages - 1);
       warp.multiply(step);
     }
   }
@@ -119,10 +121,12 @@ SIMT_DEVICE void store_tile(const EpilogueParameters& p, const TileWork& work, c
 template <class Operands, class Config, bool kAligned>
 SIMT_KERNEL(Config::tile.threads())
 mma_gemm_kernel(SIMT_PARAMETERS MmaGemmParameters<Operands> p) {
-  const TileWork work = whole_tile<Operands, Config>(p, int(simt::block_index_x()));
-  typename Operands::template WarpTile<Config> warp{p.operands};
-  multiply_tile<Operands, Config, kAligned>(p.operands, work, warp);
-  store_tile<Config>(p.epilogue, work, warp.sums());
+  if constexpr (Operands::kNative) {
+    const TileWork work = whole_tile<Operands, Config>(p, int(simt::block_index_x()));
+    typename Operands::template WarpTile<Config> warp{p.operands};
+    multiply_tile<Operands, Config, kAligned>(p.operands, work, warp);
+    store_tile<Config>(p.epilogue, work, warp.sums());
+  }
 }
 
 // ---- on the host, for both targets

@@ -23,8 +23,10 @@ cudaError_t launch_mma_variant(const GemmArguments& arguments, cudaStream_t stre
 template <class Operands, class Config>
 int launch_mma(const GemmArguments& arguments, std::uint64_t stream_address) {
   const auto stream = reinterpret_cast<cudaStream_t>(stream_address);
-  return is_aligned(arguments) ? launch_mma_variant<Operands, Config, true>(arguments, stream)
-                               : launch_mma_variant<Operands, Config, false>(arguments, stream);
+  if constexpr (Operands::kRagged) {
+    if (!Operands::is_aligned(arguments)) return launch_mma_variant<Operands, Config, false>(arguments, stream);
+  }
+  return launch_mma_variant<Operands, Config, true>(arguments, stream);
 }
 
 // The launches of this shard's tiles of a table.

@@ -15,7 +15,10 @@ simt::host::Report emulate_mma(const GemmArguments& arguments, simt::host::Globa
   const auto run = [&]<bool kAligned>() {
     return simt::host::launch(shape, memory, options, [&] { mma_gemm_kernel<Operands, Config, kAligned>(parameters); });
   };
-  return is_aligned(arguments) ? run.template operator()<true>() : run.template operator()<false>();
+  if constexpr (Operands::kRagged) {
+    if (!Operands::is_aligned(arguments)) return run.template operator()<false>();
+  }
+  return run.template operator()<true>();
 }
 
 // The launches of this shard's tiles of a table.

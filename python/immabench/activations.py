@@ -11,10 +11,11 @@ def activate(activation: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
     if activation == "relu":
         return np.where(x < 0, np.float32(0), x)
     if activation == "gelu":
-        return (x * np.float32(0.5)) * (np.float32(1) + erf_rational(x * np.float32(np.sqrt(0.5))))
+        return (x * np.float32(0.5)) * (np.float32(1) + erf_rational(x * ROOT_HALF))
     return x
 
 
+ROOT_HALF = np.float32(np.sqrt(0.5))
 ERF_END = np.float32(3.92)
 _ERF_ABOVE = tuple(
     np.float32(float.fromhex(c))
@@ -32,6 +33,11 @@ _ERF_BELOW = tuple(
     np.float32(float.fromhex(c))
     for c in ("0x1p+0", "0x1.05612cp-1", "0x1.d70702p-4", "0x1.d650c4p-7", "0x1.f537e6p-11")
 )
+
+
+def erf_coefficients() -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """P and Q of `erf_rational`, the constant first; fp32 numbers."""
+    return tuple(map(float, _ERF_ABOVE)), tuple(map(float, _ERF_BELOW))
 
 
 def erf_rational(z: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -210,7 +210,7 @@ class Problem:
     def extras_after_scales(self) -> tuple[str, ...]:
         """What follows scales and bias, in words."""
         present = {
-            "a residual": self.residual != "none",
+            "residual": self.residual != "none",
             self.activation: self.activation != "none",
             "int8 outputs": self.output_type == "s8",
         }
@@ -219,7 +219,7 @@ class Problem:
     @property
     def extras(self) -> tuple[str, ...]:
         """What the problem has beyond operands of one type, scales and bias, in words: not everyone computes it."""
-        zero = ("a zero point of A",) if self.a_zero != "none" else ()
+        zero = ("zero point of A",) if self.a_zero != "none" else ()
         return (*zero, *self.extras_after_scales)
 
     @property

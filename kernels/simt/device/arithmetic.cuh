@@ -30,6 +30,7 @@ SIMT_DEVICE float from_f16(u16 bits) {
   return value;
 }
 SIMT_DEVICE float from_bf16(u16 bits) { return __uint_as_float(u32(bits) << 16); }
+SIMT_DEVICE float float_of_bits(u32 bits) { return __uint_as_float(bits); }
 
 // Two 16-bit floats a word, each half by itself, each result rounded once to nearest even; subnormals are kept, NaN is 0x7FFF.
 // `.rn` keeps them from being contracted. Those of bf16 are all made of fma, which sm_80 has: b * -1 and a product less 0 are

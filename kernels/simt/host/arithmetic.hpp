@@ -21,6 +21,12 @@ inline i32 to_int_rn(float value) {
   return static_cast<i32>(std::nearbyint(value));
 }
 
+inline float float_of_bits(u32 bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 namespace detail {
 
 constexpr u16 kCanonicalNaN = 0x7FFF;  // what the GPU's conversions to 16 bits make of every NaN
@@ -29,12 +35,6 @@ inline u32 float_bits(float value) {
   u32 bits;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
-}
-
-inline float float_of_bits(u32 bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
 }
 
 inline float float_of_f16(u16 bits) {
@@ -114,7 +114,7 @@ inline u32 pack_f16x2(float low, float high) { return detail::to_f16_rn(low) | u
 inline u32 pack_bf16x2(float low, float high) { return detail::to_bf16_rn(low) | u32(detail::to_bf16_rn(high)) << 16; }
 
 inline float from_f16(u16 bits) { return detail::float_of_f16(bits); }
-inline float from_bf16(u16 bits) { return detail::float_of_bits(u32(bits) << 16); }
+inline float from_bf16(u16 bits) { return float_of_bits(u32(bits) << 16); }
 
 inline i32 dot_s8(u32 a, u32 b, i32 c) {
   u32 sum = u32(c);

@@ -8,6 +8,7 @@
 #define SIMT_UNROLL
 #define SIMT_ROLLED
 #define SIMT_HAS_SM90A 1
+#define SIMT_HAS_S4_MMA 1
 #define SIMT_KERNEL(threads) inline void
 #define SIMT_KERNEL_ALONE(threads) inline void
 #define SIMT_PARAMETERS const

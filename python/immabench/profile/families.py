@@ -23,23 +23,35 @@ class KernelName:
 
 @dataclass(frozen=True)
 class _MmaOperands:
-    """What a kernel by mma.sync takes: how its ids begin, bits of an element of A and of B."""
+    """What a kernel by mma.sync takes: how its ids begin, bits of an element of A and of B, and bytes a stage holds of
+    parameters of groups for a column.
+    """
 
     types: str
     a_bits: int
     b_bits: int
+    group_bytes: int = 0
 
 
 # By the name of the policy and those of its operand types.
 _MMA_OPERANDS = {
     ("RowMajorOperands", "S8"): _MmaOperands("imma_s8s8s32", 8, 8),
+    ("RowMajorOperands", "S4"): _MmaOperands("imma_s4s4s32", 4, 4),
+    ("RowMajorOperands", "B1"): _MmaOperands("bmma_b1b1s32", 1, 1),
+    ("W4A8Operands", "S4", "i"): _MmaOperands("imma_s8s4s32", 8, 4),
+    ("W4A8Operands", "U4", "i"): _MmaOperands("imma_s8u4s32", 8, 4, 4 * 2),
+    ("W4A8Operands", "S4", "f"): _MmaOperands("imma_s8s4f32", 8, 4, 4 * 4),
+    ("W4A8Operands", "U4", "f"): _MmaOperands("imma_s8u4f32", 8, 4, 4 * 6),
 }
 
 
 def _mma(symbol: str, match: re.Match[str]) -> KernelName:
-    operands = _MMA_OPERANDS[(match["policy"], *re.findall(r"\d([A-Z]+\d+)E", match["types"]))]
+    # Operand types are names, the type of sums a letter: N4simt4cuda2S4EiEE.
+    types = re.search(r"\d([A-Z]+\d+)E([if]?)", match["types"])
+    operands = _MMA_OPERANDS[(match["policy"], *filter(None, types.groups() if types else ()))]
     block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", match["tile"]))
     stage_bytes = (block_m * operands.a_bits + block_n * operands.b_bits) * block_k // 8
+    stage_bytes += block_n * operands.group_bytes
     return KernelName(
         kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
         variant=_variant(symbol, match),

@@ -112,7 +112,9 @@ def _illegal_reason(config_id: str, problem: Problem, device: str) -> str | None
     """Why a configuration cannot take part in measuring `problem`, None when it can."""
     if problem.precision != "s8":
         return "computes problems stated in s8 only"
-    return beyond_scales(problem) or _impossible(config_id, problem, device)
+    if config_id != "torch_int8" and problem.extras:
+        return beyond_scales(problem)
+    return _impossible(config_id, problem, device)
 
 
 def _impossible(config_id: str, stated: Problem, device: str) -> str | None:

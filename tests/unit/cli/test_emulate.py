@@ -40,3 +40,9 @@ def test_an_illegal_shape_is_a_usage_error(run: Any, fake_native: Any) -> None:
     result = run(*ARGUMENTS)
     assert result.code == 2
     assert "cannot compute 64x64x64: K is odd" in result.err
+
+
+def test_further_fields_of_the_problem(run: Any) -> None:
+    options = ("--output-type", "s8", "--with", "activation=gelu", "--with", "residual=f16")
+    assert run(*ARGUMENTS, *options, "--json").data["problem"] == "gemm_s8_m64_n64_k64_s8_rv_cv_b_resf16_gelu_ovz"
+    assert "a problem has no 'gelu'" in run(*ARGUMENTS, "--with", "gelu=1").err
