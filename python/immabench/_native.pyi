@@ -51,7 +51,6 @@ def emulate_gemm(
     out_zero: Any = None,
     group_scale: Any = None,
     group_affine: Any = None,
-    group_zero: Any = None,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a [M, K], b [N, K], out [M, N], of the kernel's types; 4-bit codes two a byte, uint8.
 
@@ -89,7 +88,6 @@ def launch_gemm(
     out_zero: Any = None,
     group_scale: Any = None,
     group_affine: Any = None,
-    group_zero: Any = None,
 ) -> None:
     """Launch a kernel on the operands' GPU and `stream` (a cudaStream_t as an integer); returns at once.
 

@@ -138,14 +138,12 @@ def _zero_points(generator: np.random.Generator, kind: str, length: int) -> NDAr
 
 def _output_spread(problem: Problem) -> float:
     """About the standard deviation of what is quantized to int8: of sums of random codes times middling scales."""
-    codes = {1: 0.5, 4: 4.6, 8: 73.9}
-    spread = (
-        float(np.sqrt(problem.k)) * codes[min(8, TYPE_BITS[problem.a_type])] * codes[min(8, TYPE_BITS[problem.b_type])]
-    )
-    if not problem.is_integer:
-        return float(np.sqrt(problem.k)) / 3
+    codes = {"b1": 0.5, "s4": 4.6, "u4": 4.6, "s8": 73.9}
+    a, b = (codes.get(operand_type(problem, name), 73.9 / 128) for name in ("a", "b"))
+    groups = 2.0**-5.5 if problem.b_scale == "float" and not problem.is_integer else 1.0
     scales = (problem.row_scale, problem.col_scale)
-    return spread * float(np.prod([1.0 if kind == "none" else 10**-2.0 for kind in scales]))
+    outer = float(np.prod([1.0 if kind == "none" else 10**-2.0 for kind in scales]))
+    return float(np.sqrt(problem.k)) * a * b * groups * outer
 
 
 def typed_operands(problem: Problem, operands: Operands) -> Operands:

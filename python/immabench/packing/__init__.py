@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from immabench.packing.checkpoints import from_awq, from_gptq
 from immabench.packing.formats import WEIGHT_FORMATS, WeightFormat, codebook_format
-from immabench.packing.fragments import FRAGMENT_LAYOUTS, FragmentMajor
+from immabench.packing.fragments import BLOCK_ROWS, FRAGMENT_LAYOUTS, FragmentMajor
 from immabench.packing.quantizer import quantize_weights
 from immabench.packing.schemes import WEIGHT_SCHEMES, WeightScheme, weight_scheme
 from immabench.packing.weights import QuantizedWeights
 
 __all__ = [
+    "BLOCK_ROWS",
     "FRAGMENT_LAYOUTS",
     "WEIGHT_FORMATS",
     "WEIGHT_SCHEMES",

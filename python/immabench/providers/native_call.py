@@ -6,15 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from immabench.kernels import KernelConfig
-from immabench.numerics import Array, as_float32, stored_integers
+from immabench.kernels import KernelConfig, kernel_group
+from immabench.numerics import Array, as_float32, round_to, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
-from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
+from immabench.packing import BLOCK_ROWS, FRAGMENT_LAYOUTS, WEIGHT_FORMATS
 from immabench.problems import TYPE_BITS, Problem
 from immabench.providers.buffers import Buffers
 
 SIGNED_ZERO = 8
 """The zero point with which unsigned codes, 8 above, stand for signed ones of 4 bits."""
+
+GROUPS = ("group_scale", "group_step", "group_zero")
+"""Of a problem's groups of weights; kernels take them rearranged, or not at all."""
+
+ZERO_POINT_BITS = {"f16": 0x6400, "bf16": 0x4300}
+"""The bits of 1024 and of 128, whose last bit is worth 1: with a zero point added they are 1024 + zero, 128 + zero."""
 
 
 class NativeCall:
@@ -28,7 +34,7 @@ class NativeCall:
     def pack(self) -> None:
         """Rearrange the weights as the buffers hold them now: once a model, and no part of a launch's time."""
         made = packed_weights(self._config, self._buffers.problem, self._host_weights())
-        self._weights = {name: self._placed(name, values) for name, values in made.items()}
+        self._weights = {name: self._placed(values) for name, values in made.items()}
 
     @property
     def matrices(self) -> tuple[Any, Any, Any]:
@@ -39,49 +45,48 @@ class NativeCall:
     def options(self) -> dict[str, Any]:
         """Everything else that both take."""
         problem = self._buffers.problem
-        operands = {name: getattr(self._buffers, name) for name in OPERAND_NAMES if name not in ("a", "b")}
+        operands = {name: getattr(self._buffers, name) for name in OPERAND_NAMES if name not in ("a", "b", *GROUPS)}
         return {
             "output_type": problem.output_type,
             "activation": problem.activation,
-            "group": problem.b_group,
+            "group": kernel_group(self._config, problem),
             **operands,
             **{name: values for name, values in self._weights.items() if name != "b"},
         }
 
     def _host_weights(self) -> dict[str, Array]:
         """What may have to be rearranged, as numpy holds it."""
-        named = {
-            name: getattr(self._buffers, name) for name in ("b", "bias", "group_scale", "group_step", "group_zero")
-        }
+        named = {name: getattr(self._buffers, name) for name in ("b", "bias", *GROUPS)}
         return {name: _on_host(values) for name, values in named.items() if values is not None}
 
-    def _placed(self, name: str, values: Array) -> Any:
+    def _placed(self, values: Array) -> Any:
         if self._buffers.device_kind != "cuda":
             return aligned(values)
         from immabench.providers.torch_tensors import to_tensor
 
-        return to_tensor(values, "cuda", self._buffers.problem.group_scale_type if name == "group_scale" else "")
+        return to_tensor(values, "cuda")
 
 
 def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     """What a launch of `config` takes instead of `weights`, those of `problem` on the host by name.
 
-    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / b_group, N], every group with a zero point, and
-    with a step where the kernel has steps; a bias of 16 bits as float32.
+    Fragment-major codes [N / 16, K / block, 512]; a bias of 16 bits as float32. Of groups, [K / group, N padded to 16]:
+    `group_scale` float32, and for unsigned codes `group_affine`, what they become: uint16 beside s8, uint32 beside
+    16-bit activations.
     """
     made = {}
     if config.weight_layout == "fragment_major":
-        made["b"] = _fragment_major(problem, weights["b"])
-    if problem.b_group:
-        made |= {name: np.ascontiguousarray(values.T) for name, values in _groups(config, problem, weights).items()}
+        made["b"] = _fragment_major(config, problem, weights["b"])
+    if config.weight_layout == "fragment_major" and config.group_scale != "none":
+        made |= _groups(config, problem, weights)
     if problem.bias and problem.bias_type != "f32":
         made["bias"] = as_float32(problem.bias_type, weights["bias"])
     return made
 
 
-def _fragment_major(problem: Problem, stored: Array) -> Array:
+def _fragment_major(config: KernelConfig, problem: Problem, stored: Array) -> Array:
     codes, name = stored_integers(problem.b_type, stored), problem.b_type
-    if problem.b_group and name == "s4":
+    if (name, config.operand_types["b"]) == ("s4", "u4"):
         codes, name = codes + np.int8(SIGNED_ZERO), "u4"
     multiplied = min(16, TYPE_BITS[problem.a_type])
     blocks = FRAGMENT_LAYOUTS[TYPE_BITS[name], multiplied].reorder(WEIGHT_FORMATS[name], codes)
@@ -89,13 +94,40 @@ def _fragment_major(problem: Problem, stored: Array) -> Array:
 
 
 def _groups(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
-    shape = (problem.n, problem.k // problem.b_group)
-    made = {"group_zero": weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))}
-    if config.group_scale == "step":
-        made["group_step"] = weights.get("group_step", np.ones(shape, np.int8))
-    if config.group_scale == "float":
-        made["group_scale"] = weights["group_scale"]
+    made = {}
+    if config.operand_types["b"] == "u4":
+        made["group_affine"] = _padded(_alternating(_affine(config, problem, weights)))
+    if config.group_scale == "float" and problem.a_type == "s8":
+        made["group_scale"] = _padded(weights["group_scale"])
     return made
+
+
+def _affine(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> Array:
+    """What the codes of a group become, [N, K / group]: (code - zero) * step as step and 128 - zero * step, or
+    (code - zero) * scale as the bits of the scale and of the float that is the zero point."""
+    shape = (problem.n, problem.k // kernel_group(config, problem))
+    zero = weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))
+    if problem.a_type == "s8":
+        step = weights.get("group_step", np.ones(shape, np.int8)).astype(np.uint16)
+        return step | (np.uint16(128) - zero * step) << np.uint16(8)
+    scale = weights.get("group_scale", round_to(problem.a_type, np.ones(shape, np.float32)))
+    raised = zero.astype(np.uint32) + np.uint32(ZERO_POINT_BITS[problem.a_type])
+    return scale.view(np.uint16) | raised << np.uint32(16)
+
+
+def _alternating(values: Array) -> Array:
+    """Rows r and r + 8 of each 16 beside each other, [N padded, groups]: one load of a lane serves both."""
+    whole = _whole_blocks(values)
+    return whole.reshape(-1, 2, BLOCK_ROWS // 2, whole.shape[1]).swapaxes(1, 2).reshape(whole.shape)
+
+
+def _whole_blocks(values: Array) -> Array:
+    return np.pad(values, [(0, -len(values) % BLOCK_ROWS), (0, 0)])
+
+
+def _padded(values: Array) -> Array:
+    """[groups, N padded to 16]."""
+    return np.ascontiguousarray(_whole_blocks(values).T)
 
 
 def _on_host(values: Any) -> Array:
