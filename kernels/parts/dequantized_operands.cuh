@@ -55,7 +55,7 @@ struct DequantizedOperands {
     static constexpr int kARowBytes = kTile.a_row_bytes(widths);
     static constexpr int kB = kTile.a_bytes(widths), kAffine = kB + kTile.b_bytes(widths);
     static constexpr int kBlocksK = kTile.block_k / kFragmentK, kRowBlockBytes = kBlocksK * kFragmentBytes;
-    static_assert(kTile.block_k % kFragmentK == 0, "whole blocks of weights");
+    static_assert(kBlocksK % 2 == 0, "whole blocks of weights, whose registers alternate");
   };
 
   template <class Config, bool kAligned>
@@ -86,13 +86,7 @@ struct DequantizedOperands {
     // Codes come for several steps at a time. Parameters of a group come with its first step: 32 elements of K are two steps.
     SIMT_DEVICE void fetch(simt::u32 stage, int step) {
       load_fragments_a<kTile.warp_m(), At::kARowBytes>(a_[step % 2], stage, origin_.m, step);
-      if (step % kBlockSteps == 0) fetch_blocks(stage + simt::u32(At::kB), step / kBlockSteps);
-      SIMT_UNROLL
-      for (int block = 0; block < kBlocks; ++block) {
-        SIMT_UNROLL
-        for (int word = 0; word < kWords; ++word)
-          codes_[step % 2][block][word] = blocks_[block][step % kBlockSteps * kWords + word];
-      }
+      if (step % kBlockSteps == 0) fetch_codes(stage + simt::u32(At::kB), step / kBlockSteps);
       if constexpr (kGrouped) {
         if (begins_group(step)) fetch_affine(stage + simt::u32(At::kAffine), step);
       }
@@ -106,7 +100,8 @@ struct DequantizedOperands {
       SIMT_UNROLL
       for (int block = 0; block < kBlocks; ++block) {
         simt::u32 registers[4];
-        unpacking_[block].unpack(codes_[step % 2][block], registers);
+        const auto& words = codes_[step / kBlockSteps % 2][block];
+        unpacking_[block].unpack(words, step % kBlockSteps * kWords, registers);
         SIMT_UNROLL
         for (int i = 0; i < 4; ++i) b[2 * block + i % 2][i / 2] = registers[i];
       }
@@ -123,12 +118,12 @@ struct DequantizedOperands {
     static constexpr int kWords = Unpacking::kWords, kBlockSteps = 4 / kWords;
 
     SIMT_DEVICE bool begins_group(int step) const { return step % 2 == 0 && groups_.begins(step / 2); }
-    SIMT_DEVICE void fetch_blocks(simt::u32 tile, int k_block) {
+    SIMT_DEVICE void fetch_codes(simt::u32 tile, int k_block) {
       SIMT_UNROLL
       for (int block = 0; block < kBlocks; ++block) {
         const int row_block = origin_.n / kFragmentRows + block;
         const int at = (row_block * At::kBlocksK + k_block) * kFragmentBytes + int(simt::lane_index()) * kChunkBytes;
-        blocks_[block] = simt::load_shared<simt::Vector<simt::u32, 4>>(tile + simt::u32(at));
+        codes_[k_block % 2][block] = simt::load_shared<simt::Vector<simt::u32, 4>>(tile + simt::u32(at));
       }
     }
     SIMT_DEVICE void fetch_affine(simt::u32 rows, int step) {
@@ -148,8 +143,7 @@ struct DequantizedOperands {
     const WarpOrigin<Config> origin_;
     const GroupSchedule groups_;
     simt::u32 a_[2][kTile.warp_m() / kMmaM][4];
-    simt::Vector<simt::u32, 4> blocks_[kBlocks];
-    simt::u32 codes_[2][kBlocks][kWords];
+    simt::Vector<simt::u32, 4> codes_[2][kBlocks];
     simt::Vector<simt::u32, 2> affine_[kBlocks];
     Unpacking unpacking_[kBlocks];
     WarpSums<float, Config> sums_ = {};

@@ -21,10 +21,15 @@ def emulate(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """The output of s8 `operands` and the machine's report; a wave is of few blocks unless `options` say otherwise."""
     buffers = HostBuffers(problem, operands, "emulated")
+    return buffers.out, emulate_buffers(config, buffers, **options)
+
+
+def emulate_buffers(config: KernelConfig, buffers: HostBuffers, **options: Any) -> dict[str, Any]:
+    """The machine's report of a launch from `buffers` into their output."""
     call = NativeCall(config, buffers)
     options = {"multiprocessors": WAVE_BLOCKS, **options}
-    report = _native.emulate_gemm(config.id, *call.matrices, **call.options, **options)
-    return buffers.out, report
+    report: dict[str, Any] = _native.emulate_gemm(config.id, *call.matrices, **call.options, **options)
+    return report
 
 
 def expect_exact(config: KernelConfig, problem: Problem, **options: Any) -> dict[str, Any]:

@@ -145,9 +145,7 @@ class TileWork:
     @cached_property
     def unpack_instructions(self) -> float:
         """Instructions that unpack one weight, in registers."""
-        return UNPACK_INSTRUCTIONS[
-            self.problem.a_type, TYPE_BITS[self.problem.b_type], self.config.group_scale
-        ]
+        return UNPACK_INSTRUCTIONS[self.problem.a_type, TYPE_BITS[self.problem.b_type], self.config.group_scale]
 
     @cached_property
     def is_aligned(self) -> bool:
