@@ -151,13 +151,18 @@ IMMABENCH_PROBE(named_barriers) {
 }
 
 // ---- arithmetic that must be the same everywhere
-IMMABENCH_PROBE(multiply_rn) { r[0] = as_bits(simt::multiply_rn(as_float(r[0]), as_float(r[1]))); }
-IMMABENCH_PROBE(add_rn) { r[0] = as_bits(simt::add_rn(as_float(r[0]), as_float(r[1]))); }
-IMMABENCH_PROBE(divide_rn) { r[0] = as_bits(simt::divide_rn(as_float(r[0]), as_float(r[1]))); }
+IMMABENCH_PROBE(multiply_rn) { r[0] = as_bits(simt::multiply_rn(simt::float_of_bits(r[0]), simt::float_of_bits(r[1]))); }
+IMMABENCH_PROBE(add_rn) { r[0] = as_bits(simt::add_rn(simt::float_of_bits(r[0]), simt::float_of_bits(r[1]))); }
+IMMABENCH_PROBE(divide_rn) { r[0] = as_bits(simt::divide_rn(simt::float_of_bits(r[0]), simt::float_of_bits(r[1]))); }
 IMMABENCH_PROBE(to_float_rn) { r[0] = as_bits(simt::to_float_rn(i32(r[0]))); }
-IMMABENCH_PROBE(to_int_rn) { r[0] = u32(simt::to_int_rn(as_float(r[0]))); }
-IMMABENCH_PROBE(pack_f16x2) { r[0] = simt::pack_f16x2(as_float(r[0]), as_float(r[1])); }
-IMMABENCH_PROBE(pack_bf16x2) { r[0] = simt::pack_bf16x2(as_float(r[0]), as_float(r[1])); }
+IMMABENCH_PROBE(to_int_rn) { r[0] = u32(simt::to_int_rn(simt::float_of_bits(r[0]))); }
+IMMABENCH_PROBE(pack_f16x2) { r[0] = simt::pack_f16x2(simt::float_of_bits(r[0]), simt::float_of_bits(r[1])); }
+IMMABENCH_PROBE(pack_bf16x2) { r[0] = simt::pack_bf16x2(simt::float_of_bits(r[0]), simt::float_of_bits(r[1])); }
+// Finite ones: which NaN a NaN becomes is not specified.
+IMMABENCH_PROBE(from_16_bits) {
+  r[0] = as_bits(simt::from_f16(simt::u16(r[0] & 0xFBFF)));
+  r[1] = as_bits(simt::from_bf16(simt::u16(r[1] & 0xFF7F)));
+}
 IMMABENCH_PROBE(arithmetic_f16x2) {
   const u32 a = r[0], b = r[1], c = r[2];
   r[0] = simt::fma_rn_f16x2(a, b, c);
@@ -197,20 +202,31 @@ IMMABENCH_PROBE_OF_INPUT(copy_async) {
   r[4] = second[0], r[5] = second[1], r[6] = third;
 }
 
+// The same whole or not at all.
+IMMABENCH_PROBE_OF_INPUT(copy_async_or_zeros) {
+  const u32 mine = simt::shared_base() + 16 * simt::thread_index();
+  simt::copy_async_or_zeros(mine, p.in + 4 * i32(simt::thread_index()), r[0] % 2 == 0);
+  simt::copy_async_commit();
+  simt::copy_async_wait<0>();
+  const Row row = simt::load_shared<Row>(mine);
+  for (int i = 0; i < 4; ++i) r[i] = row[i];
+}
+
 // Four words of the first row of random words, at a random chunk of 16 bytes.
 IMMABENCH_PROBE_OF_INPUT(load_global_l2) {
   const Row row = simt::load_global_l2(p.in.as<Row>() + i32(r[0] % (kProbeThreads / 4)));
   for (int i = 0; i < 4; ++i) r[i] = row[i];
 }
 
-using WarpProbes = ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k16_s8_u8, mma_m16n8k32_s8_u8, mma_m16n8k16_u8_s8,
-                             mma_m16n8k32_u8_s8, mma_m16n8k16_u8_u8, mma_m16n8k32_u8_u8, mma_m16n8k32_s4_s4, mma_m16n8k64_s4_s4,
-                             mma_m16n8k64_s4_u4, mma_m16n8k64_u4_s4, mma_m16n8k64_u4_u4, mma_m16n8k16_f16, mma_m16n8k16_bf16,
-                             mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4,
-                             ldmatrix_x1_trans, ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle,
-                             shuffle_xor, shuffle_up, shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits,
-                             block_votes, named_barriers, multiply_rn, add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2,
-                             pack_bf16x2, arithmetic_f16x2, arithmetic_bf16x2, dot_s8, permute_bytes, bits, copy_async, load_global_l2>;
+using WarpProbes =
+    ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k16_s8_u8, mma_m16n8k32_s8_u8, mma_m16n8k16_u8_s8,
+              mma_m16n8k32_u8_s8, mma_m16n8k16_u8_u8, mma_m16n8k32_u8_u8, mma_m16n8k32_s4_s4, mma_m16n8k64_s4_s4,
+              mma_m16n8k64_s4_u4, mma_m16n8k64_u4_s4, mma_m16n8k64_u4_u4, mma_m16n8k16_f16, mma_m16n8k16_bf16,
+              mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans,
+              ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up,
+              shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn,
+              add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_16_bits, arithmetic_f16x2,
+              arithmetic_bf16x2, dot_s8, permute_bytes, bits, copy_async, copy_async_or_zeros, load_global_l2>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

@@ -40,7 +40,7 @@ MMA_UNIT = 2.0**-23
 """The unit roundoff of fp32 arithmetic that may round in any direction."""
 
 EPILOGUE_ROUNDINGS = 3
-"""In units of `MMA_UNIT`: at most five roundings to nearest, of two scales, a bias, an int8 residual's scale and sum."""
+"""In units of `MMA_UNIT`: five roundings to nearest at most, of two scales, a bias, a residual and its int8 scale."""
 
 GELU_SLOPE, GELU_ROUNDINGS = 1.13, 7
 """The largest slope of GELU, 1.1289 at sqrt(2), and its own error in units of 2^-24 of its argument."""
@@ -60,8 +60,8 @@ SUM_SIGMAS = 6.0
 class FloatReference:
     """The float64 result `want` [M,N] of a float problem, and what the error of a computed one is measured by.
 
-    `magnitude` is the sum of the absolute terms, `|A| |B|^T` with scales, plus `|bias|` and `|residual|`; `rss` the root
-    of the sum of the squared products, with scales, for FP8 only. Of int8 outputs `want` is what is quantized by
+    `magnitude` is the sum of the absolute terms, `|A| |B|^T` with scales, plus `|bias|` and `|residual|`; `rss` the
+    root of the sum of the squared products, with scales, for FP8 only. Of int8 outputs `want` is what is quantized by
     `out_scale` [1 or N] and `out_zero`.
     """
 
@@ -102,7 +102,7 @@ def _activated(problem: Problem, x: NDArray[np.float64]) -> NDArray[np.float64]:
     if problem.activation == "relu":
         return np.maximum(x, 0.0)
     if problem.activation == "gelu":
-        return x * 0.5 * (1.0 + np.vectorize(erf, otypes=[np.float64])(x * np.sqrt(0.5)))
+        return np.asarray(x * 0.5 * (1.0 + np.vectorize(erf, otypes=[np.float64])(x * np.sqrt(0.5))))
     return x
 
 
@@ -146,8 +146,11 @@ def error_bound(problem: Problem, reference: FloatReference) -> NDArray[np.float
 
 
 def float_bound(problem: Problem, reference: FloatReference) -> NDArray[np.float64]:
-    """The bound of a GEMM that sums in fp32: the sum, then what follows it, then two roundings to the output type, since
-    libraries that split K may round partial sums. Subnormal float16 results may be off by its smallest spacing."""
+    """The bound of a GEMM that sums in fp32.
+
+    The sum, then what follows it, then two roundings to the output type, since libraries that split K may round partial
+    sums. Subnormal float16 results may be off by its smallest spacing.
+    """
     relative = _sum_error(problem)
     if problem.activation == "gelu":
         relative = GELU_SLOPE * relative + GELU_ROUNDINGS * 2.0**-24

@@ -94,14 +94,14 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
 
 
 def _operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:
-    """How the operands of `problem` differ from those of `config`. Codes of 4 bits with groups are one to a kernel:
-    signed ones are unsigned ones with 8 as zero point."""
+    """How the operands of `problem` differ from those of `config`. To a kernel of unsigned codes in groups signed ones
+    are such codes with 8 as zero point."""
     if config.family != problem.family:
         return f"computes {config.family}, not {problem.family}"
     if config.operand_types["a"] != problem.a_type:
         return f"multiplies {config.operand_types['a']} activations, not {problem.a_type}"
-    if config.operand_types["b"] not in (problem.b_type, *_STANDS_FOR.get(problem.b_type, ())):
-        return f"multiplies {config.operand_types['b']} weights, not {problem.b_type}"
+    if config.operand_types["b"] == "s4" and problem.b_type == "u4":
+        return "multiplies signed codes, which have no zero points"
     needed = problem.b_scale
     if needed == "none" and problem.b_type in ("s4", "u4") and problem.a_type in ("f16", "bf16"):
         needed = "float"
@@ -112,9 +112,6 @@ def _operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:
         return f"takes {have}, not {want}"
     return None
 
-
-_STANDS_FOR = {"s4": ("u4",)}
-"""Types of codes that kernels take for a problem's."""
 
 _GROUP_WORDS = {
     "none": "weights without groups",

@@ -21,7 +21,7 @@ from immabench.numerics import (
     quantize,
     round_to,
 )
-from immabench.problems import TYPE_BITS, Problem
+from immabench.problems import Problem
 
 POISON_BITS = {"s32": 0x5A5A5A5A, "s8": 0x5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
 """What an element holds until a kernel writes it: quiet NaNs with a payload, a pattern no one sums up to for s32. An s8

@@ -28,8 +28,7 @@ def up_to(k: int, multiple: int) -> int:
 
 
 def exact_weights(problem: Problem, codes: Array, zero: Array, scale: Array) -> Array:
-    """round((code - zero) * scale) in the activations' type, as float32: the product is exact in float64, and fp32 holds
-    its 16 bits."""
+    """round((code - zero) * scale) in the activations' type, as float32, which holds the product's 16 bits exactly."""
     spread = [np.repeat(values, problem.b_group, axis=1).astype(np.float64) for values in (zero, scale)]
     product = (codes.astype(np.float64) - spread[0]) * spread[1]
     assert (product.astype(np.float32) == product).all()

@@ -33,8 +33,7 @@ def emulate_buffers(config: KernelConfig, buffers: HostBuffers, **options: Any) 
 
 
 def expect_exact(config: KernelConfig, problem: Problem, **options: Any) -> dict[str, Any]:
-    """The report of a launch on random full-range operands that had no hazard, left nothing unspecified, and is right in
-    every bit."""
+    """The report of a launch on random full-range operands: no hazard, nothing unspecified, right in every bit."""
     operands = make_operands(problem)
     out, report = emulate(config, problem, operands, **options)
     assert report["hazards"] == []

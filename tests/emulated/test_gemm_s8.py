@@ -223,7 +223,7 @@ OUT = np.zeros((4, 8), np.float32)
         ({"residual_scale": np.ones(1, np.float32)}, "operand 'residual_scale' is given without an int8 residual"),
         ({"out_scale": np.ones(8, np.float32)}, "operand 'out_scale' is given without int8 output"),
         ({"output_type": "s8", "out": OUT.astype(np.int8)}, "int8 output needs 'out_scale'"),
-        ({"group_step": np.ones((1, 8), np.int8)}, "given without 'group'"),
+        ({"group_affine": np.ones((1, 16), np.uint16)}, "takes no 'group_affine'; leave it out"),
         ({"group": 16}, "has no scales a group of K"),
         ({"order": "sideways"}, "order 'sideways' is unknown"),
         ({"a": np.ones((4, 131072), np.int8), "b": np.ones((8, 131072), np.int8)}, "K=131072 exceeds 131071"),

@@ -109,7 +109,7 @@ def test_one_hot_activations_decode_every_code_of_every_zero_point(config: Kerne
     out, _ = emulate_operands(config, problem, operands)
     weights = exact_weights(problem, codes, zero, as_float32(a_type, scale))
     assert len({*zip(codes[:, :group].ravel(), np.repeat(zero[:, 0], group), strict=True)}) == 256
-    assert (out.T == weights).all()
+    assert (weights == out.T).all()
 
 
 @by_config
@@ -147,9 +147,9 @@ def test_checkpoints_multiply_as_their_values(config: KernelConfig, tool: str) -
     problem = weights_in_groups(config, k, n, k, group)
     out, _ = emulate_operands(config, problem, operands)
     scale = as_float32(a_type, operands["group_scale"])
-    assert (out.T == exact_weights(problem, checkpoint.codes(), checkpoint.zero, scale)).all()
+    assert (exact_weights(problem, checkpoint.codes(), checkpoint.zero, scale) == out.T).all()
     if a_type == "f16":
-        assert (out.T == checkpoint.values().astype(np.float16)).all()
+        assert (checkpoint.values().astype(np.float16) == out.T).all()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_one_hot_activations_decode_every_code_at_every_place(config: KernelConf
     problem = weights_of_channels(config, k, n, k)
     out, report = emulate_operands(config, problem, {"a": round_to(a_type, np.eye(k, dtype=np.float32)), "b": codes})
     assert report["counts"]["unspecified"] == 0
-    assert (out.T == codes).all()
+    assert (codes == out.T).all()
     assert (np.sort(codes, axis=0) == np.arange(-128, 128)[:, None]).all()
 
 

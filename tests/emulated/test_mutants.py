@@ -47,6 +47,13 @@ def wgmma(
     return Mutant(name, file, old, new, program="wgmma", kernel=kernel, **found)  # type: ignore[arg-type]
 
 
+def w4a8(
+    name: str, old: str, new: str, *, kernel: str = "scales", file: str = "parts/w4a8_operands.cuh", **found: str | int
+) -> Mutant:
+    """A mistake in the kernel of packed 4-bit weights."""
+    return Mutant(name, file, old, new, program="w4a8", kernel=kernel, **found)  # type: ignore[arg-type]
+
+
 MUTANTS = [
     Mutant(
         "no barrier once a stage has landed",
@@ -269,6 +276,73 @@ MUTANTS = [
 ]
 
 
+MUTANTS += [
+    w4a8(
+        "keeps the codes of one step alone", "codes_[k_block % 2][block] =", "codes_[0 * k_block][block] =", wrong=True
+    ),
+    w4a8("keeps the steps of one group alone", "affine_[step % 2]", "affine_[0 * step]", places=2, wrong=True),
+    w4a8("keeps the scales of one group alone", "scales_[step % 2]", "scales_[0 * step]", places=2, wrong=True),
+    w4a8(
+        "swaps rows r and r + 8",
+        "unpack(word, b[2 * block][half], b[2 * block + 1][half])",
+        "unpack(word, b[2 * block + 1][half], b[2 * block][half])",
+        kernel="steps",
+        wrong=True,
+    ),
+    w4a8(
+        "takes the scales of the next column",
+        "lane_index()) % 4 * 2;\n        scales_",
+        "lane_index()) % 4;\n        scales_",
+        hazard="misaligned",
+    ),
+    w4a8(
+        "never goes on to the next groups",
+        "k_tile * per_tile_ + row_",
+        "row_",
+        file="parts/group_parameters.cuh",
+        kernel="steps",
+        wrong=True,
+    ),
+    w4a8(
+        "copies groups that do not exist",
+        "exists_ && group < groups_",
+        "exists_",
+        file="parts/group_parameters.cuh",
+        hazard="global-out-of-bounds",
+    ),
+    w4a8(
+        "copies columns that do not exist",
+        "exists_ = byte < row_bytes_;",
+        "exists_ = true;",
+        file="parts/group_parameters.cuh",
+        hazard="global-out-of-bounds",
+    ),
+    w4a8(
+        "lets bytes carry into each other",
+        "(word & 0x0F0F0F0Fu) * step[0] + offset[0]",
+        "(word & 0x0F0F0F0Fu) * step[0] + offset[0] - 0x80808080u",
+        file="parts/unpack_s4.cuh",
+        kernel="steps",
+        wrong=True,
+    ),
+    w4a8(
+        "goes on with the sums of the last group",
+        "    restart();\n  }\n\n private",
+        "  }\n\n private",
+        file="parts/group_sums.cuh",
+        wrong=True,
+    ),
+    w4a8(
+        "copies a block of weights that does not exist",
+        "round * kRowStep < rows_left_ ? in_row : 0",
+        "in_row",
+        file="parts/tile_loader.cuh",
+        kernel="steps",
+        hazard="global-out-of-bounds",
+    ),
+]
+
+
 @pytest.fixture(scope="session")
 def machine_library(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The machine's object files: the same for every mutant."""
@@ -301,7 +375,7 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
     return [dict(item.split("=") for item in line.split()) for line in lines]
 
 
-@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3)])
+@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("w4a8", 2), ("wgmma", 3)])
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
     assert len(lines) == 3 * kernels

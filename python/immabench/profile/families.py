@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class KernelName:
     """A kernel instance: its id, the variant of its code, threads a block, dynamic shared memory in bytes.
 
-    `only_on` is the one architecture that has its instructions, empty for all; elsewhere its code is empty.
+    `only_on` is the one architecture that has its instructions, `never_on` the one that has not, "" for none; where
+    they are missing its code is empty.
     """
 
     kernel_id: str
@@ -19,6 +20,10 @@ class KernelName:
     threads: int
     shared_bytes: int
     only_on: str = ""
+    never_on: str = ""
+
+    def has_code(self, arch: str) -> bool:
+        return self.only_on in ("", arch) and arch != self.never_on
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ def _mma(symbol: str, match: re.Match[str]) -> KernelName:
         threads=32 * warps_m * warps_n,
         # The stages, or the epilogue's slabs of 16 rows of 4-byte sums a warp, which use them again.
         shared_bytes=max(stages * stage_bytes, warps_m * 16 * block_n * 4),
+        never_on="sm_90a" if operands.a_bits == 4 else "",
     )
 
 

@@ -141,7 +141,7 @@ def describe_kernel(
 ) -> dict[str, Any] | None:
     """The facts of one kernel on one architecture; None for a symbol of no known family, or without code there."""
     name = kernel_name(symbol)
-    if name is None or name.only_on not in ("", arch):
+    if name is None or not name.has_code(arch):
         return None
     loop = main_loop(code)
     whole = describe_code(code)

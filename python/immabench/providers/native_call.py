@@ -9,7 +9,7 @@ import numpy as np
 from immabench.kernels import KernelConfig, kernel_group
 from immabench.numerics import Array, as_float32, round_to, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
-from immabench.packing import BLOCK_ROWS, FRAGMENT_LAYOUTS, WEIGHT_FORMATS
+from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS, float_group_affine, group_affine, group_rows
 from immabench.problems import TYPE_BITS, Problem
 from immabench.providers.buffers import Buffers
 
@@ -17,10 +17,7 @@ SIGNED_ZERO = 8
 """The zero point with which unsigned codes, 8 above, stand for signed ones of 4 bits."""
 
 GROUPS = ("group_scale", "group_step", "group_zero")
-"""Of a problem's groups of weights; kernels take them rearranged, or not at all."""
-
-ZERO_POINT_BITS = {"f16": 0x6400, "bf16": 0x4300}
-"""The bits of 1024 and of 128, whose last bit is worth 1: with a zero point added they are 1024 + zero, 128 + zero."""
+"""What groups of a problem's weights have; kernels take it rearranged."""
 
 
 class NativeCall:
@@ -70,9 +67,8 @@ class NativeCall:
 def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     """What a launch of `config` takes instead of `weights`, those of `problem` on the host by name.
 
-    Fragment-major codes [N / 16, K / block, 512]; a bias of 16 bits as float32. Of groups, [K / group, N padded to 16]:
-    `group_scale` float32, and for unsigned codes `group_affine`, what they become: uint16 beside s8, uint32 beside
-    16-bit activations.
+    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / group, N padded] (packing.groups), groups of
+    unsigned codes all with a zero point; a bias of 16 bits as float32.
     """
     made = {}
     if config.weight_layout == "fragment_major":
@@ -86,7 +82,7 @@ def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Ar
 
 def _fragment_major(config: KernelConfig, problem: Problem, stored: Array) -> Array:
     codes, name = stored_integers(problem.b_type, stored), problem.b_type
-    if (name, config.operand_types["b"]) == ("s4", "u4"):
+    if config.operand_types["b"] == "u4" and name == "s4":
         codes, name = codes + np.int8(SIGNED_ZERO), "u4"
     multiplied = min(16, TYPE_BITS[problem.a_type])
     blocks = FRAGMENT_LAYOUTS[TYPE_BITS[name], multiplied].reorder(WEIGHT_FORMATS[name], codes)
@@ -95,39 +91,21 @@ def _fragment_major(config: KernelConfig, problem: Problem, stored: Array) -> Ar
 
 def _groups(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     made = {}
-    if config.operand_types["b"] == "u4":
-        made["group_affine"] = _padded(_alternating(_affine(config, problem, weights)))
     if config.group_scale == "float" and problem.a_type == "s8":
-        made["group_scale"] = _padded(weights["group_scale"])
+        made["group_scale"] = group_rows(weights["group_scale"])
+    if config.operand_types["b"] == "u4":
+        made["group_affine"] = _affine(config, problem, weights)
     return made
 
 
 def _affine(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> Array:
-    """What the codes of a group become, [N, K / group]: (code - zero) * step as step and 128 - zero * step, or
-    (code - zero) * scale as the bits of the scale and of the float that is the zero point."""
+    """What the codes of groups become; a problem without zero points, steps or scales has neutral ones."""
     shape = (problem.n, problem.k // kernel_group(config, problem))
     zero = weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))
     if problem.a_type == "s8":
-        step = weights.get("group_step", np.ones(shape, np.int8)).astype(np.uint16)
-        return step | (np.uint16(128) - zero * step) << np.uint16(8)
-    scale = weights.get("group_scale", round_to(problem.a_type, np.ones(shape, np.float32)))
-    raised = zero.astype(np.uint32) + np.uint32(ZERO_POINT_BITS[problem.a_type])
-    return scale.view(np.uint16) | raised << np.uint32(16)
-
-
-def _alternating(values: Array) -> Array:
-    """Rows r and r + 8 of each 16 beside each other, [N padded, groups]: one load of a lane serves both."""
-    whole = _whole_blocks(values)
-    return whole.reshape(-1, 2, BLOCK_ROWS // 2, whole.shape[1]).swapaxes(1, 2).reshape(whole.shape)
-
-
-def _whole_blocks(values: Array) -> Array:
-    return np.pad(values, [(0, -len(values) % BLOCK_ROWS), (0, 0)])
-
-
-def _padded(values: Array) -> Array:
-    """[groups, N padded to 16]."""
-    return np.ascontiguousarray(_whole_blocks(values).T)
+        return group_affine(weights.get("group_step", np.ones(shape, np.int8)), zero)
+    ones = round_to(problem.a_type, np.ones(shape, np.float32))
+    return float_group_affine(problem.a_type, weights.get("group_scale", ones), zero)
 
 
 def _on_host(values: Any) -> Array:

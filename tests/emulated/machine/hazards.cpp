@@ -151,6 +151,20 @@ CASE(copy_still_in_flight_at_exit) {
   });
 }
 
+CASE(copies_of_what_does_not_exist_are_zeros) {
+  static Bytes16 source[16];  // half as many as threads
+  static u32 copied[32];
+  for (u32 i = 0; i < 16; ++i) source[i] = {{i + 1, i + 1, i + 1, i + 1}};
+  expect_clean({.memory = {input(source)}}, [] {
+    const u32 mine = simt::shared_base() + 16 * thread();
+    simt::copy_async_or_zeros(mine, global(source) + thread(), thread() < 16);
+    simt::copy_async_commit();
+    simt::copy_async_wait<0>();
+    copied[thread()] = simt::load_shared<u32>(mine + 12);
+  });
+  for (u32 i = 0; i < 32; ++i) CHECK_EQUAL(copied[i], i < 16 ? i + 1 : 0);
+}
+
 CASE(copies_land_late_and_zero_fill) {
   static Bytes16 source[32];
   for (u32 i = 0; i < 32; ++i) source[i] = {{i, i + 100, i + 200, i + 300}};

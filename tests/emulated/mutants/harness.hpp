@@ -1,6 +1,7 @@
 // Runs a kernel on one problem in the three orders and prints what the machine found, a line an order. test_mutants.py compiles
 // the programs beside this against the kernels as they are, and against copies with one bug put in.
 #pragma once
+#include <bit>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -21,11 +22,16 @@ std::unique_ptr<T[], void (*)(void*)> allocate(std::size_t count) {
 
 using Launch = std::function<Report(const immabench::GemmArguments&, GlobalMemory&, const Options&)>;
 
-// A problem with int32 output. `count` are the operations whose units are compared with the ideal.
+// A problem with int32 output, or the same as fp32. `count` are the operations whose units are compared with the ideal.
 struct Problem {
   const char* label;
   int m, n, k;
   std::vector<Operation> count;
+  // The weight of a row at k, of a random word.
+  std::function<std::int8_t(int, int, std::uint32_t)> weight = [](int, int, std::uint32_t random) {
+    return static_cast<std::int8_t>(random);
+  };
+  bool floats = false;
 };
 
 inline void print(const Problem& problem, const Report& report, int wrong) {
@@ -48,11 +54,12 @@ inline void run(const Problem& problem, const Launch& launch) {
   const auto out = allocate<std::int32_t>(size(m, n));
   std::mt19937 generator(1);
   for (int i = 0; i < m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
-  for (int i = 0; i < n * k; ++i) b[i] = static_cast<std::int8_t>(generator());
+  for (int i = 0; i < n * k; ++i) b[i] = problem.weight(i / k, i % k, static_cast<std::uint32_t>(generator()));
   immabench::GemmArguments arguments;
   arguments.a = reinterpret_cast<std::uint64_t>(a.get()), arguments.b = reinterpret_cast<std::uint64_t>(b.get());
   arguments.out = reinterpret_cast<std::uint64_t>(out.get());
   arguments.m = m, arguments.n = n, arguments.k = k;
+  if (problem.floats) arguments.epilogue.output = immabench::OutputType::kF32;
   arguments.multiprocessors = 2;
 
   for (const Order order : {Order::kForward, Order::kReverse, Order::kRandom}) {
@@ -70,7 +77,8 @@ inline void run(const Problem& problem, const Launch& launch) {
       for (int j = 0; j < n; ++j) {
         int sum = 0;
         for (int x = 0; x < k; ++x) sum += a[i * k + x] * b[j * k + x];
-        wrong += sum != out[i * n + j];
+        const std::int32_t want = problem.floats ? std::bit_cast<std::int32_t>(static_cast<float>(sum)) : sum;
+        wrong += want != out[i * n + j];
       }
     }
     print(problem, report, wrong);
