@@ -32,6 +32,9 @@ from immabench.problems import INTEGER_TYPES, Problem
 UNIT_ROUNDOFF = {"f32": 2.0**-24, "f16": 2.0**-11, "bf16": 2.0**-8, "s8": 2.0**-24}
 """Of a result's type; of s8, that of the division by its scale."""
 
+LEAST_NORMAL = {"f32": 2.0**-126, "f16": 2.0**-14, "bf16": 2.0**-126}
+"""Below it numbers of a type are subnormal. FP8 is left out: its sums are none of fp32."""
+
 MMA_STEP, MMA_ROUNDINGS = 16, 18
 """Products that a matrix instruction of 16-bit floats sums along K, and what it may lose, in units of `MMA_UNIT` of the
 sum of magnitudes: docs/numerics.md, "Floating-point matrix instructions"."""
@@ -107,10 +110,33 @@ def _activated(problem: Problem, x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def determined_reference(problem: Problem, operands: Operands) -> Array:
-    """The result, bit for bit, where no order of summation rounds anything: the machine then counts nothing as
-    unspecified. The exact sum, which fp32 holds there, and the epilogue as for integers."""
+    """The result, bit for bit, where `is_determined`: the exact sum, which fp32 holds then, and the epilogue as for
+    integers."""
     total = blocked_product(decoded_a(problem, operands), decoded_b(problem, operands), np.float64)
     return epilogue_reference(problem, total.astype(np.float32), operands)
+
+
+def is_determined(problem: Problem, operands: Operands) -> bool:
+    """Whether no sum of products rounds, in whatever order fp32 arithmetic that PTX allows adds them up.
+
+    All products of an element are multiples of the lowest bits of its row and its column, and less than 2^24 of those
+    in all; nothing is subnormal (docs/numerics.md, "Floating-point matrix instructions").
+    """
+    a, b = decoded_a(problem, operands), decoded_b(problem, operands)
+    least = LEAST_NORMAL.get(problem.a_type, np.inf)
+    if any((np.abs(values[values != 0]) < least).any() for values in (a, b)):
+        return False
+    units = _lowest_bit(a)[:, None] * _lowest_bit(b)[None, :]
+    magnitude = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64).T
+    return bool((magnitude < 2.0**24 * units).all() and (units >= 2.0**-126).all() and (magnitude < 2.0**127).all())
+
+
+def _lowest_bit(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of each row the lowest bit set in any element, as a number; infinity where all are 0."""
+    mantissa, exponent = np.frexp(values.astype(np.float64))
+    integer = np.ldexp(mantissa, 24).astype(np.int64)
+    lowest = np.ldexp((integer & -integer).astype(np.float64), exponent - 24)
+    return np.asarray(np.min(lowest, axis=1, where=values != 0, initial=np.inf))
 
 
 def decoded_a(problem: Problem, operands: Operands) -> NDArray[np.float32]:
@@ -218,6 +244,11 @@ class Oracle:
     def __init__(self, problem: Problem, operands: Operands) -> None:
         self._problem, self._typed = problem, typed_operands(problem, operands)
 
+    @cached_property
+    def determined(self) -> bool:
+        """Whether one result alone is right: always of integers, of floats where `is_determined`."""
+        return self._problem.is_integer or is_determined(self._problem, self._typed)
+
     def compare(self, got: Array) -> Comparison:
         """Exactly, or within `error_bound` for floats."""
         if self._problem.is_integer:
@@ -225,7 +256,7 @@ class Oracle:
         return compare_float(self._problem, got, self._reference)
 
     def compare_determined(self, got: Array) -> Comparison:
-        """Exactly: of floats where a launch left nothing unspecified."""
+        """Exactly, floats too: of kernels that round as docs/numerics.md says, where nothing else is right."""
         return compare_exact(self._problem, got, self._exact)
 
     @cached_property
