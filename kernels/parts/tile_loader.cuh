@@ -34,11 +34,18 @@ class TileLoader {
   SIMT_DEVICE void load(simt::u32 shared, int k0) const {
     const int left = bytes_left_ - k0, in_row = left < 0 ? 0 : left < kChunkBytes ? left : kChunkBytes;
     const auto source = source_ + k0;
-    SIMT_UNROLL
-    for (int round = 0; round < kRounds; ++round) {
-      if (kPartial && int(simt::thread_index()) >= kRows * Layout::kChunks) break;
+    const auto load_round = [&](int round) {
+      if (kPartial && int(simt::thread_index()) >= kRows * Layout::kChunks) return;
       const int valid = round * kRowStep < rows_left_ ? in_row : 0;
       load_chunk(shared + offset_ + round * kRowStep * kRowBytes, source + simt::i64(round * kRowStep) * row_stride_, valid);
+    };
+    if constexpr (kAligned) {
+      SIMT_UNROLL
+      for (int round = 0; round < kRounds; ++round) load_round(round);
+    } else {
+      // Byte by byte is long code, and the registers of what is in flight are missing for sums.
+      SIMT_UNROLL_TWICE
+      for (int round = 0; round < kRounds; ++round) load_round(round);
     }
   }
 

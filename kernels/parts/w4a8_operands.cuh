@@ -11,6 +11,9 @@
 // (unpack_s4.cuh), within 16 rows in the order 0, 8, 1, 9, .. so that one word serves rows r and r + 8; of float sums `scale`,
 // fp32. These arrays are [K / group][N], N padded to 16 as the weights are.
 //
+// Instructions of unpacking an element, in the SASS of sm_80 and sm_90a: S4 0.375, U4 0.875, and for every group of U4 and 16
+// rows a load and 4 permutes, which is 0.08 an element for groups of 128. A group of float sums ends with 4 instructions a sum.
+//
 // No ragged variant: K is a multiple of 16, addresses are multiples of 16. M and N are free.
 #pragma once
 #include <gemm/gemm_call.cuh>

@@ -95,6 +95,257 @@ def launch_gemm(
     the launch fails.
     """
 
+def quantizers() -> list[dict[str, Any]]:
+    """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `threads` and
+    `shared_bytes` of a block; of those that reduce rows `row_threads`, `resident_columns` (of the longest row that is
+    read once) and `streams` (whether longer ones are legal, and read again), else None, None and False.
+
+    Matrices are [rows, columns]; floats float32, float16 or bfloat16 (or its bits as uint16), told by their type.
+    """
+
+def quantizer_illegal_reason(kernel_id: str, rows: int, columns: int) -> str | None:
+    """Why a quantizer cannot take a matrix of this size, or None."""
+
+def emulate_quantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    qmin: int | None = None,
+    qmax: int | None = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x floats; codes int8 [rows, columns], or uint8 [rows, columns / 2] for int4 two a byte;
+    scale float32 and zero_point int32 [1], [rows] or [columns] by `granularity`. Returns as `emulate_gemm_s8`.
+
+    The range is that of the codes unless `qmin` and `qmax` narrow it.
+    """
+
+def launch_quantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    qmin: int | None = None,
+    qmax: int | None = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_quantize`; returns at once."""
+
+def emulate_dequantize(
+    kernel_id: str,
+    codes: Any,
+    out: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: codes int8, or uint8 for int4 two a byte; out floats [rows, columns]; scale and
+    zero_point as in `emulate_quantize`. Returns as `emulate_gemm_s8`.
+    """
+
+def launch_dequantize(
+    kernel_id: str,
+    codes: Any,
+    out: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_dequantize`; returns at once."""
+
+def emulate_requantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    x_zero_point: Any = None,
+    row_scale: Any = None,
+    col_scale: Any = None,
+    bias: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x int32 or int8; codes int8; scale float32 [1] and zero_point int32 [1] of the codes;
+    x_zero_point int32 [1] of int8 x; row_scale float32 [1] or [rows], col_scale [1] or [columns], bias [columns].
+    Returns as `emulate_gemm_s8`.
+    """
+
+def launch_requantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    x_zero_point: Any = None,
+    row_scale: Any = None,
+    col_scale: Any = None,
+    bias: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_requantize`; returns at once."""
+
+def emulate_pack_s4(
+    kernel_id: str,
+    codes: Any,
+    packed: Any,
+    *,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: int8 codes in [-8, 7] to packed uint8 [rows, columns / 2].
+
+    Returns as `emulate_gemm_s8`.
+    """
+
+def launch_pack_s4(
+    kernel_id: str,
+    codes: Any,
+    packed: Any,
+    *,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_pack_s4`; returns at once."""
+
+def emulate_unpack_s4(
+    kernel_id: str,
+    packed: Any,
+    codes: Any,
+    *,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: packed uint8 [rows, columns / 2] to codes int8. Returns as `emulate_gemm_s8`."""
+
+def launch_unpack_s4(
+    kernel_id: str,
+    packed: Any,
+    codes: Any,
+    *,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_unpack_s4`; returns at once."""
+
+def emulate_quantize_dynamic(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    row_sum: Any = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x floats; written are codes int8, scale float32 [rows], and where given row_sum int32
+    [rows] and zero_point int32 [rows], which makes the codes asymmetric. Returns as `emulate_gemm_s8`.
+    """
+
+def launch_quantize_dynamic(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    row_sum: Any = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_quantize_dynamic`; returns at once."""
+
+def emulate_layernorm_quantize(
+    kernel_id: str,
+    x: Any,
+    gamma: Any,
+    beta: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    eps: float,
+    dynamic: bool = False,
+    zero_point: Any = None,
+    residual: Any = None,
+    normalised: Any = None,
+    row_sum: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x floats, gamma and beta float32 [columns], residual of the type of x or None; written
+    are codes int8, normalised (the type of x) and row_sum int32 [rows] where given. Returns as `emulate_gemm_s8`.
+
+    scale float32 [1] and zero_point int32 [1] are given, or with `dynamic` written, [rows] as in
+    `emulate_quantize_dynamic`; then there are no `qmin` and `qmax`.
+    """
+
+def launch_layernorm_quantize(
+    kernel_id: str,
+    x: Any,
+    gamma: Any,
+    beta: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    eps: float,
+    dynamic: bool = False,
+    zero_point: Any = None,
+    residual: Any = None,
+    normalised: Any = None,
+    row_sum: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_layernorm_quantize`; returns at once."""
+
 def probes() -> list[dict[str, Any]]:
     """Every probe, a small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,
     "sm_80" (and later) or "sm_90a" (alone).

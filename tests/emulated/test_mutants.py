@@ -61,6 +61,11 @@ def w4a16(
     return Mutant(name, file, old, new, program="w4a16", kernel=kernel, wrong=True)
 
 
+def rows(name: str, file: str, old: str, new: str, *, kernel: str = "block", **found: str | bool) -> Mutant:
+    """A mistake in the kernels that quantize rows."""
+    return Mutant(name, f"quantize/{file}", old, new, program="quantize", kernel=kernel, **found)  # type: ignore[arg-type]
+
+
 MUTANTS = [
     Mutant(
         "no barrier once a stage has landed",
@@ -280,6 +285,91 @@ MUTANTS = [
         kernel="ragged",
         hazard="missing-proxy-fence",
     ),
+    rows(
+        "no barrier between the warps of a sum",
+        "row_reduction.cuh",
+        "simt::store_shared(next_ + 4 * thread, total);\n      simt::syncthreads();",
+        "simt::store_shared(next_ + 4 * thread, total);",
+        hazard="race",
+    ),
+    rows(
+        "no barrier between the warps of a maximum",
+        "row_reduction.cuh",
+        "simt::store_shared(next_ + 4 * simt::warp_index(), value);\n      simt::syncthreads();",
+        "simt::store_shared(next_ + 4 * simt::warp_index(), value);",
+        hazard="race",
+    ),
+    rows("two sums in one place", "row_reduction.cuh", "next_ += 4 * kThreads;", "", hazard="race"),
+    rows("two reductions in one place", "row_reduction.cuh", "next_ += 4 * kWarps;", "", hazard="race"),
+    rows(
+        "warps' sums across the banks",
+        "row_reduction.cuh",
+        "next_ + 4 * (warp * 32 + lane)",
+        "next_ + 4 * (lane * kWarps + warp)",
+        conflicts="shared_load",
+    ),
+    rows(
+        "neighbouring vectors for a thread",
+        "row_values.cuh",
+        "return place_.thread + i * Place::kThreads;",
+        "return place_.thread * kCount + i;",
+        conflicts="global_load",
+    ),
+    rows(
+        "a thread leaves before the last reduction",
+        "row_codes.cuh",
+        "if (!out.row_sum) return;",
+        "if (!out.row_sum || !place.leads()) return;",
+        hazard="divergent-collective",
+    ),
+    rows(
+        "loads past the row",
+        "elements.cuh",
+        "if (i < count) vector[i] = simt::load_global(from + i);",
+        "vector[i] = simt::load_global(from + i);",
+        kernel="ragged",
+        hazard="global-out-of-bounds",
+    ),
+    rows(
+        "stores past the row",
+        "elements.cuh",
+        "if (i < count) simt::store_global(to + i, vector[i]);",
+        "simt::store_global(to + i, vector[i]);",
+        kernel="ragged",
+        hazard="race",
+    ),
+    rows(
+        "squares of columns that are not there",
+        "layernorm_quantize.cuh",
+        "if (place.has(vector, i)) sum = ",
+        "sum = ",
+        kernel="ragged",
+        wrong=True,
+    ),
+    rows(
+        "products near ties are not divided",
+        "codes.cuh",
+        "if (__builtin_expect(!certain, false)) divide_each(rounded, x, scale);",
+        "",
+        kernel="ties",
+        wrong=True,
+    ),
+    rows(
+        "only exact ties are divided",
+        "codes.cuh",
+        "kFarFromTies = 0.5f - 1.0f / 16384",
+        "kFarFromTies = 0.5f",
+        kernel="ties",
+        wrong=True,
+    ),
+    rows(
+        "rows that are not there",
+        "row_values.cuh",
+        "vectors = row < rows ? (columns - 1) / kVector + 1 : 0;",
+        "vectors = (columns - 1) / kVector + 1;",
+        kernel="warp",
+        hazard="global-out-of-bounds",
+    ),
 ]
 
 
@@ -419,7 +509,9 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
     return [dict(item.split("=") for item in line.split()) for line in lines]
 
 
-@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3)])
+@pytest.mark.parametrize(
+    ("program", "kernels"), [("imma", 1), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3), ("quantize", 4)]
+)
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
     assert len(lines) == 3 * kernels

@@ -114,7 +114,7 @@ COUNTS = {
     "macs": 8 * 16 * 8 * 32,
     "barriers": 2,
     **{name: {**_MEMORY, "wavefronts": 16} for name in ("ldmatrix", "shared_load", "shared_store")},
-    **{name: {**_MEMORY, "sectors": 16} for name in ("global_load", "global_store")},
+    **{name: {**_MEMORY, "sectors": 16} for name in ("global_load", "global_store", "global_atomic")},
     "async_copy": {**_MEMORY, "sectors": 16, "wavefronts": 18, "ideal_wavefronts": 16},
 }
 LINE = {

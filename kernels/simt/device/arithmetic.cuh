@@ -8,6 +8,7 @@ namespace simt::inline SIMT_TARGET {
 SIMT_DEVICE float multiply_rn(float a, float b) { return __fmul_rn(a, b); }
 SIMT_DEVICE float add_rn(float a, float b) { return __fadd_rn(a, b); }
 SIMT_DEVICE float divide_rn(float a, float b) { return __fdiv_rn(a, b); }
+SIMT_DEVICE float sqrt_rn(float a) { return __fsqrt_rn(a); }
 SIMT_DEVICE float to_float_rn(i32 value) { return __int2float_rn(value); }
 // Round half to even, saturating to int32; NaN gives 0.
 SIMT_DEVICE i32 to_int_rn(float value) { return __float2int_rn(value); }

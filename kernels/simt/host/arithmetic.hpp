@@ -12,6 +12,7 @@ namespace simt::inline SIMT_TARGET {
 inline float multiply_rn(float a, float b) { return a * b; }
 inline float add_rn(float a, float b) { return a + b; }
 inline float divide_rn(float a, float b) { return a / b; }
+inline float sqrt_rn(float a) { return std::sqrt(a); }
 inline float to_float_rn(i32 value) { return static_cast<float>(value); }
 
 inline i32 to_int_rn(float value) {

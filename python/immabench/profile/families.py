@@ -95,6 +95,31 @@ def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     )
 
 
+def _quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
+    """One that goes element by element, 256 threads; the variant is its types, width (where that varies), alignment."""
+    element = re.search(r"\d+Element(F32|F16|BF16)", symbol)
+    variant = [
+        *([element[1].lower()] if element else []),
+        *({"i": "s32", "a": "s8"}[x[1]] + f" by {x[2]}" for x in re.finditer(r"kernelI([ia])Li(\d+)E", symbol)),
+        *(["by column"] if re.search(r"ELb1ELb[01]E", symbol) else []),
+        "aligned" if re.search(r"Lb1EEE", symbol) else "ragged",
+    ]
+    return KernelName(f"{kernel['family']}_t256_sm80", " ".join(variant), threads=256, shared_bytes=0)
+
+
+def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
+    """One that reduces rows; the variant is the type, the alignment, and whether rows are read again."""
+    threads = int(kernel["threads"])
+    aligned, resident = kernel["aligned"] == "1", kernel["resident"] == "1"
+    return KernelName(
+        kernel_id=f"{kernel['family']}_t{threads}_sm80",
+        variant=f"{kernel['type'].lower()} {'aligned' if aligned else 'ragged'}{'' if resident else ' streamed'}",
+        threads=max(threads, 128),
+        # Two floats a thread and three words a warp; a warp by itself needs none.
+        shared_bytes=4 * (2 * threads + 3 * (threads // 32)) if threads > 32 else 0,
+    )
+
+
 def _variant(symbol: str, tile: re.Match[str]) -> str:
     """The template argument after the tile's: whether the operands are aligned."""
     aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
@@ -110,6 +135,14 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         _mma,
     ),
     (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
+    (
+        re.compile(
+            r"\d(?P<family>quantize_dynamic|layernorm_quantize)_kernelI.*?\dElement(?P<type>F32|F16|BF16)"
+            r".*?RowConfigTypeILi(?P<threads>\d+)E.*?EELb(?P<aligned>[01])ELb(?P<resident>[01])E"
+        ),
+        _row_quantizer,
+    ),
+    (re.compile(r"\d(?P<family>quantize|dequantize|requantize|pack_s4|unpack_s4)_kernelI"), _quantizer),
 )
 
 

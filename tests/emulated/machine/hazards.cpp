@@ -268,31 +268,31 @@ CASE(misaligned_global_access) {
   });
 }
 
-CASE(misaligned_load_from_l2) {
+CASE(misaligned_coherent_load) {
   static Bytes16 in[33];
   expect_bug_and_clean_twin(HazardKind::kMisaligned, (Setup{.memory = {input(in)}}), [](bool buggy, int& line) {
     const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(in + thread()) + (buggy ? 8 : 0)};
-    MARK(line), simt::load_global_l2(p);
+    MARK(line), simt::load_global_coherent(p);
   });
 }
 
-CASE(load_from_l2_past_the_end) {
+CASE(coherent_load_past_the_end) {
   static Bytes16 in[32];
   expect_bug_and_clean_twin(HazardKind::kGlobalOutOfBounds, (Setup{.memory = {input(in)}}), [](bool buggy, int& line) {
     const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(in + thread()) + (buggy ? 16 : 0)};
-    MARK(line), simt::load_global_l2(p);
+    MARK(line), simt::load_global_coherent(p);
   });
 }
 
 // ---- the read-only path
 
-// L2 learns of every store, so a load from there of what the own thread stored is right; of what nobody stored it is not.
-CASE(load_from_l2_of_what_nobody_stored) {
+// A coherent load of what the own thread stored is right; of what nobody stored it is not.
+CASE(coherent_load_of_what_nobody_stored) {
   alignas(16) static Bytes16 out[64];
   expect_bug_and_clean_twin(HazardKind::kUninitialisedRead, Setup{.memory = {output(out)}}, [](bool buggy, int& line) {
     const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(out + thread())};
     simt::store_global(p, Bytes16{});
-    MARK(line), simt::load_global_l2(p + (buggy ? 32 : 0));
+    MARK(line), simt::load_global_coherent(p + (buggy ? 32 : 0));
   });
 }
 

@@ -19,6 +19,8 @@ def test_the_table_shows_counts_against_the_ideal(run: Any) -> None:
     assert "exact\nhazards: 0\n8 mma instructions, 2 barriers" in out
     copies = [line for line in out.splitlines() if "async_copy" in line]
     assert ["1.00x" in copies[0], "1.12x" in copies[1]] == [True, True]
+    atomics = next(line.split() for line in out.splitlines() if "global_atomic" in line)
+    assert {"4", "2,048", "16", "1.00x", "sectors"} <= set(atomics)
     assert "gemm.cuh:42" in out
     assert "1.25x" in out
 
