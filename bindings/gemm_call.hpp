@@ -42,6 +42,7 @@ class GemmCall {
   void take_groups(int group);
   const Operand* find(const std::string& name) const;
   void expect_present(const std::string& name, bool needed) const;
+  void expect_valid_affine() const;
   void expect_chunks(const Operand& operand) const;
   void expect_weights(int n, int k) const;
   void refuse_beside_sums(const std::string& activation) const;

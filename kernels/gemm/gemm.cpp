@@ -102,6 +102,18 @@ void append_w4a8(std::vector<GemmKernel>& kernels, const char* types, Shards sha
   append_mma<W4A8Tiles<kAffine, kFloat>>(kernels, types, "gemm_w4a8", operands, shards);
 }
 
+template <template <bool kBF16> class Tiles, class Shards>
+void append_dequantized(std::vector<GemmKernel>& kernels, OperandType weights, const char* family, Shards shards) {
+  GemmOperands operands{.a = OperandType::kF16,
+                        .b = weights,
+                        .layout = WeightLayout::kFragmentMajor,
+                        .groups = weights == OperandType::kU4 ? GroupScale::kFloat : GroupScale::kNone};
+  const std::string sums = (weights == OperandType::kU4 ? "u4" : "s8") + std::string("f32");
+  append_mma<Tiles<false>>(kernels, ("hmma_f16" + sums).c_str(), family, operands, shards);
+  operands.a = OperandType::kBF16;
+  append_mma<Tiles<true>>(kernels, ("hmma_bf16" + sums).c_str(), family, operands, shards);
+}
+
 template <int... kShard>
 void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
   EmulateGemm emulate[kWgmmaTileCount] = {};
@@ -124,6 +136,8 @@ std::vector<GemmKernel> make_kernels() {
   append_w4a8<true, false>(kernels, "imma_s8u4s32", kShards);
   append_w4a8<false, true>(kernels, "imma_s8s4f32", kShards);
   append_w4a8<true, true>(kernels, "imma_s8u4f32", kShards);
+  append_dequantized<W4A16Tiles>(kernels, OperandType::kU4, "gemm_w4a16", kShards);
+  append_dequantized<W8A16Tiles>(kernels, OperandType::kS8, "gemm_w8a16", kShards);
   append_mma<S4Tiles>(kernels, "imma_s4s4s32", "gemm_w4a4", {.a = OperandType::kS4, .b = OperandType::kS4}, kShards);
   append_mma<B1Tiles>(kernels, "bmma_b1b1s32", "gemm_b1", {.a = OperandType::kB1, .b = OperandType::kB1}, kShards);
   return kernels;
@@ -138,12 +152,15 @@ std::string row_reason(const GemmOperands& operands, int k) {
          (chunks ? "16 bytes" : "bytes") + "; pad K with zeros";
 }
 
+// 16 rows of packed weights, and a row of 16-bit activations, are counted in bytes by an int.
+constexpr int kLongestPackedK = 1 << 26;
+
 std::string group_reason(const GemmOperands& operands, int k, int group) {
   if (operands.groups == GroupScale::kNone) return group == 0 ? "" : "has no scales a group of K; take another kernel";
-  const bool whole = operands.groups == GroupScale::kStep && group == k;
-  if (group != 32 && group != 64 && group != 128 && !whole) {
-    return "has groups of 32, 64 or 128 elements of K" +
-           std::string(operands.groups == GroupScale::kStep ? ", or one of all of K" : "") + ", not " + std::to_string(group);
+  const bool may_be_whole = operands.groups == GroupScale::kStep || bits_of(operands.a) == 16;
+  if (group != 32 && group != 64 && group != 128 && !(may_be_whole && group == k)) {
+    return "has groups of 32, 64 or 128 elements of K" + std::string(may_be_whole ? ", or one of all of K" : "") + ", not " +
+           std::to_string(group);
   }
   return k % group == 0 ? ""
                         : "K=" + std::to_string(k) + " is no whole number of groups of " + std::to_string(group) + "; pad K";
@@ -166,6 +183,8 @@ std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int gr
   }
   if (a_zero && !operands.integer())
     return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
+  if (k > kLongestPackedK && operands.layout == WeightLayout::kFragmentMajor)
+    return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLongestPackedK) + ", what 16 packed rows may have; split K";
   for (std::string reason : {row_reason(operands, k), group_reason(operands, k, group)}) {
     if (!reason.empty()) return reason;
   }

@@ -21,12 +21,13 @@ struct GemmArguments {
   std::uint64_t out = 0;       // of type epilogue.output
   EpilogueArguments epilogue;
   int m = 0, n = 0, k = 0;
-  // Of weights with parameters a group of K: [K / group, N], N padded to 16 as the weights are.
-  std::uint64_t group_scale = 0;   // float32, or the type of 16-bit activations
-  std::uint64_t group_affine = 0;  // uint16, step + 256 (128 - zero * step); within 16 columns in the order 0, 8, 1, 9, ..
-  std::uint64_t group_zero = 0;    // uint8, the zero points of unsigned weights
-  int group = 0;                   // elements of K, 0 without groups
-  std::uint64_t workspace = 0;     // of workspace_bytes, zeros before the first launch
+  // Of weights with parameters a group of K: [K / group, N], N padded to 16 as the weights are. `group_affine` of s8
+  // activations is uint16, step + 256 (128 - zero * step); of 16-bit ones uint32, the scale's bits below those of 1024 + zero
+  // (f16) or 128 + zero (bf16). Within 16 columns it lies in the order 0, 8, 1, 9, ..
+  std::uint64_t group_scale = 0;  // float32
+  std::uint64_t group_affine = 0;
+  int group = 0;                // elements of K, 0 without groups
+  std::uint64_t workspace = 0;  // of workspace_bytes, zeros before the first launch
   // Of the device: kernels that go from tile to tile start so many blocks. Emulation pretends; an H200 has 132.
   int multiprocessors = 132;
 };
@@ -60,7 +61,7 @@ constexpr int longest_exact_k(OperandType a, OperandType b, bool a_zero) {
 enum class WeightLayout : int { kRowMajor, kFragmentMajor };
 
 // What scales weights beside the epilogue's col_scale: nothing, an integer step and zero point a group (the sum stays an
-// integer), or a float scale a group. One group may be all of K where there are steps.
+// integer), or a float scale a group. One group may be all of K but where int8 activations meet float scales.
 enum class GroupScale : int { kNone, kStep, kFloat };
 
 struct GemmOperands {

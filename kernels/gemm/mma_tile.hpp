@@ -24,7 +24,7 @@ struct MmaWidths {
 
 // Groups of K that have parameters of their own are 32, 64 or 128 elements: tiles of 128 hold whole ones, 4 steps of 32.
 constexpr int kGroupTileK = 128, kGroupSteps = 4;
-constexpr int kAffineBytes = 2, kScaleBytes = 4;  // of a group's parameters
+constexpr int kAffineBytes = 2, kScaleBytes = 4, kFloatAffineBytes = 4;  // of a group's parameters
 
 constexpr MmaWidths w4a8_widths(bool affine, bool float_sums) {
   return {.a_bits = 8,
@@ -33,6 +33,13 @@ constexpr MmaWidths w4a8_widths(bool affine, bool float_sums) {
           .group_bytes = (affine ? kAffineBytes : 0) + (float_sums ? kScaleBytes : 0),
           .two_sums = float_sums,
           .only_128 = true};
+}
+
+// Of weights that become 16-bit floats: those of 4 bits have groups.
+constexpr MmaWidths dequantized_widths(int weight_bits) {
+  const bool grouped = weight_bits == 4;
+  return {
+      .a_bits = 16, .b_bits = weight_bits, .mma_k = 16, .group_bytes = grouped ? kFloatAffineBytes : 0, .only_128 = grouped};
 }
 
 // Of operands that the instruction takes as they lie in memory: it multiplies 32 bytes of every row.
@@ -166,6 +173,30 @@ struct W4A8Tiles : W4A8TileList {
   static constexpr MmaWidths widths = w4a8_widths(kAffine, kFloat);
 };
 
+// Of weights that become f16 or bf16. Warps lie beside each other up to 64 rows, so that each weight is unpacked once.
+struct W4A16TileList {
+  static constexpr MmaWidths widths = dequantized_widths(4);
+  static constexpr MmaTile tiles[] = {
+      {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
+      {.block_m = 32, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
+      {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3},
+      {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 2},
+  };
+};
+template <bool kBF16>
+struct W4A16Tiles : W4A16TileList {};
+
+struct W8A16TileList {
+  static constexpr MmaWidths widths = dequantized_widths(8);
+  static constexpr MmaTile tiles[] = {
+      {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
+      {.block_m = 64, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 4},
+      {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3},
+  };
+};
+template <bool kBF16>
+struct W8A16Tiles : W8A16TileList {};
+
 template <class Table>
 constexpr int kTileCount = int(std::size(Table::tiles));
 
@@ -178,6 +209,7 @@ constexpr bool is_valid_table() {
 }
 static_assert(is_valid_table<S8Tiles>() && is_valid_table<S4Tiles>() && is_valid_table<B1Tiles>());
 static_assert(is_valid_table<W4A8Tiles<false, false>>() && is_valid_table<W4A8Tiles<true, true>>());
+static_assert(is_valid_table<W4A16TileList>() && is_valid_table<W8A16TileList>());
 
 template <class Table, int kIndex>
 using MmaConfigAt = MmaConfig<Table::tiles[kIndex].block_m, Table::tiles[kIndex].block_n, Table::tiles[kIndex].block_k,

@@ -54,6 +54,13 @@ def w4a8(
     return Mutant(name, file, old, new, program="w4a8", kernel=kernel, **found)  # type: ignore[arg-type]
 
 
+def w4a16(
+    name: str, old: str, new: str, *, kernel: str = "groups", file: str = "parts/dequantized_operands.cuh"
+) -> Mutant:
+    """A mistake in the kernels whose weights become floats, which makes wrong results."""
+    return Mutant(name, file, old, new, program="w4a16", kernel=kernel, wrong=True)
+
+
 def rows(name: str, file: str, old: str, new: str, *, kernel: str = "block", **found: str | bool) -> Mutant:
     """A mistake in the kernels that quantize rows."""
     return Mutant(name, f"quantize/{file}", old, new, program="quantize", kernel=kernel, **found)  # type: ignore[arg-type]
@@ -432,6 +439,43 @@ MUTANTS += [
     ),
 ]
 
+MUTANTS += [
+    w4a16("keeps the codes of one block alone", "codes_[k_block % 2][block] =", "codes_[0 * k_block][block] ="),
+    w4a16(
+        "keeps the codes of one block of channels alone",
+        "codes_[k_block % 2][block] =",
+        "codes_[0 * k_block][block] =",
+        kernel="channels",
+    ),
+    w4a16(
+        "takes what a group has a step too early",
+        "if (begins_group(step)) take_affine();",
+        "if (begins_group(step + 1)) take_affine();",
+    ),
+    w4a16("reads what the first group of a tile has", "groups_.row(step / 2)", "groups_.row(0 * step)"),
+    w4a16("swaps rows r and r + 8 of weights", "b[2 * block + i % 2][i / 2]", "b[2 * block + 1 - i % 2][i / 2]"),
+    w4a16("swaps the halves of a step", "b[2 * block + i % 2][i / 2]", "b[2 * block + i % 2][1 - i / 2]"),
+    w4a16(
+        "gives row r the scale of row r + 8",
+        "scale_[i] = simt::permute_bytes(words[i], 0, 0x1010);\n    constexpr",
+        "scale_[i] = simt::permute_bytes(words[1], 0, 0x1010);\n    constexpr",
+        file="parts/unpack_float.cuh",
+    ),
+    w4a16(
+        "forgets that codes of row r + 8 lie four bits higher",
+        "simt::fma_rn_f16x2(high, kSixteenth, less_)",
+        "simt::subtract_rn_f16x2(high, zero_)",
+        file="parts/unpack_float.cuh",
+    ),
+    w4a16(
+        "forgets the sign of a code",
+        "masked_or(codes, 0x00800080, k128)",
+        "masked_or(codes, 0, k128)",
+        file="parts/unpack_float.cuh",
+        kernel="channels",
+    ),
+]
+
 
 @pytest.fixture(scope="session")
 def machine_library(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
@@ -465,7 +509,9 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
     return [dict(item.split("=") for item in line.split()) for line in lines]
 
 
-@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("w4a8", 2), ("wgmma", 3), ("quantize", 4)])
+@pytest.mark.parametrize(
+    ("program", "kernels"), [("imma", 1), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3), ("quantize", 4)]
+)
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
     assert len(lines) == 3 * kernels

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from immabench.errors import MissingHardwareError
-from immabench.kernels import kernel_config, kernel_configs
+from immabench.kernels import KernelConfig, kernel_config, kernel_configs
 from immabench.profile import load_sass_facts
 
 native = pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
@@ -66,17 +66,27 @@ def igmma(kernel: dict[str, Any]) -> str:
     return f"IGMMA.64x{n}x32.S8.S8"
 
 
-MMA = {"m16n8k32": "IMMA.16832.S8.S8", "m16n8k64": "IMMA.16864.S4.S4", "m16n8k256": "BMMA.168256.AND.POPC"}
+MMA = {
+    ("m16n8k32", "s8"): "IMMA.16832.S8.S8",
+    ("m16n8k64", "s4"): "IMMA.16864.S4.S4",
+    ("m16n8k256", "b1"): "BMMA.168256.AND.POPC",
+    ("m16n8k16", "f16"): "HMMA.16816.F32",
+    ("m16n8k16", "bf16"): "HMMA.16816.F32.BF16",
+}
 """The machine's names of the instructions by mma.sync."""
 
 
+def mma_of(config: KernelConfig) -> str:
+    return MMA[config.mma, config.operand_types["a"]]
+
+
 def by_mma_sync(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return of("imma", facts) + of("bmma", facts)
+    return of("imma", facts) + of("bmma", facts) + of("hmma", facts)
 
 
 def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]]) -> None:
     for kernel in by_mma_sync(facts):
-        assert set(kernel["mma"]) == {MMA[kernel_config(kernel["kernel_id"]).mma]}, names([kernel])
+        assert set(kernel["mma"]) == {mma_of(kernel_config(kernel["kernel_id"]))}, names([kernel])
     assert names([kernel for kernel in of("wgmma", facts) if set(kernel["mma"]) != {igmma(kernel)}]) == []
 
 
@@ -112,10 +122,30 @@ def test_the_main_loop_is_found_with_all_its_multiplies(facts: list[dict[str, An
         config = configs[kernel["kernel_id"]]
         warp_m, warp_n = config.warp_tile
         a_k_tile = warp_m // 16 * (warp_n // 8) * (config.block_tile[2] // int(config.mma.removeprefix("m16n8k")))
-        multiplies = kernel["main_loop"]["mma"][MMA[config.mma]]
+        multiplies = kernel["main_loop"]["mma"][mma_of(config)]
         # The compiler may unroll the loop over K tiles.
         assert multiplies % a_k_tile == 0, f"{multiplies} multiplies, {a_k_tile} a K tile"
         assert kernel["main_loop"]["histogram"]["BAR"] == multiplies // a_k_tile
+
+
+# Of 8 weights that become 16-bit floats (parts/unpack_float.cuh): arithmetic of pairs, logic.
+UNPACKING = {("f16", "u4"): (8, 4), ("bf16", "u4"): (8, 4), ("f16", "s8"): (4, 4), ("bf16", "s8"): (4, 8)}
+
+
+def test_weights_become_floats_by_as_few_instructions_as_stated(facts: list[dict[str, Any]]) -> None:
+    for kernel in of("hmma", facts):
+        config, histogram = kernel_config(kernel["kernel_id"]), kernel["main_loop"]["histogram"]
+        types = (config.operand_types["a"], config.operand_types["b"])
+        (warp_m, warp_n), block_k = config.warp_tile, config.block_tile[2]
+        k_tiles = kernel["main_loop"]["mma"][mma_of(config)] // (warp_m // 16 * (warp_n // 8) * (block_k // 16))
+        arithmetic, logic = (each * k_tiles * warp_n * block_k // 32 // 8 for each in UNPACKING[types])
+        # In f16 the zero points of row r + 8 take one subtraction more, for each of the four groups a tile may have.
+        groups = 4 * k_tiles * warp_n // 16 if types == ("f16", "u4") else 0
+        assert sum(histogram.get(name, 0) for name in ("HADD2", "HMUL2", "HFMA2")) == arithmetic + groups, names(
+            [kernel]
+        )
+        # Some more is of addresses and of groups, but less than a second one for every pair.
+        assert logic <= histogram["LOP3"] < logic + 24 * k_tiles, names([kernel])
 
 
 def test_a_block_fits_where_the_kernel_is_said_to_run(facts: list[dict[str, Any]]) -> None:

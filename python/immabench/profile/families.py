@@ -47,13 +47,17 @@ _MMA_OPERANDS = {
     ("W4A8Operands", "U4", "i"): _MmaOperands("imma_s8u4s32", 8, 4, 4 * 2),
     ("W4A8Operands", "S4", "f"): _MmaOperands("imma_s8s4f32", 8, 4, 4 * 4),
     ("W4A8Operands", "U4", "f"): _MmaOperands("imma_s8u4f32", 8, 4, 4 * 6),
+    ("DequantizedOperands", "F16", "U4"): _MmaOperands("hmma_f16u4f32", 16, 4, 4 * 4),
+    ("DequantizedOperands", "BF16", "U4"): _MmaOperands("hmma_bf16u4f32", 16, 4, 4 * 4),
+    ("DequantizedOperands", "F16", "S8"): _MmaOperands("hmma_f16s8f32", 16, 8),
+    ("DequantizedOperands", "BF16", "S8"): _MmaOperands("hmma_bf16s8f32", 16, 8),
 }
 
 
 def _mma(symbol: str, match: re.Match[str]) -> KernelName:
     # Operand types are names, the type of sums a letter: N4simt4cuda2S4EiEE.
-    types = re.search(r"\d([A-Z]+\d+)E([if]?)", match["types"])
-    operands = _MMA_OPERANDS[(match["policy"], *filter(None, types.groups() if types else ()))]
+    types, sums = re.findall(r"\d([A-Z]+\d+)E", match["types"]), re.findall(r"\dE([if])E", match["types"])
+    operands = _MMA_OPERANDS[(match["policy"], *types, *sums)]
     block_m, block_n, block_k, warps_m, warps_n, stages, split_k = map(int, re.findall(r"Li(\d+)E", match["tile"]))
     split = {0: "_streamk", 1: ""}.get(split_k, f"_k{split_k}")
     stage_bytes = (block_m * operands.a_bits + block_n * operands.b_bits) * block_k // 8
