@@ -104,7 +104,7 @@ constexpr int grid_blocks(int split_k, int shared_bytes, int tiles, int k_tiles,
 
 // A tile as a type, for kernels to be instantiated with: nvcc mangles integers into kernel names, class-typed parameters it
 // does not. The integers are what ties a SASS listing to a configuration.
-template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages, int kSplitK>
+template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages, int kSplitK = 1>
 struct MmaConfig {
   static constexpr MmaTile tile{kBlockM, kBlockN, kBlockK, kWarpsM, kWarpsN, kStages, kSplitK};
 };

@@ -27,7 +27,7 @@ class NativeCall:
         self._config, self._buffers = config, buffers
         needed = workspace_bytes(config, buffers.problem, multiprocessors)
         # Left as it was found, all zeros where blocks count, by every launch.
-        self._workspace = self._placed("workspace", np.zeros(needed, np.uint8)) if needed else None
+        self._workspace = self._placed(np.zeros(needed, np.uint8)) if needed else None
         self._weights: dict[str, Any] = {}
         self.pack()
 

@@ -49,40 +49,41 @@ void run(const char* label) {
     code = Operands::kGrouped ? int(random % 16) : int(random % 256) - 128;
     return std::int8_t(Operands::kGrouped ? (code - zero(row, k / kGroup)) * scale(row, k / kGroup) : code);
   };
-  mutants::run(
-      {label,
-       kM,
-       kN,
-       kK,
-       {Operation::kLdmatrix, Operation::kSharedStore, Operation::kSharedLoad, Operation::kAsyncCopyShared},
-       weight,
-       true},
-      [&](GemmArguments arguments, auto& memory, const auto& options) {
-        constexpr int kWords = kPadded / 16 * ((kK + Operands::kFragmentK - 1) / Operands::kFragmentK) * 128;
-        const auto a = mutants::allocate<std::uint16_t>(kM * kK);
-        const auto words = mutants::allocate<std::uint32_t>(kWords);
-        const auto affine = mutants::allocate<std::uint32_t>(kGroups * kPadded);
-        const auto* integers = reinterpret_cast<const std::int8_t*>(arguments.a);
-        for (int i = 0; i < kM * kK; ++i) a[std::size_t(i)] = bits<T>(integers[i]);
-        reorder<B::kBits>(codes, words.get());
-        for (int row = 0; row < kPadded; ++row) {
-          for (int group = 0; group < kGroups; ++group) {
-            const int place = group * kPadded + row / 16 * 16 + row % 8 * 2 + row % 16 / 8;
-            affine[std::size_t(place)] = bits<T>(scale(row, group)) | (0x6400u + simt::u32(zero(row, group))) << 16;
-          }
-        }
-        arguments.a = reinterpret_cast<std::uint64_t>(a.get());
-        arguments.b = reinterpret_cast<std::uint64_t>(words.get());
-        arguments.group_affine = reinterpret_cast<std::uint64_t>(affine.get());
-        arguments.group = kGroup;
-        memory.add(a.get(), kM * kK * 2, Access::kRead);
-        memory.add(words.get(), kWords * 4, Access::kRead);
-        memory.add(affine.get(), kGroups * kPadded * 4, Access::kRead);
-        const simt::host::LaunchShape shape{
-            {block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes(Operands::widths)};
-        const auto parameters = make_parameters<Operands>(arguments);
-        return simt::host::launch(shape, memory, options, [&] { mma_gemm_kernel<Operands, Config, true>(parameters); });
-      });
+  mutants::run({label,
+                kM,
+                kN,
+                kK,
+                {Operation::kLdmatrix, Operation::kSharedStore, Operation::kSharedLoad, Operation::kAsyncCopyShared},
+                weight,
+                true},
+               [&](GemmArguments arguments, auto& memory, const auto& options) {
+                 constexpr int kWords = kPadded / 16 * ((kK + Operands::kFragmentK - 1) / Operands::kFragmentK) * 128;
+                 const auto a = mutants::allocate<std::uint16_t>(kM * kK);
+                 const auto words = mutants::allocate<std::uint32_t>(kWords);
+                 const auto affine = mutants::allocate<std::uint32_t>(kGroups * kPadded);
+                 const auto* integers = reinterpret_cast<const std::int8_t*>(arguments.a);
+                 for (int i = 0; i < kM * kK; ++i) a[std::size_t(i)] = bits<T>(integers[i]);
+                 reorder<B::kBits>(codes, words.get());
+                 for (int row = 0; row < kPadded; ++row) {
+                   for (int group = 0; group < kGroups; ++group) {
+                     const int place = group * kPadded + row / 16 * 16 + row % 8 * 2 + row % 16 / 8;
+                     affine[std::size_t(place)] = bits<T>(scale(row, group)) | (0x6400u + simt::u32(zero(row, group))) << 16;
+                   }
+                 }
+                 arguments.a = reinterpret_cast<std::uint64_t>(a.get());
+                 arguments.b = reinterpret_cast<std::uint64_t>(words.get());
+                 arguments.group_affine = reinterpret_cast<std::uint64_t>(affine.get());
+                 arguments.group = kGroup;
+                 memory.add(a.get(), kM * kK * 2, Access::kRead);
+                 memory.add(words.get(), kWords * 4, Access::kRead);
+                 memory.add(affine.get(), kGroups * kPadded * 4, Access::kRead);
+                 const simt::host::LaunchShape shape{{unsigned(block_count(Config::tile, Operands::widths, arguments))},
+                                                     Config::tile.threads(),
+                                                     Config::tile.shared_bytes(Operands::widths)};
+                 const auto parameters = make_parameters<Operands, Config>(arguments);
+                 return simt::host::launch(shape, memory, options,
+                                           [&] { mma_gemm_kernel<Operands, Config, true>(parameters); });
+               });
 }
 
 }  // namespace
