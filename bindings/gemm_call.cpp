@@ -207,6 +207,8 @@ void GemmCall::take_groups(int group) {
   if (step && form != GroupScale::kStep)
     find("group_step")->reject("is not for " + kernel_.id, "take a kernel of integer steps");
   if (zero && form == GroupScale::kNone) find("group_zero")->reject("is not for " + kernel_.id, "take a kernel of zero points");
+  if (zero && kernel_.operands.b == OperandType::kS4)
+    find("group_zero")->reject("is given for signed codes", "take a kernel of u4 weights");
   arguments.group = group;
   if (group == 0) return;
   const ElementType own = kernel_.operands.a == OperandType::kF16    ? ElementType::kF16

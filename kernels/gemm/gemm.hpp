@@ -63,7 +63,8 @@ struct GemmOperands {
   WeightLayout layout = WeightLayout::kRowMajor;
   GroupScale groups = GroupScale::kNone;
 
-  bool integer() const { return a != OperandType::kF16 && a != OperandType::kBF16; }
+  // Whether sums are int32 to the end.
+  bool integer() const { return a != OperandType::kF16 && a != OperandType::kBF16 && groups != GroupScale::kFloat; }
 };
 
 // A tile configuration of any kernel. A warp tile is what one warp (mma.sync) or warpgroup (wgmma) multiplies.

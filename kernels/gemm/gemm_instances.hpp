@@ -3,6 +3,7 @@
 #pragma once
 #include <gemm/gemm.hpp>
 #include <gemm/imma_tile.hpp>
+#include <gemm/wgmma_packed_tile.hpp>
 #include <gemm/wgmma_tile.hpp>
 
 namespace immabench {
@@ -15,6 +16,16 @@ template <int kShard>
 void fill_wgmma_emulated(EmulateGemm (&table)[kWgmmaTileCount]);
 template <int kShard>
 void fill_wgmma_cuda(LaunchGemm (&table)[kWgmmaTileCount]);
+
+// The same code for signed codes, and for unsigned ones with zero points.
+template <class Function>
+struct PackedEntry {
+  Function signed_codes, unsigned_codes;
+};
+template <int kShard>
+void fill_wgmma_packed_emulated(PackedEntry<EmulateGemm> (&table)[kWgmmaPackedTileCount]);
+template <int kShard>
+void fill_wgmma_packed_cuda(PackedEntry<LaunchGemm> (&table)[kWgmmaPackedTileCount]);
 
 // Calls visit.operator()<index>() for every index below kCount that shard kShard takes.
 template <int kShard, int kShards, int kCount, int kIndex = kShard, class Visit>
