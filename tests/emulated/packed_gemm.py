@@ -47,6 +47,17 @@ def fragment_major(codes: np.ndarray, bits: int, multiply_bits: int) -> np.ndarr
     return words.view(np.uint8).reshape(rows, columns, 512)
 
 
+def aligned(array: np.ndarray | None) -> np.ndarray | None:
+    """A copy that starts on 256 bytes, as allocations on a GPU do."""
+    if array is None:
+        return None
+    memory = np.empty(array.nbytes + 256, np.uint8)
+    start = -memory.ctypes.data % 256
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 @dataclass
 class PackedGemm:
     """Operands of one call. `weights` are what the packed codes stand for, exactly, float64 [N, K]; activations likewise.
@@ -72,17 +83,17 @@ class PackedGemm:
     def emulate(self, kernel: dict[str, Any], output_type: str, **options: Any) -> tuple[np.ndarray, dict[str, Any]]:
         """The output, poisoned before, and the machine's report."""
         dtype = {"s32": np.int32, "f32": np.float32, "f16": np.float16, "bf16": np.uint16}[output_type]
-        out = np.full(self.shape, 0x5A, np.uint8).astype(dtype)
+        out = aligned(np.full(self.shape, 0x5A, dtype))
         groups = {name: getattr(self, name) for name in ("group_scale", "group_step", "group_zero")}
         report = _native.emulate_gemm(
             kernel["id"],
-            self.a,
-            self.packed,
+            aligned(self.a),
+            aligned(self.packed),
             out,
             output_type=output_type,
             group=self.group,
-            **{name: None if array is None else np.ascontiguousarray(array.T) for name, array in groups.items()},
-            **self.epilogue,
+            **{name: None if array is None else aligned(array.T) for name, array in groups.items()},
+            **{name: aligned(array) for name, array in self.epilogue.items()},
             **options,
         )
         return out, report
