@@ -220,34 +220,39 @@ struct W8Channel {
   using Sum = float;
   static constexpr int kSteps = 2, kParameterPlanes = 0;
   static constexpr bool kFloatGroups = false;
-  static constexpr simt::u32 kSignedCodes = 0, kUnsignedCodes = 0;
-  using Rows = W4A8Channel::Rows;
+  struct Rows {
+    simt::u32 magic;  // in a register: LOP3 takes one constant
+
+    SIMT_DEVICE explicit Rows(simt::u32 codes) : magic(codes) {}
+    SIMT_DEVICE void load(simt::u32, int) {}
+  };
   SIMT_DEVICE static float finish(float sum) { return sum; }
 };
 
 struct W8F16 : W8Channel {
   using Operand = simt::F16;
+  static constexpr simt::u32 kSignedCodes = 0x64806480, kUnsignedCodes = kSignedCodes;  // 1024 + 128
 
-  SIMT_DEVICE static void unpack(const PackedWords& words, int step, const Rows&, simt::u32 (&a)[4]) {
-    constexpr simt::u32 k1152 = 0x64806480;  // 1024 + 128
+  SIMT_DEVICE static void unpack(const PackedWords& words, int step, const Rows& rows, simt::u32 (&a)[4]) {
     SIMT_UNROLL
     for (int i = 0; i < 4; ++i) {
       // The bits of 1024 + (q + 128): the sign bit turns around.
-      const simt::u32 codes = (words[2 * step + i / 2] >> 8 * (i % 2) & 0x00FF00FF) ^ k1152;
-      a[i] = simt::subtract_rn_f16x2(codes, k1152);
+      const simt::u32 codes = (words[2 * step + i / 2] >> 8 * (i % 2) & 0x00FF00FF) ^ rows.magic;
+      a[i] = simt::subtract_rn_f16x2(codes, kSignedCodes);
     }
   }
 };
 
 struct W8BF16 : W8Channel {
   using Operand = simt::BF16;
+  static constexpr simt::u32 kSignedCodes = 0x43004300, kUnsignedCodes = kSignedCodes;  // 128
 
-  SIMT_DEVICE static void unpack(const PackedWords& words, int step, const Rows&, simt::u32 (&a)[4]) {
-    constexpr simt::u32 k128 = 0x43004300;  // its lowest bit of exponent is that of a code's sign: with it the number is 256
+  SIMT_DEVICE static void unpack(const PackedWords& words, int step, const Rows& rows, simt::u32 (&a)[4]) {
     SIMT_UNROLL
     for (int i = 0; i < 4; ++i) {
       const simt::u32 codes = words[2 * step + i / 2] >> 8 * (i % 2);
-      a[i] = simt::subtract_rn_bf16x2((codes & 0x007F007F) | k128, (codes & 0x00800080) | k128);
+      // A code's sign is where the exponent's lowest bit is: with it 128 is 256, which is what a negative code lacks.
+      a[i] = simt::subtract_rn_bf16x2((codes & 0x007F007F) | rows.magic, (codes & 0x00800080) | rows.magic);
     }
   }
 };

@@ -158,6 +158,15 @@ IMMABENCH_PROBE(to_float_rn) { r[0] = as_bits(simt::to_float_rn(i32(r[0]))); }
 IMMABENCH_PROBE(to_int_rn) { r[0] = u32(simt::to_int_rn(as_float(r[0]))); }
 IMMABENCH_PROBE(pack_f16x2) { r[0] = simt::pack_f16x2(as_float(r[0]), as_float(r[1])); }
 IMMABENCH_PROBE(pack_bf16x2) { r[0] = simt::pack_bf16x2(as_float(r[0]), as_float(r[1])); }
+IMMABENCH_PROBE(pairs_f16) {
+  const u32 a = r[0], b = r[1], c = r[2];
+  r[0] = simt::fma_rn_f16x2(a, b, c), r[1] = simt::multiply_rn_f16x2(a, b), r[2] = simt::subtract_rn_f16x2(a, b);
+}
+IMMABENCH_PROBE(pairs_bf16) {
+  const u32 a = r[0], b = r[1], c = r[2];
+  r[0] = simt::fma_rn_bf16x2(a, b, c), r[1] = simt::multiply_rn_bf16x2(a, b), r[2] = simt::subtract_rn_bf16x2(a, b);
+}
+IMMABENCH_PROBE(bits_as_float) { r[0] = as_bits(simt::add_rn(simt::bits_as_float(r[0] % 4096 + 0x4B400000), -12582912.0f)); }
 IMMABENCH_PROBE(dot_s8) { r[0] = u32(simt::dot_s8(r[0], r[1], i32(r[2]))); }
 IMMABENCH_PROBE(permute_bytes) { r[0] = simt::permute_bytes(r[0], r[1], r[2]); }
 IMMABENCH_PROBE(bits) {
@@ -198,7 +207,8 @@ using WarpProbes = ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k1
                              ldmatrix_x1_trans, ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle,
                              shuffle_xor, shuffle_up, shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits,
                              block_votes, named_barriers, multiply_rn, add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2,
-                             pack_bf16x2, dot_s8, permute_bytes, bits, copy_async, load_global_l2>;
+                             pack_bf16x2, pairs_f16, pairs_bf16, bits_as_float, dot_s8, permute_bytes, bits, copy_async,
+                             load_global_l2>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

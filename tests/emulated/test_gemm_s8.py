@@ -15,7 +15,7 @@ from immabench.operands import Operands, make_operands, poisoned_output
 from immabench.problems import Problem
 from immabench.providers.base import describe_hazard
 
-CONFIGS = kernel_configs()
+CONFIGS = [config for config in kernel_configs() if config.family == "gemm_s8"]
 IMMA = [config for config in CONFIGS if config.id.startswith("imma")]
 WGMMA = [config for config in CONFIGS if config.id.startswith("wgmma")]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)

@@ -206,8 +206,9 @@ MUTANTS = [
     ),
     wgmma(
         "leaves while the cluster still sends",
-        "if constexpr (kTile.cluster() > 1) synchronise_cluster();\n  }\n\n  const",
-        "}\n\n  const",
+        "SIMT_DEVICE static void leave() {\n    if constexpr (kTile.cluster() > 1) synchronise_cluster();",
+        "SIMT_DEVICE static void leave() {",
+        file="gemm/wgmma_work.cuh",
         hazard="peer-exited",
     ),
     wgmma(
@@ -241,6 +242,7 @@ MUTANTS = [
         "gathers over stages still multiplied",
         "simt::barrier_sync(1, kThreads);  // every consumer",
         "// every consumer",
+        file="gemm/wgmma_work.cuh",
         kernel="split",
         hazard="race",
     ),
@@ -248,6 +250,7 @@ MUTANTS = [
         "adds up parts that are not there yet",
         "if constexpr (kTile.split_k > 1) synchronise_cluster();\n  }",
         "if constexpr (kTile.split_k > 1) simt::cluster_arrive();\n  }",
+        file="gemm/wgmma_work.cuh",
         kernel="split",
         hazard="barrier-mismatch",
     ),

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class KernelName:
     """A kernel instance: its id, the variant of its code, threads a block, dynamic shared memory in bytes.
 
-    `only_on` is the one architecture that has its instructions, empty for all; elsewhere its code is empty.
+    `only_on` is the one architecture that has its instructions, empty for all; elsewhere its code is empty. `also` are the
+    ids of kernels whose code it is too.
     """
 
     kernel_id: str
@@ -19,6 +20,7 @@ class KernelName:
     threads: int
     shared_bytes: int
     only_on: str = ""
+    also: tuple[str, ...] = ()
 
 
 def _imma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
@@ -56,6 +58,38 @@ def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     )
 
 
+# Of `PackedFormat` in order: activations, accumulators, bits of a weight, what the id ends with, words of a group and row.
+_PACKED_FORMATS = (
+    ("s8", "s32", 4, "", 0),
+    ("s8", "s32", 4, "_step", 1),
+    ("s8", "f32", 4, "", 2),
+    ("f16", "f32", 4, "", 1),
+    ("bf16", "f32", 4, "", 1),
+    ("f16", "f32", 8, "", 0),
+    ("bf16", "f32", 8, "", 0),
+)
+
+
+def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
+    number, block_m, split_k, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+    a, accumulator, bits, ending, words = _PACKED_FORMATS[number]
+    split = f"_k{split_k}" if split_k > 1 else ""
+    signed, unsigned = (
+        f"wgmma_{a}{b}{accumulator}_{block_m}x128x128_w2{split}_s{stages}{ending}_sm90a"
+        for b in ("s8" if bits == 8 else "s4", "u4")
+    )
+    stage = block_m * 128 * (1 if a == "s8" else 2) + 128 * 128 * bits // 8 + 4 * words * 128 * 4
+    return KernelName(
+        kernel_id=signed,
+        variant="aligned",
+        threads=384,
+        # Room to align; the stages, or the gathered tile in their place; two mbarriers a stage.
+        shared_bytes=1024 + max(stages * stage, block_m * (128 + 4) * 4) + 2 * stages * 8,
+        only_on="sm_90a",
+        also=(unsigned,) if words else (),
+    )
+
+
 def _variant(symbol: str, tile: re.Match[str]) -> str:
     """The template argument after the tile's: whether the operands are aligned."""
     aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
@@ -66,6 +100,7 @@ def _variant(symbol: str, tile: re.Match[str]) -> str:
 FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName]], ...] = (
     (re.compile(r"imma_s8_kernel.*?ImmaConfigI(?P<tile>(?:Li\d+E){6})"), _imma_s8),
     (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
+    (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4})"), _wgmma_packed),
 )
 
 
