@@ -47,6 +47,13 @@ def wgmma(
     return Mutant(name, file, old, new, program="wgmma", kernel=kernel, **found)  # type: ignore[arg-type]
 
 
+def packed(
+    name: str, old: str, new: str, *, kernel: str = "channel", file: str = "gemm/wgmma_packed.cuh", **found: str | int
+) -> Mutant:
+    """A mistake in the wgmma kernel with packed weights."""
+    return Mutant(name, file, old, new, program="wgmma_packed", kernel=kernel, **found)  # type: ignore[arg-type]
+
+
 MUTANTS = [
     Mutant(
         "no barrier once a stage has landed",
@@ -269,6 +276,97 @@ MUTANTS = [
         kernel="ragged",
         hazard="missing-proxy-fence",
     ),
+    packed(
+        "lets go of a stage whose second half is still multiplied",
+        "if (half == 0 && k > work_.first_k) {",
+        "if (half == 1) {",
+        hazard="write-under-read",
+    ),
+    packed(
+        "unpacks into registers that are still multiplied",
+        "simt::wgmma_wait<1>(sums);  // the half before",
+        "simt::wgmma_wait<2>(sums);  // the half before",
+        hazard="wgmma",
+    ),
+    packed("no fence behind the unpacking", "simt::wgmma_fence(fragments[half]);", "", hazard="wgmma"),
+    packed(
+        "lets go before all lanes have read",
+        "simt::syncwarp();\n    if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.empty(stage));",
+        "if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.empty(stage));",
+        hazard="race",
+    ),
+    packed("lets go once a warpgroup", "4 * kTile.consumers", "kTile.consumers", hazard="race"),
+    packed(
+        "gives out more registers than there are",
+        "producer_registers() const { return 72; }",
+        "producer_registers() const { return 80; }",
+        file="gemm/wgmma_packed_tile.hpp",
+        hazard="deadlock",
+    ),
+    packed(
+        "takes the nibbles of the other row",
+        "a[2 * half] = word << 4 & 0xF0F0F0F0;",
+        "a[2 * half] = word & 0xF0F0F0F0;",
+        file="parts/packed_weights.cuh",
+        wrong=True,
+    ),
+    packed(
+        "fetches the weights of other rows",
+        "work_.first_n() / 16}",
+        "work_.first_n() / 32}",
+        wrong=True,
+    ),
+    packed(
+        "calls a stage full without its parameters",
+        "ring_.initialise(kGrouped ? 2 : 1,",
+        "ring_.initialise(1,",
+        kernel="groups",
+        hazard="race",
+    ),
+    packed(
+        "announces parameters before all lanes have stored them",
+        "simt::syncwarp();\n      if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.full(at.stage));",
+        "if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.full(at.stage));",
+        kernel="groups",
+        hazard="race",
+    ),
+    packed(
+        "stores parameters into a stage that is still read",
+        "ring_.await_empty(at);\n      here.store",
+        "here.store",
+        kernel="groups",
+        hazard="race",
+    ),
+    packed(
+        "all warps begin with the first stage",
+        "for (int i = 0; i < producer; ++i) at.advance();",
+        "",
+        kernel="groups",
+        hazard="race",
+    ),
+    packed(
+        "takes the parameters of the other row",
+        "const simt::u32 word = load_parameter(parameters, 0, row + 8 * i);\n        step[i]",
+        "const simt::u32 word = load_parameter(parameters, 0, row);\n        step[i]",
+        file="parts/packed_weights.cuh",
+        kernel="groups",
+        wrong=True,
+    ),
+    packed(
+        "takes the parameters of the group before",
+        "load_rows(stage, consumer, step / kGroupSteps, rows)",
+        "load_rows(stage, consumer, (step - 1) / kGroupSteps, rows)",
+        kernel="groups",
+        wrong=True,
+    ),
+    packed(
+        "loads parameters past the columns",
+        "if (column_ < p_.n) to =",
+        "to =",
+        file="parts/group_parameters.cuh",
+        kernel="groups",
+        hazard="global-out-of-bounds",
+    ),
 ]
 
 
@@ -304,7 +402,7 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
     return [dict(item.split("=") for item in line.split()) for line in lines]
 
 
-@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3)])
+@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3), ("wgmma_packed", 2)])
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
     assert len(lines) == 3 * kernels
