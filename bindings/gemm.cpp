@@ -57,6 +57,8 @@ void launch(const std::string& id, const py::object& a, const py::object& b, con
   if (!kernel.launch)
     throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
   const CurrentDevice device(call.a().place().index);
+  const std::string unsupported = unsupported_reason(kernel.tile, compute_capability(call.a().place().index));
+  if (!unsupported.empty()) throw std::runtime_error(kernel.id + ": " + unsupported);
   const int status = kernel.launch(call.arguments, stream);
   if (status != 0) throw std::runtime_error(kernel.id + ": the launch failed: " + cuda_error(status));
 }
@@ -85,7 +87,7 @@ py::dict describe_kernel(const GemmKernel& kernel) {
   if (operands.integer()) output_types.insert(output_types.begin(), "s32");
   py::list architectures;
   for (const int architecture : {80, 86, 89, 90}) {
-    if (runs_on(tile, architecture))
+    if (unsupported_reason(tile, architecture).empty())
       architectures.append("sm_" + std::to_string(architecture) + (architecture == 90 ? "a" : ""));
   }
   using py::arg;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kOptionalNames[] = {"row_scale",   "col_scale",      "bias",          "a_zero",    "b_sum",
                                           "residual",    "residual_scale", "residual_zero", "out_scale", "out_zero",
-                                          "group_scale", "group_step",     "group_zero"};
+                                          "group_scale", "group_affine",   "group_zero"};
 
 constexpr int kFragmentRows = 16, kFragmentBytes = 512;  // of a block of fragment-major weights
 
@@ -117,6 +117,7 @@ void GemmCall::take_matrices() {
     if (!(other->place() == a_.place())) other->reject("is on another device than 'a'", "put all operands on one device");
   }
   if (!(out_.place() == a_.place())) a_.reject("is on another device than 'out'", "put all operands on one device");
+  expect_chunks(a_), expect_chunks(b_);
   arguments.a = a_.address(), arguments.b = b_.address(), arguments.out = out_.address();
   arguments.m = static_cast<int>(m), arguments.n = static_cast<int>(n), arguments.k = static_cast<int>(k);
 }
@@ -130,7 +131,7 @@ void GemmCall::expect_weights(int n, int k) const {
                            "reorder the weights [N, K] into fragment-major blocks (immabench.packing)");
   }
   expect_operand_type(b_, kernel_.operands.b);
-  b_.expect_shape({n, bits < 8 ? k * bits / 8 : k}, "A [M, K] and B [N, K] share K");
+  b_.expect_shape({n, bits < 8 ? std::int64_t{k} * bits / 8 : k}, "A [M, K] and B [N, K] share K");
 }
 
 void GemmCall::take_epilogue(const std::string& activation) {
@@ -198,17 +199,10 @@ void GemmCall::take_residual() {
 
 void GemmCall::take_groups(int group) {
   const GroupScale form = kernel_.operands.groups;
-  const bool scale = find("group_scale"), step = find("group_step"), zero = find("group_zero");
-  if ((scale || step || zero) && group == 0)
-    throw py::value_error("scales a group of K are given without 'group'; say how many elements of K one covers");
-  if (scale != (form == GroupScale::kFloat))
-    throw py::value_error(kernel_.id +
-                          (scale ? " takes no 'group_scale'; leave it out" : " needs 'group_scale'; pass [K / group, N]"));
-  if (step && form != GroupScale::kStep)
-    find("group_step")->reject("is not for " + kernel_.id, "take a kernel of integer steps");
-  if (zero && form == GroupScale::kNone) find("group_zero")->reject("is not for " + kernel_.id, "take a kernel of zero points");
-  if (zero && kernel_.operands.b == OperandType::kS4)
-    find("group_zero")->reject("is given for signed codes", "take a kernel of u4 weights");
+  const bool of_s8 = kernel_.operands.a == OperandType::kS8, unsigned_codes = kernel_.operands.b == OperandType::kU4;
+  expect_present("group_scale", form == GroupScale::kFloat);
+  expect_present("group_affine", of_s8 && unsigned_codes);
+  expect_present("group_zero", !of_s8 && unsigned_codes);
   arguments.group = group;
   if (group == 0) return;
   const ElementType own = kernel_.operands.a == OperandType::kF16    ? ElementType::kF16
@@ -218,8 +212,20 @@ void GemmCall::take_groups(int group) {
     take_group_array("group_scale", {own, ElementType::kU16}, arguments.group_scale);
   else
     take_group_array("group_scale", {own}, arguments.group_scale);
-  take_group_array("group_step", {ElementType::kS8}, arguments.group_step);
+  take_group_array("group_affine", {ElementType::kU16}, arguments.group_affine);
   take_group_array("group_zero", {ElementType::kU8}, arguments.group_zero);
+}
+
+void GemmCall::expect_present(const std::string& name, bool needed) const {
+  if ((find(name) != nullptr) == needed) return;
+  throw py::value_error(kernel_.id +
+                        (needed ? " needs '" + name + "'; pass [K / group, N]" : " takes no '" + name + "'; leave it out"));
+}
+
+// Kernels of fragment-major weights copy 16 bytes at a time.
+void GemmCall::expect_chunks(const Operand& operand) const {
+  if (kernel_.operands.layout == WeightLayout::kFragmentMajor && operand.address() % 16)
+    operand.reject("starts at an address that is no multiple of 16 bytes", "pass a copy");
 }
 
 void GemmCall::take_group_array(const std::string& name, std::initializer_list<ElementType> types,
@@ -227,7 +233,10 @@ void GemmCall::take_group_array(const std::string& name, std::initializer_list<E
   const Operand* array = find(name);
   if (!array) return;
   array->expect_type(types, "see `immabench list kernels` for the kernel's types");
-  array->expect_shape({arguments.k / arguments.group, arguments.n}, "pass one value a group of K and column: [K / group, N]");
+  const int padded = ceil_divide(arguments.n, kFragmentRows) * kFragmentRows;
+  array->expect_shape({arguments.k / arguments.group, padded},
+                      "pass one value a group of K and column, N padded to 16 as in the weights");
+  expect_chunks(*array);
   address = array->address();
 }
 
@@ -249,6 +258,8 @@ void GemmCall::expect_valid_values() const {
   const auto is_s8 = [](std::int32_t value) { return value >= -128 && value <= 127; };
   for (const char* name : {"a_zero", "residual_zero", "out_zero"})
     expect_values<std::int32_t>(name, is_s8, "zero points of int8 are from -128 to 127");
+  const auto fits = [](std::uint16_t affine) { return (affine >> 8) <= 128 && 15 * (affine & 0xFF) + (affine >> 8) <= 255; };
+  expect_values<std::uint16_t>("group_affine", fits, "(code - zero) * step fits int8 for every code");
 }
 
 }  // namespace immabench::bindings

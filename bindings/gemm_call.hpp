@@ -36,6 +36,8 @@ class GemmCall {
   void take_residual();
   void take_groups(int group);
   const Operand* find(const std::string& name) const;
+  void expect_present(const std::string& name, bool needed) const;
+  void expect_chunks(const Operand& operand) const;
   void expect_weights(int n, int k) const;
   void refuse_beside_sums(const std::string& activation) const;
   int take_vector(const std::string& name, ElementType type, Extent extent, int count, std::uint64_t& address) const;

@@ -23,7 +23,7 @@ py::dict to_dict(const simt::host::Counts& counts) {
   for (const Operation operation : {Operation::kLdmatrix, Operation::kSharedLoad, Operation::kSharedStore}) {
     result[name(operation)] = to_dict(counts.of(operation), "wavefronts");
   }
-  for (const Operation operation : {Operation::kGlobalLoad, Operation::kGlobalStore}) {
+  for (const Operation operation : {Operation::kGlobalLoad, Operation::kGlobalStore, Operation::kGlobalAtomic}) {
     result[name(operation)] = to_dict(counts.of(operation), "sectors");
   }
   for (const Operation operation : {Operation::kBulkLoad, Operation::kBulkStore}) {

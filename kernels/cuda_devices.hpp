@@ -26,6 +26,8 @@ struct CudaDevices {
 std::string cuda_compiler_version();
 CudaDevices find_cuda_devices();
 std::string cuda_error(int status);
+// Of a device: 80, 86, 89, 90.
+int compute_capability(int index);
 
 // Makes a device current for a scope.
 class CurrentDevice {

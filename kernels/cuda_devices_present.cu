@@ -63,6 +63,10 @@ CudaDevices find_cuda_devices() {
   return found;
 }
 
+int compute_capability(int index) {
+  return 10 * attribute(cudaDevAttrComputeCapabilityMajor, index) + attribute(cudaDevAttrComputeCapabilityMinor, index);
+}
+
 CurrentDevice::CurrentDevice(int index) {
   cudaGetDevice(&before_);
   const cudaError_t status = cudaSetDevice(index);

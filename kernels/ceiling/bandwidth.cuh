@@ -25,7 +25,7 @@ inline BandwidthParameters make_parameters(const BandwidthArguments& arguments) 
 SIMT_DEVICE void load_tile(BandwidthVector (&vectors)[kTileVectors], simt::Global<BandwidthVector> source, simt::i64 tile) {
   const simt::i64 first = tile * (kTileThreads * kTileVectors) + simt::thread_index();
   SIMT_UNROLL
-  for (int i = 0; i < kTileVectors; ++i) vectors[i] = simt::load_global_l2(source + (first + i * kTileThreads));
+  for (int i = 0; i < kTileVectors; ++i) vectors[i] = simt::load_global_coherent(source + (first + i * kTileThreads));
 }
 
 SIMT_DEVICE void fold(BandwidthVector& sum, const BandwidthVector& value) {

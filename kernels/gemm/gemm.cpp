@@ -1,7 +1,6 @@
 #include <gemm/gemm.hpp>
 
 #include <climits>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -23,8 +22,8 @@ constexpr int shared_limit(int architecture) {
 
 std::string by(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
 
-std::string make_id(const ImmaTile& tile) {
-  return "imma_s8s8s32_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
+std::string make_id(const std::string& types, const MmaTile& tile) {
+  return types + "_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
          by(tile.warps_m, tile.warps_n) + "_s" + std::to_string(tile.stages) + "_sm80";
 }
 
@@ -36,8 +35,8 @@ std::string make_id(const WgmmaTile& tile) {
   return id + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
 }
 
-GemmTile describe(const ImmaTile& tile) {
-  return {.instruction = "m16n8k32",
+GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
+  return {.instruction = "m16n8k" + std::to_string(widths.mma_k),
           .block_m = tile.block_m,
           .block_n = tile.block_n,
           .block_k = tile.block_k,
@@ -47,7 +46,8 @@ GemmTile describe(const ImmaTile& tile) {
           .warp_n = tile.warp_n(),
           .stages = tile.stages,
           .threads = tile.threads(),
-          .shared_bytes = tile.shared_bytes()};
+          .shared_bytes = tile.shared_bytes(widths),
+          .ends_at_sm89 = widths.a_bits == 4};
 }
 
 GemmTile describe(const WgmmaTile& tile) {
@@ -70,25 +70,24 @@ GemmTile describe(const WgmmaTile& tile) {
           .needs_sm90a = true};
 }
 
-GemmOperands operands_of(const WgmmaPackedTile& tile, bool signed_codes) {
+GemmOperands operands_of(const WgmmaPackedTile& tile) {
   const bool bf16 = tile.format == PackedFormat::kW4BF16 || tile.format == PackedFormat::kW8BF16;
   return {.a = !tile.floats() ? OperandType::kS8 : bf16 ? OperandType::kBF16 : OperandType::kF16,
-          .b = tile.weight_bits() == 8 ? OperandType::kS8 : signed_codes ? OperandType::kS4 : OperandType::kU4,
+          .b = tile.weight_bits() == 8 ? OperandType::kS8 : tile.grouped() ? OperandType::kU4 : OperandType::kS4,
           .layout = WeightLayout::kFragmentMajor,
-          .groups = tile.format == PackedFormat::kW4A8Step ? GroupScale::kStep
-                    : tile.grouped()                       ? GroupScale::kFloat
-                                                           : GroupScale::kNone};
+          .groups = tile.scale_bytes() ? GroupScale::kFloat
+                    : tile.grouped()   ? GroupScale::kStep
+                                       : GroupScale::kNone};
 }
 
-std::string make_id(const WgmmaPackedTile& tile, bool signed_codes) {
-  const GemmOperands operands = operands_of(tile, signed_codes);
+std::string make_id(const WgmmaPackedTile& tile) {
+  const GemmOperands operands = operands_of(tile);
   const std::string a = operands.a == OperandType::kS8 ? "s8" : operands.a == OperandType::kF16 ? "f16" : "bf16";
-  const std::string b = operands.b == OperandType::kS8 ? "s8" : signed_codes ? "s4" : "u4";
-  std::string id = "wgmma_" + a + b + (operands.integer() ? "s32_" : "f32_") + by(tile.block_m, tile.block_n) + "x" +
-                   std::to_string(tile.block_k) + "_w" + std::to_string(tile.consumers);
-  if (tile.split_k > 1) id += "_k" + std::to_string(tile.split_k);
-  id += "_s" + std::to_string(tile.stages);
-  return id + (operands.groups == GroupScale::kStep ? "_step" : "") + "_sm90a";
+  const std::string b = operands.b == OperandType::kS8 ? "s8" : operands.b == OperandType::kS4 ? "s4" : "u4";
+  const std::string id = "wgmma_" + a + b + (operands.integer() ? "s32_" : "f32_") + by(tile.block_m, tile.block_n) + "x" +
+                         std::to_string(tile.block_k) + "_w" + std::to_string(tile.consumers) +
+                         (tile.split_k > 1 ? "_k" + std::to_string(tile.split_k) : "");
+  return id + "_s" + std::to_string(tile.stages) + "_sm90a";
 }
 
 GemmTile describe(const WgmmaPackedTile& tile) {
@@ -112,86 +111,126 @@ const char* family_of(const WgmmaPackedTile& tile) {
   return !tile.floats() ? "gemm_w4a8" : tile.weight_bits() == 4 ? "gemm_w4a16" : "gemm_w8a16";
 }
 
-constexpr const char* kS8Family = "gemm_s8";
-
-template <class Tiles, class Emulate, class Launch>
-void append(std::vector<GemmKernel>& kernels, const char* family, const GemmOperands& operands, const Tiles& tiles,
-            const Emulate& emulate, const Launch& launch) {
-  for (std::size_t i = 0; i < std::size(tiles); ++i) {
-    kernels.push_back({make_id(tiles[i]), family, operands, describe(tiles[i]), emulate[i], launch[i]});
+template <class Table, int... kShard>
+void append_mma(std::vector<GemmKernel>& kernels, const char* types, const char* family, const GemmOperands& operands,
+                std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate[kTileCount<Table>] = {};
+  LaunchGemm launch[kTileCount<Table>] = {};
+  (fill_mma_emulated<Table, kShard>(emulate), ...);
+#if defined(IMMABENCH_CUDA)
+  (fill_mma_cuda<Table, kShard>(launch), ...);
+#endif
+  for (int i = 0; i < kTileCount<Table>; ++i) {
+    const MmaTile& tile = Table::tiles[i];
+    kernels.push_back({make_id(types, tile), family, operands, describe(tile, Table::widths), emulate[i], launch[i]});
   }
 }
 
-// Signed codes of every format and, where there are parameters to hold zero points, unsigned ones.
+template <bool kAffine, bool kFloat, class Shards>
+void append_w4a8(std::vector<GemmKernel>& kernels, const char* types, Shards shards) {
+  const GemmOperands operands{.a = OperandType::kS8,
+                              .b = kAffine ? OperandType::kU4 : OperandType::kS4,
+                              .layout = WeightLayout::kFragmentMajor,
+                              .groups = kFloat    ? GroupScale::kFloat
+                                        : kAffine ? GroupScale::kStep
+                                                  : GroupScale::kNone};
+  append_mma<W4A8Tiles<kAffine, kFloat>>(kernels, types, "gemm_w4a8", operands, shards);
+}
+
+template <int... kShard>
+void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate[kWgmmaTileCount] = {};
+  LaunchGemm launch[kWgmmaTileCount] = {};
+  (fill_wgmma_emulated<kShard>(emulate), ...);
+#if defined(IMMABENCH_CUDA)
+  (fill_wgmma_cuda<kShard>(launch), ...);
+#endif
+  for (int i = 0; i < kWgmmaTileCount; ++i) {
+    kernels.push_back({make_id(kWgmmaTiles[i]), "gemm_s8", GemmOperands{}, describe(kWgmmaTiles[i]), emulate[i], launch[i]});
+  }
+}
+
 template <int... kShard>
 void append_packed(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
-  PackedEntry<EmulateGemm> emulate[kWgmmaPackedTileCount] = {};
-  PackedEntry<LaunchGemm> launch[kWgmmaPackedTileCount] = {};
+  EmulateGemm emulate[kWgmmaPackedTileCount] = {};
+  LaunchGemm launch[kWgmmaPackedTileCount] = {};
   (fill_wgmma_packed_emulated<kShard>(emulate), ...);
 #if defined(IMMABENCH_CUDA)
   (fill_wgmma_packed_cuda<kShard>(launch), ...);
 #endif
   for (int i = 0; i < kWgmmaPackedTileCount; ++i) {
     const WgmmaPackedTile& tile = kWgmmaPackedTiles[i];
-    const auto add = [&](bool signed_codes, EmulateGemm emulated, LaunchGemm launched) {
-      kernels.push_back({make_id(tile, signed_codes), family_of(tile), operands_of(tile, signed_codes), describe(tile), emulated,
-                         launched});
-    };
-    add(true, emulate[i].signed_codes, launch[i].signed_codes);
-    if (tile.grouped()) add(false, emulate[i].unsigned_codes, launch[i].unsigned_codes);
+    kernels.push_back({make_id(tile), family_of(tile), operands_of(tile), describe(tile), emulate[i], launch[i]});
   }
 }
 
-template <int... kShard>
-std::vector<GemmKernel> make_kernels(std::integer_sequence<int, kShard...>) {
-  EmulateGemm emulate_imma[kImmaTileCount] = {}, emulate_wgmma[kWgmmaTileCount] = {};
-  LaunchGemm launch_imma[kImmaTileCount] = {}, launch_wgmma[kWgmmaTileCount] = {};
-  ((fill_imma_emulated<kShard>(emulate_imma), fill_wgmma_emulated<kShard>(emulate_wgmma)), ...);
-#if defined(IMMABENCH_CUDA)
-  ((fill_imma_cuda<kShard>(launch_imma), fill_wgmma_cuda<kShard>(launch_wgmma)), ...);
-#endif
+std::vector<GemmKernel> make_kernels() {
+  constexpr auto kShards = std::make_integer_sequence<int, IMMABENCH_SHARDS>{};
   std::vector<GemmKernel> kernels;
-  append(kernels, kS8Family, GemmOperands{}, kImmaTiles, emulate_imma, launch_imma);
-  append(kernels, kS8Family, GemmOperands{}, kWgmmaTiles, emulate_wgmma, launch_wgmma);
-  append_packed(kernels, std::integer_sequence<int, kShard...>{});
+  append_mma<S8Tiles>(kernels, "imma_s8s8s32", "gemm_s8", GemmOperands{}, kShards);
+  append_wgmma(kernels, kShards);
+  append_w4a8<false, false>(kernels, "imma_s8s4s32", kShards);
+  append_w4a8<true, false>(kernels, "imma_s8u4s32", kShards);
+  append_w4a8<false, true>(kernels, "imma_s8s4f32", kShards);
+  append_w4a8<true, true>(kernels, "imma_s8u4f32", kShards);
+  append_mma<S4Tiles>(kernels, "imma_s4s4s32", "gemm_w4a4", {.a = OperandType::kS4, .b = OperandType::kS4}, kShards);
+  append_mma<B1Tiles>(kernels, "bmma_b1b1s32", "gemm_b1", {.a = OperandType::kB1, .b = OperandType::kB1}, kShards);
+  append_packed(kernels, kShards);
   return kernels;
 }
 
-// Of kernels whose weights are fragment-major.
-std::string illegal_weights(const GemmKernel& kernel, int k, int group, bool a_zero) {
-  if (kernel.operands.layout != WeightLayout::kFragmentMajor) return {};
-  if (k % 16) return "K=" + std::to_string(k) + " is no multiple of 16; pad both operands along K with zeros";
-  if (!kernel.operands.integer() && a_zero) return "sums floats, which a zero point of A cannot correct; quantize A symmetrically";
-  if (kernel.operands.groups == GroupScale::kNone || group == 0) return {};
-  if (k % group) return "groups of " + std::to_string(group) + " do not divide K=" + std::to_string(k) + "; choose a divisor";
-  if (kernel.tile.needs_sm90a && !is_packed_group(group, k))
-    return "has no groups of " + std::to_string(group) + "; take 32, 64, a multiple of 128, or all of K";
-  return {};
+// Rows that are no whole bytes, or, of kernels that copy 16 bytes at a time and nothing else, no whole such chunks.
+std::string row_reason(const GemmOperands& operands, int k) {
+  const bool chunks = operands.layout == WeightLayout::kFragmentMajor;
+  const int multiple = (chunks ? 8 * 16 : 8) / bits_of(operands.a);
+  if (multiple < 2 || k % multiple == 0) return {};
+  return "K=" + std::to_string(k) + " is no multiple of " + std::to_string(multiple) + ", rows of A have no whole " +
+         (chunks ? "16 bytes" : "bytes") + "; pad K with zeros";
+}
+
+std::string group_reason(const GemmOperands& operands, int k, int group) {
+  if (operands.groups == GroupScale::kNone) return group == 0 ? "" : "has no scales a group of K; take another kernel";
+  const bool whole = operands.groups == GroupScale::kStep && group == k;
+  if (group != 32 && group != 64 && group != 128 && !whole) {
+    return "has groups of 32, 64 or 128 elements of K" +
+           std::string(operands.groups == GroupScale::kStep ? ", or one of all of K" : "") + ", not " + std::to_string(group);
+  }
+  return k % group == 0 ? ""
+                        : "K=" + std::to_string(k) + " is no whole number of groups of " + std::to_string(group) + "; pad K";
 }
 
 }  // namespace
 
 std::span<const GemmKernel> gemm_kernels() {
-  static const auto kernels = make_kernels(std::make_integer_sequence<int, IMMABENCH_SHARDS>{});
+  static const auto kernels = make_kernels();
   return kernels;
 }
 
 std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group, bool a_zero) {
   if (m < 1 || n < 1 || k < 1) return "M, N and K must be at least 1";
-  const int longest = a_zero ? kLargestExactKWithZero : kLargestExactK;
-  if (kernel.operands.integer() && k > longest) {
+  const GemmOperands& operands = kernel.operands;
+  const int longest = longest_exact_k(operands.a, operands.b, a_zero);
+  if (operands.integer() && k > longest) {
     return "K=" + std::to_string(k) + " exceeds " + std::to_string(longest) +
            ", the largest with which int32 cannot overflow; split K and add the parts";
   }
-  if (group != 0 && kernel.operands.groups == GroupScale::kNone) return "has no scales a group of K; take another kernel";
-  if (const std::string reason = illegal_weights(kernel, k, group, a_zero); !reason.empty()) return reason;
+  if (a_zero && !operands.integer())
+    return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
+  for (std::string reason : {row_reason(operands, k), group_reason(operands, k, group)}) {
+    if (!reason.empty()) return reason;
+  }
   const std::int64_t blocks = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
   if (blocks > INT_MAX) return std::to_string(blocks) + " tiles exceed the largest grid; take a larger tile or split M";
   return {};
 }
 
-bool runs_on(const GemmTile& tile, int architecture) {
-  return tile.shared_bytes <= shared_limit(architecture) && (architecture == 90 || !tile.needs_sm90a);
+std::string unsupported_reason(const GemmTile& tile, int architecture) {
+  const std::string name = "sm_" + std::to_string(architecture);
+  if (tile.needs_sm90a && architecture != 90) return name + " has no wgmma; take a kernel by mma.sync (imma)";
+  if (tile.ends_at_sm89 && architecture > 89) return name + " has no 4-bit matrix instruction; take gemm_w4a8, or gemm_s8";
+  if (tile.shared_bytes > shared_limit(architecture))
+    return name + " has less shared memory than a block takes; take a smaller tile";
+  return {};
 }
 
 }  // namespace immabench

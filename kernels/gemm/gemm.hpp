@@ -21,19 +21,14 @@ struct GemmArguments {
   std::uint64_t out = 0;       // of type epilogue.output
   EpilogueArguments epilogue;
   int m = 0, n = 0, k = 0;
-  // Of weights with scales a group of K, transposed to [K / group, N] as the kernels read them.
-  std::uint64_t group_scale = 0;  // float32, or the type of 16-bit activations
-  std::uint64_t group_step = 0;   // int8, the integer scale of a group
-  std::uint64_t group_zero = 0;   // uint8, the zero points of unsigned weights
-  int group = 0;                  // elements of K, 0 without groups
+  // Of weights with parameters a group of K: [K / group, N], N padded to 16 as the weights are.
+  std::uint64_t group_scale = 0;   // float32, or the type of 16-bit activations
+  std::uint64_t group_affine = 0;  // uint16, step + 256 (128 - zero * step); within 16 columns in the order 0, 8, 1, 9, ..
+  std::uint64_t group_zero = 0;    // uint8, the zero points of unsigned weights
+  int group = 0;                   // elements of K, 0 without groups
   // Of the device: kernels that go from tile to tile start so many blocks. Emulation pretends; an H200 has 132.
   int multiprocessors = 132;
 };
-
-// The longest K whose sum fits int32 whatever the operands: each product is at most 128 * 128. With a zero point of A its
-// elements run to 255 from it.
-constexpr int kLargestExactK = 2147483647 / (128 * 128);
-constexpr int kLargestExactKWithZero = 2147483647 / (255 * 128);
 
 using EmulateGemm = simt::host::Report (*)(const GemmArguments&, simt::host::GlobalMemory&, const simt::host::Options&);
 using LaunchGemm = int (*)(const GemmArguments&, std::uint64_t stream);  // returns a cudaError_t
@@ -50,12 +45,21 @@ SIMT_CALLABLE constexpr int bits_of(OperandType type) {
   }
 }
 
+// The longest K whose int32 sums of products of two types cannot overflow. With a zero point of A, an int8, its elements run
+// that much further from it.
+constexpr int longest_exact_k(OperandType a, OperandType b, bool a_zero) {
+  // 4-bit weights of int8 activations are multiplied as any int8.
+  const auto largest = [](OperandType type) { return type == OperandType::kB1 ? 1 : type == OperandType::kS8 ? 128 : 8; };
+  const int largest_b = a == OperandType::kS8 ? 128 : largest(b);
+  return 2147483647 / ((largest(a) + (a_zero ? 127 : 0)) * largest_b);
+}
+
 // How a kernel wants its weights: row by row, or in blocks of 16 rows in which each lane of a warp finds its fragments in 16
 // neighbouring bytes (docs/numerics.md, "Fragment-major weights").
 enum class WeightLayout : int { kRowMajor, kFragmentMajor };
 
 // What scales weights beside the epilogue's col_scale: nothing, an integer step and zero point a group (the sum stays an
-// integer), or a float scale a group.
+// integer), or a float scale a group. One group may be all of K where there are steps.
 enum class GroupScale : int { kNone, kStep, kFloat };
 
 struct GemmOperands {
@@ -63,7 +67,7 @@ struct GemmOperands {
   WeightLayout layout = WeightLayout::kRowMajor;
   GroupScale groups = GroupScale::kNone;
 
-  // Whether sums are int32 to the end.
+  // Is a sum an exact integer?
   bool integer() const { return a != OperandType::kF16 && a != OperandType::kBF16 && groups != GroupScale::kFloat; }
 };
 
@@ -77,6 +81,7 @@ struct GemmTile {
   int cluster_m = 1, cluster_n = 1, split_k = 1;
   bool swapped = false;  // the instruction's rows are columns of the output
   bool needs_sm90a = false;
+  bool ends_at_sm89 = false;  // later architectures have no such instruction
 };
 
 struct GemmKernel {
@@ -94,7 +99,8 @@ std::span<const GemmKernel> gemm_kernels();
 // Why this kernel cannot compute this problem, with what to change; empty when it can. `group` as in GemmArguments.
 std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group = 0, bool a_zero = false);
 
-// Has an architecture (80, 86, 89, 90) this tile's instructions, and shared memory for its block?
-bool runs_on(const GemmTile& tile, int architecture);
+// Why an architecture (80, 86, 89, 90) cannot run this tile's kernel: its instructions, or shared memory for its block; empty
+// when it can.
+std::string unsupported_reason(const GemmTile& tile, int architecture);
 
 }  // namespace immabench

@@ -7,8 +7,10 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-// Do all rows of the operands start on 16 bytes?
-inline bool is_aligned(const GemmArguments& g) { return g.k % kChunkBytes == 0 && (g.a | g.b) % kChunkBytes == 0; }
+// Do all rows of operands of so many bits an element start on 16 bytes?
+inline bool is_aligned(const GemmArguments& g, int bits = 8) {
+  return std::int64_t{g.k} * bits % (8 * kChunkBytes) == 0 && (g.a | g.b) % kChunkBytes == 0;
+}
 
 // May four neighbouring outputs, and what belongs to their columns, move by one access?
 inline bool is_vectorised(const GemmArguments& g) {

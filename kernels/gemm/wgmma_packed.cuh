@@ -6,28 +6,27 @@
 // The instruction's 64 rows are weights (columns of the output), its N are rows of A, from swizzled shared memory. A block is a
 // producing and two consuming warpgroups around a ring of stages of 128 elements of K (parts/stage_ring.cuh):
 //
-//   producer                                 a stage                                    consumer, 64 rows of weights
-//   warp 0: boxes of activations,     [ activations  block_m x 128 ]  descriptor --->  wgmma  <--- fragments[0] [1]
-//           a box of weights          [ weights      128 x 128     ]  16 bytes a lane --> unpack -----^
-//   warps 1 to 3: a stage each,       [ parameters   <= 4 groups   ]  of the lane's two rows
-//           parameters of groups
+//   producer, one thread          a stage                                    consumer, 64 rows of weights
+//   boxes of activations,    [ activations  block_m x 128 ]  descriptor --->  wgmma  <--- fragments[0] [1]
+//   of weights, of scales    [ weights      128 x 128     ]  16 bytes a lane --> unpack -----^
+//   and offsets of groups    [ parameters   <= 4 groups   ]  of the lane's two rows
 //
-// While one block of fragments is multiplied the next is unpacked into the other set of registers. A stage is full when its
-// boxes have landed and, where there are groups, a warp has stored their parameters; empty when each of the 8 consuming warps
-// has read it. Weights of 16 rows are one piece of memory along K, so that all of a stage's are one box of a tensor map.
+// While one half of a stage is multiplied the other is unpacked into the other set of registers. A stage is full when its boxes
+// have landed, empty when each of the 8 consuming warps has read it. Weights of 16 rows are one piece of memory along K, so that
+// all of a stage's are one box of a tensor map; so are the parameters of its groups, whose rows are padded to 16 columns.
 //
 // Formats (parts/packed_weights.cuh) say how codes become operands. Where a float scales each group of integers
 // (kFloatGroups), the int32 sum of a group is exact, and sums[..] += f32(sum of group) * scale in ascending order of groups.
 //
 // split_k: the blocks of a cluster each take a part of K; sums meet through distributed shared memory.
 //
-// Needs K % 16 == 0 and A and W on 16 bytes, as tensor maps do; any M and N. Groups: is_packed_group.
+// Needs rows of A, and the other operands, on 16 bytes, as tensor maps do; any M and N. Groups of 32, 64 or 128 elements of K, or,
+// where sums stay integers, one of all of K.
 // Inspect: `immabench emulate ID --shape MxNxK`.
 #pragma once
 #include <gemm/gemm_call.cuh>
 #include <gemm/wgmma_packed_tile.hpp>
 #include <gemm/wgmma_work.cuh>
-#include <parts/group_parameters.cuh>
 #include <parts/packed_weights.cuh>
 #include <parts/stage_ring.cuh>
 #include <simt/simt.cuh>
@@ -37,10 +36,10 @@
 namespace immabench::inline SIMT_TARGET {
 
 struct WgmmaPackedParameters {
-  simt::TensorMap activations{}, weights{};
+  simt::TensorMap activations{}, weights{}, scales{}, offsets{};
   EpilogueParameters epilogue;
-  GroupParameters groups;
-  simt::u32 codes;  // kSignedCodes or kUnsignedCodes of the format
+  int k, group;     // 0 without groups
+  simt::u32 magic;  // kMagic of the format
 };
 
 namespace detail {
@@ -67,12 +66,12 @@ class WgmmaPackedBlock {
  public:
   SIMT_DEVICE explicit WgmmaPackedBlock(const WgmmaPackedParameters& p)
       : p_(p),
-        work_(p.epilogue.m, p.epilogue.n, p.groups.k),
+        work_(p.epilogue.m, p.epilogue.n, p.k),
         stages_((simt::shared_base() + 1023) & ~1023u),
         ring_{stages_ + simt::u32(kTile.ring_bytes())} {}
 
   SIMT_DEVICE void run() {
-    if (simt::thread_index() == 0) ring_.initialise(kGrouped ? 2 : 1, 4 * kTile.consumers);
+    if (simt::thread_index() == 0) ring_.initialise(1, 4 * kTile.consumers);
     Work::synchronise_cluster();
     const int warpgroup = int(simt::warp_index()) / 4;
     if (warpgroup == 0)
@@ -88,7 +87,8 @@ class WgmmaPackedBlock {
   using Format = typename detail::FormatOf<kTile.format>::type;
   using Operand = typename Format::Operand;
   using Position = RingPosition<kTile.stages>;
-  static constexpr bool kGrouped = Format::kParameterPlanes > 0;
+  static constexpr bool kGrouped = Format::kOffsetBytes > 0;
+  static_assert(Format::kScaleBytes == kTile.scale_bytes() && Format::kOffsetBytes == kTile.offset_bytes());
   // Instructions a block of weights, and a stage; K of an instruction in bytes of A. Half a stage is unpacked while the other
   // half is multiplied.
   static constexpr int kSteps = Format::kSteps, kStepBytes = 32;
@@ -99,63 +99,43 @@ class WgmmaPackedBlock {
 
   SIMT_DEVICE simt::u32 activations(int stage) const { return stages_ + simt::u32(stage * kTile.stage_bytes()); }
   SIMT_DEVICE simt::u32 weights(int stage) const { return activations(stage) + simt::u32(kTile.activations_bytes()); }
-  SIMT_DEVICE simt::u32 parameters(int stage) const { return activations(stage) + simt::u32(kTile.copied_bytes()); }
+  SIMT_DEVICE simt::u32 scales(int stage) const { return activations(stage) + simt::u32(kTile.copied_bytes()); }
+  SIMT_DEVICE simt::u32 offsets(int stage) const { return scales(stage) + simt::u32(kTile.scales_bytes()); }
 
   // ---------------------------------------------------------------- producer
 
   SIMT_DEVICE void produce() {
     simt::decrease_max_registers<kTile.producer_registers()>();
-    if (simt::warp_index() > 0) {
-      if constexpr (kGrouped) bring_parameters(int(simt::warp_index()) - 1);
-    } else if (simt::lane_index() == 0) {
-      fetch_boxes();
+    if (simt::thread_index() == 0) {
+      Position at;
+      for (int k = work_.first_k; k < work_.last_k; ++k, at.advance()) {
+        ring_.await_empty(at);
+        fetch_operands(k, at.stage);
+        if constexpr (kGrouped) fetch_groups(k, at.stage);
+      }
     }
     Work::meet_parts();
   }
 
-  SIMT_DEVICE void fetch_boxes() const {
-    constexpr int kWeightRow = kTile.weight_row_bytes() / kPackedElementBytes;
-    Position at;
-    for (int k = work_.first_k; k < work_.last_k; ++k, at.advance()) {
-      ring_.await_empty(at);
-      const simt::u32 full = ring_.full(at.stage);
-      simt::mbarrier_arrive_expect_tx(full, simt::u32(kTile.copied_bytes()));
-      SIMT_UNROLL
-      for (int line = 0; line < kTile.lines(); ++line) {
-        const int box[2] = {k * kTile.block_k + line * kTile.line_elements(), work_.first_m()};
-        simt::tensor_load(activations(at.stage) + simt::u32(line * kLineBytes), p_.activations, box, full);
-      }
-      const int box[2] = {k * kWeightRow, work_.first_n() / 16};
-      simt::tensor_load(weights(at.stage), p_.weights, box, full);
+  SIMT_DEVICE void fetch_operands(int k, int stage) const {
+    const simt::u32 full = ring_.full(stage);
+    simt::mbarrier_arrive_expect_tx(full, simt::u32(kTile.copied_bytes() + (kGrouped ? groups() * kGroupBytes : 0)));
+    SIMT_UNROLL
+    for (int line = 0; line < kTile.lines(); ++line) {
+      const int box[2] = {k * kTile.block_k + line * kTile.line_elements(), work_.first_m()};
+      simt::tensor_load(activations(stage) + simt::u32(line * kLineBytes), p_.activations, box, full);
     }
+    const int box[2] = {k * (kTile.weight_row_bytes() / kPackedElementBytes), work_.first_n() / 16};
+    simt::tensor_load(weights(stage), p_.weights, box, full);
   }
 
-  SIMT_DEVICE void bring_parameters(int producer) const {
-    switch (p_.groups.group) {
-      case 32: return bring_groups<kGroupsAStage>(producer);
-      case 64: return bring_groups<kGroupsAStage / 2>(producer);
-      default: return bring_groups<1>(producer);
-    }
-  }
+  // Groups that begin in a stage, or the one that goes on through it.
+  SIMT_DEVICE int groups() const { return p_.group == 32 ? kGroupsAStage : p_.group == 64 ? kGroupsAStage / 2 : 1; }
 
-  // Three warps take turns. Each has the loads of its next stage under way while it waits for room for this one.
-  template <int kGroups>
-  SIMT_DEVICE void bring_groups(int producer) const {
-    constexpr int kProducers = 3;
-    GroupLoader<Format, kGroups> next{p_.groups, work_.first_n()};
-    Position at;
-    for (int i = 0; i < producer; ++i) at.advance();
-    int k = work_.first_k + producer;
-    if (k < work_.last_k) next.fetch(k * kTile.block_k);
-    for (; k < work_.last_k; k += kProducers) {
-      const GroupLoader<Format, kGroups> here = next;
-      if (k + kProducers < work_.last_k) next.fetch((k + kProducers) * kTile.block_k);
-      ring_.await_empty(at);
-      here.store(parameters(at.stage));
-      simt::syncwarp();
-      if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.full(at.stage));
-      for (int i = 0; i < kProducers; ++i) at.advance();
-    }
+  SIMT_DEVICE void fetch_groups(int k, int stage) const {
+    const int box[2] = {work_.first_n(), k * kTile.block_k / p_.group};
+    if constexpr (Format::kScaleBytes > 0) simt::tensor_load(scales(stage), p_.scales, box, ring_.full(stage));
+    simt::tensor_load(offsets(stage), p_.offsets, box, ring_.full(stage));
   }
 
   // ---------------------------------------------------------------- consumers
@@ -164,7 +144,7 @@ class WgmmaPackedBlock {
     simt::increase_max_registers<kTile.consumer_registers()>();
     Sums sums = {};
     if constexpr (kGrouped) {
-      switch (p_.groups.group) {
+      switch (p_.group) {
         case 32: multiply_by<kGroupsAStage>(consumer, sums); break;
         case 64: multiply_by<kGroupsAStage / 2>(consumer, sums); break;
         default: multiply_by<1>(consumer, sums);
@@ -208,7 +188,7 @@ class WgmmaPackedBlock {
   template <int kGroups>
   SIMT_DEVICE void multiply(int consumer, Sums& sums) const {
     constexpr int kGroupSteps = kStageSteps / kGroups;
-    typename Format::Rows rows{p_.codes};
+    typename Format::Rows rows{p_.magic};
     simt::u32 fragments[2][kHalf][4];
     Position at, behind;
     simt::wgmma_fence(sums);
@@ -250,8 +230,8 @@ class WgmmaPackedBlock {
     }
   }
   SIMT_DEVICE void load_rows(int stage, int consumer, int group, typename Format::Rows& rows) const {
-    constexpr int kGroupBytes = Format::kParameterPlanes * kPackedRows * 4;
-    rows.load(parameters(stage) + simt::u32(group * kGroupBytes), lane_row(consumer));
+    rows.load({scales(stage) + simt::u32(group * kPackedRows * Format::kScaleBytes),
+               offsets(stage) + simt::u32(group * kPackedRows * Format::kOffsetBytes), lane_row(consumer)});
   }
 
   // ---------------------------------------------------------------- float scales of groups
@@ -261,13 +241,12 @@ class WgmmaPackedBlock {
   template <int kGroups>
   SIMT_DEVICE void multiply_groups(int consumer, Sums& sums) const {
     constexpr int kGroupSteps = kStageSteps / kGroups, kUnit = kGroupSteps < kHalf ? kGroupSteps : kHalf;
-    typename Format::Rows rows{p_.codes};
+    typename Format::Rows rows{p_.magic};
     simt::i32 products[1][kSums] = {};
     simt::u32 fragments[2][kUnit][4];
     float scale[2] = {};
     Position at, behind;
     for (int k = work_.first_k; k < work_.last_k; ++k, at.advance()) {
-      const bool begins = kGroups > 1 || k * kTile.block_k % p_.groups.group == 0;
       ring_.await_full(at);
       SIMT_UNROLL
       for (int first = 0; first < kStageSteps; first += kUnit) {
@@ -280,15 +259,14 @@ class WgmmaPackedBlock {
             let_go(behind.stage);
             behind.advance();
           }
-          if (begins && (first > 0 || k > work_.first_k)) promote(products, scale, sums);
+          if (first > 0 || k > work_.first_k) promote(products, scale, sums);
           scale[0] = rows.scale[0], scale[1] = rows.scale[1];
           simt::wgmma_fence(products);
         }
         simt::wgmma_fence(own);
         SIMT_UNROLL
         for (int i = 0; i < kUnit; ++i)
-          simt::wgmma(Operand{}, Operand{}, products[0], own[i], descriptor(at.stage, first + i),
-                      !new_group || i > 0 || !begins);
+          simt::wgmma(Operand{}, Operand{}, products[0], own[i], descriptor(at.stage, first + i), !new_group || i > 0);
         simt::wgmma_commit();
         simt::wgmma_wait<1>(products);
       }
@@ -307,6 +285,7 @@ class WgmmaPackedBlock {
   }
 
   static constexpr int kLineBytes = kTile.block_m * kWgmmaRowBytes;  // of one line of every row
+  static constexpr int kGroupBytes = kPackedRows * (Format::kScaleBytes + Format::kOffsetBytes);
 
   const WgmmaPackedParameters& p_;
   const Work work_;
@@ -339,28 +318,33 @@ inline simt::TensorDescription describe_weights(const WgmmaPackedTile& tile, con
           .box = {std::uint32_t(tile.weight_row_bytes() / kPackedElementBytes), std::uint32_t(tile.block_n / 16)}};
 }
 
-inline GroupParameters make_groups(const WgmmaPackedTile& tile, const GemmArguments& g, bool signed_codes) {
-  const std::uint64_t scale_bytes = tile.floats() ? 2 : 4;
-  const bool aligned = g.group_scale % (4 * scale_bytes) == 0 && (g.group_step | g.group_zero) % 4 == 0;
-  return {.scale = {g.group_scale},
-          .step = {g.group_step},
-          .zero = {g.group_zero},
-          .n = g.n,
-          .k = g.k,
-          .group = g.group ? g.group : g.k,
-          .neutral_zero = signed_codes ? 8u : 0u,
-          .vectorised = g.n % 4 == 0 && aligned};
+// Parameters of groups [k / group, n padded to 16], in boxes of a block's columns and a stage's groups.
+inline simt::TensorDescription describe_groups(const WgmmaPackedTile& tile, const GemmArguments& g, std::uint64_t base, int bytes) {
+  const auto columns = std::uint64_t(ceil_divide(g.n, 16) * 16);
+  const int groups = g.group == 32 || g.group == 64 ? tile.block_k / g.group : 1;
+  return {.base = base,
+          .element_bytes = bytes,
+          .rank = 2,
+          .extent = {columns, std::uint64_t(g.k / g.group)},
+          .stride_bytes = {0, columns * std::uint64_t(bytes)},
+          .box = {std::uint32_t(tile.block_n), std::uint32_t(groups)}};
 }
 
+inline WgmmaPackedParameters make_packed_parameters(const WgmmaPackedTile& tile, simt::u32 magic, const GemmArguments& g) {
+  WgmmaPackedParameters p{.activations = encode(describe_operand(g.a, tile.activation_bytes(), g.m, g.k, tile.block_m)),
+                          .weights = encode(describe_weights(tile, g)),
+                          .epilogue = make_epilogue(g),
+                          .k = g.k,
+                          .group = g.group,
+                          .magic = magic};
+  if (tile.scale_bytes()) p.scales = encode(describe_groups(tile, g, g.group_scale, tile.scale_bytes()));
+  const std::uint64_t offsets = tile.floats() ? g.group_zero : g.group_affine;
+  if (tile.offset_bytes()) p.offsets = encode(describe_groups(tile, g, offsets, tile.offset_bytes()));
+  return p;
+}
 template <class Config>
-WgmmaPackedParameters make_packed_parameters(const GemmArguments& g, bool signed_codes) {
-  using Format = typename detail::FormatOf<Config::tile.format>::type;
-  constexpr WgmmaPackedTile kTile = Config::tile;
-  return {.activations = encode(describe_operand(g.a, kTile.activation_bytes(), g.m, g.k, kTile.block_m)),
-          .weights = encode(describe_weights(kTile, g)),
-          .epilogue = make_epilogue(g),
-          .groups = make_groups(kTile, g, signed_codes),
-          .codes = signed_codes ? Format::kSignedCodes : Format::kUnsignedCodes};
+WgmmaPackedParameters make_packed_parameters(const GemmArguments& g) {
+  return make_packed_parameters(Config::tile, detail::FormatOf<Config::tile.format>::type::kMagic, g);
 }
 
 }  // namespace immabench::inline SIMT_TARGET

@@ -8,7 +8,7 @@
 namespace immabench {
 namespace {
 
-template <class Config, bool kSigned>
+template <class Config>
 int launch(const GemmArguments& arguments, std::uint64_t stream_address) {
   constexpr WgmmaPackedTile kTile = Config::tile;
   const auto kernel = wgmma_packed_kernel<Config>;
@@ -25,17 +25,15 @@ int launch(const GemmArguments& arguments, std::uint64_t stream_address) {
   config.stream = reinterpret_cast<cudaStream_t>(stream_address);
   config.attrs = &cluster;
   config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, kernel, make_packed_parameters<Config>(arguments, kSigned));
+  return cudaLaunchKernelEx(&config, kernel, make_packed_parameters<Config>(arguments));
 }
 
 }  // namespace
 
 template <>
-void fill_wgmma_packed_cuda<IMMABENCH_SHARD>(PackedEntry<LaunchGemm> (&table)[kWgmmaPackedTileCount]) {
-  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaPackedTileCount>([&]<int kIndex>() {
-    using Config = WgmmaPackedConfigAt<kIndex>;
-    table[kIndex] = {&launch<Config, true>, &launch<Config, false>};
-  });
+void fill_wgmma_packed_cuda<IMMABENCH_SHARD>(LaunchGemm (&table)[kWgmmaPackedTileCount]) {
+  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaPackedTileCount>(
+      [&]<int kIndex>() { table[kIndex] = &launch<WgmmaPackedConfigAt<kIndex>>; });
 }
 
 }  // namespace immabench

@@ -6,11 +6,11 @@
 namespace immabench {
 namespace {
 
-template <class Config, bool kSigned>
+template <class Config>
 simt::host::Report emulate(const GemmArguments& arguments, simt::host::GlobalMemory& memory,
                            const simt::host::Options& options) {
   constexpr WgmmaPackedTile kTile = Config::tile;
-  const WgmmaPackedParameters parameters = make_packed_parameters<Config>(arguments, kSigned);
+  const WgmmaPackedParameters parameters = make_packed_parameters<Config>(arguments);
   const simt::host::LaunchShape shape{{block_count(kTile, arguments)}, kTile.threads(), kTile.shared_bytes(), kTile.cluster()};
   return simt::host::launch(shape, memory, options, [&] { wgmma_packed_kernel<Config>(parameters); });
 }
@@ -18,11 +18,9 @@ simt::host::Report emulate(const GemmArguments& arguments, simt::host::GlobalMem
 }  // namespace
 
 template <>
-void fill_wgmma_packed_emulated<IMMABENCH_SHARD>(PackedEntry<EmulateGemm> (&table)[kWgmmaPackedTileCount]) {
-  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaPackedTileCount>([&]<int kIndex>() {
-    using Config = WgmmaPackedConfigAt<kIndex>;
-    table[kIndex] = {&emulate<Config, true>, &emulate<Config, false>};
-  });
+void fill_wgmma_packed_emulated<IMMABENCH_SHARD>(EmulateGemm (&table)[kWgmmaPackedTileCount]) {
+  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaPackedTileCount>(
+      [&]<int kIndex>() { table[kIndex] = &emulate<WgmmaPackedConfigAt<kIndex>>; });
 }
 
 }  // namespace immabench

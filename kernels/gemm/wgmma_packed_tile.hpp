@@ -32,8 +32,9 @@ struct WgmmaPackedTile {
   IMMABENCH_CONSTEXPR int weight_bits() const { return format >= PackedFormat::kW8F16 ? 8 : 4; }
   IMMABENCH_CONSTEXPR bool grouped() const { return format != PackedFormat::kW4A8Channel && weight_bits() == 4; }
   IMMABENCH_CONSTEXPR bool float_groups() const { return format == PackedFormat::kW4A8Float; }
-  // Words that a group and row need.
-  IMMABENCH_CONSTEXPR int parameter_planes() const { return float_groups() ? 2 : grouped() ? 1 : 0; }
+  // Of a group's scale and offset of a row: affine words beside int8, zero points beside 16 bits.
+  IMMABENCH_CONSTEXPR int scale_bytes() const { return float_groups() ? 4 : grouped() && floats() ? 2 : 0; }
+  IMMABENCH_CONSTEXPR int offset_bytes() const { return grouped() ? (floats() ? 1 : 2) : 0; }
 
   // Swizzled lines of 128 bytes that a row of activations takes, elements in a line.
   IMMABENCH_CONSTEXPR int lines() const { return block_k * activation_bytes() / kWgmmaRowBytes; }
@@ -43,8 +44,11 @@ struct WgmmaPackedTile {
   IMMABENCH_CONSTEXPR int weight_row_bytes() const { return 16 * block_k * weight_bits() / 8; }
   IMMABENCH_CONSTEXPR int weights_bytes() const { return block_n / 16 * weight_row_bytes(); }
   IMMABENCH_CONSTEXPR int copied_bytes() const { return activations_bytes() + weights_bytes(); }
-  IMMABENCH_CONSTEXPR int parameters_bytes() const { return kGroupsAStage * parameter_planes() * block_n * 4; }
-  IMMABENCH_CONSTEXPR int stage_bytes() const { return copied_bytes() + parameters_bytes(); }
+  IMMABENCH_CONSTEXPR int scales_bytes() const { return kGroupsAStage * scale_bytes() * block_n; }
+  // Stages start on 1024 bytes, as swizzled lines must.
+  IMMABENCH_CONSTEXPR int stage_bytes() const {
+    return (copied_bytes() + scales_bytes() + kGroupsAStage * offset_bytes() * block_n + 1023) / 1024 * 1024;
+  }
   // The gathered tile takes the place of the stages (parts/gathered_epilogue.cuh).
   IMMABENCH_CONSTEXPR int gather_bytes() const { return block_m * (block_n + 4) * 4; }
   IMMABENCH_CONSTEXPR int ring_bytes() const {
@@ -53,10 +57,10 @@ struct WgmmaPackedTile {
   }
   IMMABENCH_CONSTEXPR int shared_bytes() const { return 1024 + ring_bytes() + 2 * stages * 8; }
 
-  // Of the 384 threads x 168 registers the block starts with: producers bring parameters of groups too, consumers have up to 128
-  // sums and two sets of fragments.
-  IMMABENCH_CONSTEXPR int producer_registers() const { return 72; }
-  IMMABENCH_CONSTEXPR int consumer_registers() const { return 216; }
+  // Of the 384 threads x 168 registers the block starts with: few for who only asks for copies, the rest for sums and two sets of
+  // fragments.
+  IMMABENCH_CONSTEXPR int producer_registers() const { return 40; }
+  IMMABENCH_CONSTEXPR int consumer_registers() const { return 232; }
 
   // Why this tile cannot be built, or null.
   constexpr const char* invalid_reason() const {
@@ -97,7 +101,7 @@ constexpr WgmmaPackedTile kWgmmaPackedTiles[] = {
     {.format = PackedFormat::kW4A8Float, .block_m = 8, .stages = 12},
     {.format = PackedFormat::kW4A8Float, .block_m = 16, .stages = 12},
     {.format = PackedFormat::kW4A8Float, .block_m = 64, .stages = 10},
-    {.format = PackedFormat::kW4A8Float, .block_m = 128, .stages = 7},
+    {.format = PackedFormat::kW4A8Float, .block_m = 128, .stages = 8},
     {.format = PackedFormat::kW4F16, .block_m = 8, .split_k = 4, .stages = 12},
     {.format = PackedFormat::kW4F16, .block_m = 16, .split_k = 4, .stages = 12},
     {.format = PackedFormat::kW4F16, .block_m = 64, .split_k = 2, .stages = 8},
@@ -122,8 +126,5 @@ constexpr int kWgmmaPackedTileCount = sizeof(kWgmmaPackedTiles) / sizeof(kWgmmaP
 template <int kIndex>
 using WgmmaPackedConfigAt = WgmmaPackedConfig<int(kWgmmaPackedTiles[kIndex].format), kWgmmaPackedTiles[kIndex].block_m,
                                               kWgmmaPackedTiles[kIndex].split_k, kWgmmaPackedTiles[kIndex].stages>;
-
-// Groups of K that a kernel with parameters takes: whole instructions of a stage, whole stages, or all of K.
-constexpr bool is_packed_group(int group, int k) { return group == 32 || group == 64 || group % 128 == 0 || group == k; }
 
 }  // namespace immabench

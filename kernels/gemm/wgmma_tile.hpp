@@ -1,6 +1,6 @@
 // The tile configurations of the wgmma INT8 GEMM, and the one rule that says which are valid.
 #pragma once
-#include <gemm/imma_tile.hpp>
+#include <gemm/mma_tile.hpp>
 
 namespace immabench {
 
@@ -71,7 +71,7 @@ struct WgmmaTile {
   }
 };
 
-// A tile as a type; see ImmaConfig.
+// A tile as a type; see MmaConfig.
 template <int kBlockM, int kBlockN, int kConsumers, int kClusterM, int kClusterN, int kSplitK, int kStages, bool kSwapped>
 struct WgmmaConfig {
   static constexpr WgmmaTile tile{kBlockM,   kBlockN, kWgmmaRowBytes, kConsumers, kClusterM,

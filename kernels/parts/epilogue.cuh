@@ -258,7 +258,8 @@ SIMT_DEVICE void store_warp_tile(const EpilogueParameters& p, const Sum (&accumu
     simt::syncwarp();  // everyone has read the previous slab
     slab.write(accumulators[i]);
     simt::syncwarp();
-    SIMT_UNROLL
+    // Rolled: what may follow the sums is long code, and there is a copy of it for each slab already.
+    SIMT_ROLLED
     for (int pass = 0; pass < Slab::kRows / kRowsPerPass; ++pass) {
       const int slab_row = pass * kRowsPerPass + lane / Slab::kChunks, row = first_row + i * Slab::kRows + slab_row;
       const auto four = slab.template read<Sum>(slab_row, chunk);

@@ -26,4 +26,14 @@ struct SwizzledRows {
   }
 };
 
+// Rows as they come, for what is read in the order of its addresses.
+template <int kRowBytes>
+struct PlainRows {
+  static constexpr int kChunks = kRowBytes / kChunkBytes, kPeriod = 1;
+
+  SIMT_CALLABLE static constexpr simt::u32 offset(int row, int chunk) {
+    return simt::u32(row * kRowBytes + chunk * kChunkBytes);
+  }
+};
+
 }  // namespace immabench::inline SIMT_TARGET

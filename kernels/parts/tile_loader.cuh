@@ -18,7 +18,7 @@ struct OperandView {
 //   kAligned: every row starts on 16 bytes (K % 16 == 0, aligned base): one cp.async a chunk, completed by copy_async_wait.
 //   otherwise: up to 16 single-byte loads a chunk and one shared store: any K and any base address, an order of magnitude more
 //   load instructions. Visible to the block after the next barrier, like a landed copy.
-template <int kRows, int kRowBytes, int kThreads, bool kAligned>
+template <int kRows, int kRowBytes, int kThreads, bool kAligned, class Layout = SwizzledRows<kRowBytes>>
 class TileLoader {
  public:
   SIMT_DEVICE TileLoader(const OperandView& operand, int first_row) {
@@ -33,17 +33,16 @@ class TileLoader {
   // Starts loading columns [k0, k0 + kRowBytes) into the tile at `shared`.
   SIMT_DEVICE void load(simt::u32 shared, int k0) const {
     const int left = bytes_left_ - k0, in_row = left < 0 ? 0 : left < kChunkBytes ? left : kChunkBytes;
+    const auto source = source_ + k0;
     SIMT_UNROLL
     for (int round = 0; round < kRounds; ++round) {
       if (kPartial && int(simt::thread_index()) >= kRows * Layout::kChunks) break;
       const int valid = round * kRowStep < rows_left_ ? in_row : 0;
-      load_chunk(shared + offset_ + round * kRowStep * kRowBytes, source_ + (simt::i64(round * kRowStep) * row_stride_ + k0),
-                 valid);
+      load_chunk(shared + offset_ + round * kRowStep * kRowBytes, source + simt::i64(round * kRowStep) * row_stride_, valid);
     }
   }
 
  private:
-  using Layout = SwizzledRows<kRowBytes>;
   static constexpr int kRowStep = kThreads / Layout::kChunks;
   static constexpr int kRounds = kRows < kRowStep ? 1 : kRows / kRowStep;
   static constexpr bool kPartial = kRows < kRowStep;  // fewer chunks than threads
@@ -52,7 +51,7 @@ class TileLoader {
 
   SIMT_DEVICE static void load_chunk(simt::u32 destination, simt::Global<simt::i8> source, int valid) {
     if constexpr (kAligned) {
-      simt::copy_async<kChunkBytes>(destination, source, valid);
+      simt::copy_async_or_zeros(destination, source, valid > 0);  // rows are whole chunks
     } else {
       simt::Vector<simt::u32, 4> chunk{};
       SIMT_UNROLL

@@ -20,11 +20,6 @@ struct ProbeParameters {
   simt::TensorMap map;
 };
 
-SIMT_DEVICE float as_float(u32 bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 SIMT_DEVICE u32 as_bits(float value) {
   u32 bits;
   memcpy(&bits, &value, sizeof bits);

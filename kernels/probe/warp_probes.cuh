@@ -151,13 +151,20 @@ IMMABENCH_PROBE(named_barriers) {
 }
 
 // ---- arithmetic that must be the same everywhere
-IMMABENCH_PROBE(multiply_rn) { r[0] = as_bits(simt::multiply_rn(as_float(r[0]), as_float(r[1]))); }
-IMMABENCH_PROBE(add_rn) { r[0] = as_bits(simt::add_rn(as_float(r[0]), as_float(r[1]))); }
-IMMABENCH_PROBE(divide_rn) { r[0] = as_bits(simt::divide_rn(as_float(r[0]), as_float(r[1]))); }
+IMMABENCH_PROBE(multiply_rn) { r[0] = as_bits(simt::multiply_rn(simt::float_of_bits(r[0]), simt::float_of_bits(r[1]))); }
+IMMABENCH_PROBE(add_rn) { r[0] = as_bits(simt::add_rn(simt::float_of_bits(r[0]), simt::float_of_bits(r[1]))); }
+IMMABENCH_PROBE(divide_rn) { r[0] = as_bits(simt::divide_rn(simt::float_of_bits(r[0]), simt::float_of_bits(r[1]))); }
+IMMABENCH_PROBE(sqrt_rn) { r[0] = as_bits(simt::sqrt_rn(simt::float_of_bits(r[0]))); }
 IMMABENCH_PROBE(to_float_rn) { r[0] = as_bits(simt::to_float_rn(i32(r[0]))); }
-IMMABENCH_PROBE(to_int_rn) { r[0] = u32(simt::to_int_rn(as_float(r[0]))); }
-IMMABENCH_PROBE(pack_f16x2) { r[0] = simt::pack_f16x2(as_float(r[0]), as_float(r[1])); }
-IMMABENCH_PROBE(pack_bf16x2) { r[0] = simt::pack_bf16x2(as_float(r[0]), as_float(r[1])); }
+IMMABENCH_PROBE(to_int_rn) { r[0] = u32(simt::to_int_rn(simt::float_of_bits(r[0]))); }
+IMMABENCH_PROBE(pack_f16x2) { r[0] = simt::pack_f16x2(simt::float_of_bits(r[0]), simt::float_of_bits(r[1])); }
+IMMABENCH_PROBE(pack_bf16x2) { r[0] = simt::pack_bf16x2(simt::float_of_bits(r[0]), simt::float_of_bits(r[1])); }
+// Finite ones: which NaN a NaN becomes is not specified.
+IMMABENCH_PROBE(from_16_bits) {
+  r[0] = as_bits(simt::from_f16(simt::u16(r[0] & 0xFBFF)));
+  r[1] = as_bits(simt::from_bf16(simt::u16(r[1] & 0xFF7F)));
+}
+// NaNs become one and the same.
 IMMABENCH_PROBE(pairs_f16) {
   const u32 a = r[0], b = r[1], c = r[2];
   r[0] = simt::fma_rn_f16x2(a, b, c), r[1] = simt::multiply_rn_f16x2(a, b), r[2] = simt::subtract_rn_f16x2(a, b);
@@ -166,7 +173,6 @@ IMMABENCH_PROBE(pairs_bf16) {
   const u32 a = r[0], b = r[1], c = r[2];
   r[0] = simt::fma_rn_bf16x2(a, b, c), r[1] = simt::multiply_rn_bf16x2(a, b), r[2] = simt::subtract_rn_bf16x2(a, b);
 }
-IMMABENCH_PROBE(bits_as_float) { r[0] = as_bits(simt::add_rn(simt::bits_as_float(r[0] % 4096 + 0x4B400000), -12582912.0f)); }
 IMMABENCH_PROBE(dot_s8) { r[0] = u32(simt::dot_s8(r[0], r[1], i32(r[2]))); }
 IMMABENCH_PROBE(permute_bytes) { r[0] = simt::permute_bytes(r[0], r[1], r[2]); }
 IMMABENCH_PROBE(bits) {
@@ -174,7 +180,7 @@ IMMABENCH_PROBE(bits) {
   r[4] = simt::logic3<0x96>(r[0], r[1], r[2]);
   r[0] = simt::funnel_shift_right(r[0], r[1], r[2] % 32);
 }
-// ---- of the input itself
+// ---- of the input or the output itself
 // Twelve words by chunks of 16, 8 and 4 bytes; how many bytes of a chunk are there is random, the rest arrives as zeros.
 IMMABENCH_PROBE_OF_INPUT(copy_async) {
   const u32 thread = simt::thread_index(), base = simt::shared_base();
@@ -194,21 +200,56 @@ IMMABENCH_PROBE_OF_INPUT(copy_async) {
   r[4] = second[0], r[5] = second[1], r[6] = third;
 }
 
-// Four words of the first row of random words, at a random chunk of 16 bytes.
-IMMABENCH_PROBE_OF_INPUT(load_global_l2) {
-  const Row row = simt::load_global_l2(p.in.as<Row>() + i32(r[0] % (kProbeThreads / 4)));
+// The same whole or not at all.
+IMMABENCH_PROBE_OF_INPUT(copy_async_or_zeros) {
+  const u32 mine = simt::shared_base() + 16 * simt::thread_index();
+  simt::copy_async_or_zeros(mine, p.in + 4 * i32(simt::thread_index()), r[0] % 2 == 0);
+  simt::copy_async_commit();
+  simt::copy_async_wait<0>();
+  const Row row = simt::load_shared<Row>(mine);
   for (int i = 0; i < 4; ++i) r[i] = row[i];
 }
 
-using WarpProbes = ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k16_s8_u8, mma_m16n8k32_s8_u8, mma_m16n8k16_u8_s8,
-                             mma_m16n8k32_u8_s8, mma_m16n8k16_u8_u8, mma_m16n8k32_u8_u8, mma_m16n8k32_s4_s4, mma_m16n8k64_s4_s4,
-                             mma_m16n8k64_s4_u4, mma_m16n8k64_u4_s4, mma_m16n8k64_u4_u4, mma_m16n8k16_f16, mma_m16n8k16_bf16,
-                             mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4,
-                             ldmatrix_x1_trans, ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle,
-                             shuffle_xor, shuffle_up, shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits,
-                             block_votes, named_barriers, multiply_rn, add_rn, divide_rn, to_float_rn, to_int_rn, pack_f16x2,
-                             pack_bf16x2, pairs_f16, pairs_bf16, bits_as_float, dot_s8, permute_bytes, bits, copy_async,
-                             load_global_l2>;
+// Of the first row of random words, a random chunk of 16 bytes, one of 8 and a word.
+IMMABENCH_PROBE_OF_INPUT(load_global_coherent) {
+  const Row row = simt::load_global_coherent(p.in.as<Row>() + i32(r[0] % (kProbeThreads / 4)));
+  const auto pair = simt::load_global_coherent(p.in.as<simt::Vector<u32, 2>>() + i32(r[1] % (kProbeThreads / 2)));
+  const u32 word = simt::load_global_coherent(p.in + i32(r[2] % kProbeThreads));
+  for (int i = 0; i < 4; ++i) r[i] = row[i];
+  r[4] = pair[0], r[5] = pair[1], r[6] = word;
+}
+
+// ---- atomics on the output's first row. Each lane adds to a counter that is its alone by then, so that the value before is
+// the same in every order, and to a random one, of which the sum is.
+template <class Add>
+SIMT_DEVICE void probe_add_global(const ProbeParameters& p, ProbeWordArray& r, Add add) {
+  const i32 thread = i32(simt::thread_index());
+  const auto counters = p.out.as<i32>();
+  simt::store_global(counters + thread, i32(r[0]));
+  simt::syncthreads();
+  r[1] = u32(add(counters + (thread ^ 21), i32(r[1])));
+  simt::syncthreads();
+  add(counters + i32(r[2] % kProbeThreads), i32(r[3]));
+  simt::syncthreads();
+  r[0] = u32(simt::load_global_coherent(counters + (thread ^ 9)));
+  simt::syncthreads();
+}
+IMMABENCH_PROBE_OF_INPUT(atomic_add_global) {
+  probe_add_global(p, r, [](simt::Global<i32> at, i32 value) { return simt::atomic_add_global(at, value); });
+}
+IMMABENCH_PROBE_OF_INPUT(atomic_add_global_acq_rel) {
+  probe_add_global(p, r, [](simt::Global<i32> at, i32 value) { return simt::atomic_add_global_acq_rel(at, value); });
+}
+
+using WarpProbes =
+    ProbeList<mma_m16n8k16_s8_s8, mma_m16n8k32_s8_s8, mma_m16n8k16_s8_u8, mma_m16n8k32_s8_u8, mma_m16n8k16_u8_s8,
+              mma_m16n8k32_u8_s8, mma_m16n8k16_u8_u8, mma_m16n8k32_u8_u8, mma_m16n8k32_s4_s4, mma_m16n8k64_s4_s4,
+              mma_m16n8k64_s4_u4, mma_m16n8k64_u4_s4, mma_m16n8k64_u4_u4, mma_m16n8k16_f16, mma_m16n8k16_bf16,
+              mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans,
+              ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up,
+              shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn,
+              add_rn, divide_rn, sqrt_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_16_bits, pairs_f16, pairs_bf16, dot_s8, permute_bytes,
+              bits, copy_async, copy_async_or_zeros, load_global_coherent, atomic_add_global, atomic_add_global_acq_rel>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

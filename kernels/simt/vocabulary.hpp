@@ -65,6 +65,11 @@ struct U4 {
   static constexpr bool kSigned = false;
 };
 
+// Bits, 0 or 1: the product of two is 1 where both are.
+struct B1 {
+  static constexpr int kBits = 1;
+};
+
 // Operand types of the floating-point matrix instructions, two to a register: IEEE binary16, and the upper half of binary32.
 struct F16 {
   static constexpr int kBits = 16;

@@ -18,7 +18,7 @@ def kernels() -> list[dict[str, Any]]:
 def illegal_reason(
     kernel_id: str, m: int, n: int, k: int, output_type: str, *, group: int = 0, a_zero: bool = False
 ) -> str | None:
-    """Why a kernel cannot compute an M x N x K problem, or None. `group`: elements of K a scale of the weights covers."""
+    """Why a kernel cannot compute an M x N x K problem, or None; `group` elements of K share a scale of the weights."""
 
 OutputType = Literal["s32", "s8", "f32", "f16", "bf16"]
 Activation = Literal["none", "relu", "gelu"]
@@ -50,15 +50,16 @@ def emulate_gemm(
     out_scale: Any = None,
     out_zero: Any = None,
     group_scale: Any = None,
-    group_step: Any = None,
+    group_affine: Any = None,
     group_zero: Any = None,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a [M, K], b [N, K], out [M, N], of the kernel's types; 4-bit codes two a byte, uint8.
 
     Fragment-major weights are uint8 [ceil(N/16), ceil(K/block), 512]. float32: row_scale [1] or [M], col_scale [1] or
     [N], bias [N], residual_scale [1], out_scale [1] or [N]. int32: a_zero [1] or [M] with b_sum [N], residual_zero [1],
-    out_zero [1] or [N]. residual [M, N] of any output type but s32. group_* [K / group, N]: scales float32 (or of the
-    activations' 16-bit type), steps int8, zero points uint8. docs/numerics.md says what each does.
+    out_zero [1] or [N]. residual [M, N] of any output type but s32. group_* [K / group, N], N padded
+    to 16: scales float32 (or of the activations' 16-bit type), affine uint16, zero points uint8. docs/numerics.md says
+    what each does.
 
     Fills `out` and returns `hazards` (each a dict of kind, detail, file, line, block, thread; the block is its linear
     index in the grid), `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 may be uint16 arrays.
@@ -87,7 +88,7 @@ def launch_gemm(
     out_scale: Any = None,
     out_zero: Any = None,
     group_scale: Any = None,
-    group_step: Any = None,
+    group_affine: Any = None,
     group_zero: Any = None,
 ) -> None:
     """Launch a kernel on the operands' GPU and `stream` (a cudaStream_t as an integer); returns at once.
@@ -95,6 +96,257 @@ def launch_gemm(
     Operands as `emulate_gemm` takes them; their values are not looked at. Raises RuntimeError with the CUDA status when
     the launch fails.
     """
+
+def quantizers() -> list[dict[str, Any]]:
+    """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `threads` and
+    `shared_bytes` of a block; of those that reduce rows `row_threads`, `resident_columns` (of the longest row that is
+    read once) and `streams` (whether longer ones are legal, and read again), else None, None and False.
+
+    Matrices are [rows, columns]; floats float32, float16 or bfloat16 (or its bits as uint16), told by their type.
+    """
+
+def quantizer_illegal_reason(kernel_id: str, rows: int, columns: int) -> str | None:
+    """Why a quantizer cannot take a matrix of this size, or None."""
+
+def emulate_quantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    qmin: int | None = None,
+    qmax: int | None = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x floats; codes int8 [rows, columns], or uint8 [rows, columns / 2] for int4 two a byte;
+    scale float32 and zero_point int32 [1], [rows] or [columns] by `granularity`. Returns as `emulate_gemm_s8`.
+
+    The range is that of the codes unless `qmin` and `qmax` narrow it.
+    """
+
+def launch_quantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    qmin: int | None = None,
+    qmax: int | None = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_quantize`; returns at once."""
+
+def emulate_dequantize(
+    kernel_id: str,
+    codes: Any,
+    out: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: codes int8, or uint8 for int4 two a byte; out floats [rows, columns]; scale and
+    zero_point as in `emulate_quantize`. Returns as `emulate_gemm_s8`.
+    """
+
+def launch_dequantize(
+    kernel_id: str,
+    codes: Any,
+    out: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    granularity: Literal["tensor", "row", "column"] | str = "tensor",
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_dequantize`; returns at once."""
+
+def emulate_requantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    x_zero_point: Any = None,
+    row_scale: Any = None,
+    col_scale: Any = None,
+    bias: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x int32 or int8; codes int8; scale float32 [1] and zero_point int32 [1] of the codes;
+    x_zero_point int32 [1] of int8 x; row_scale float32 [1] or [rows], col_scale [1] or [columns], bias [columns].
+    Returns as `emulate_gemm_s8`.
+    """
+
+def launch_requantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    x_zero_point: Any = None,
+    row_scale: Any = None,
+    col_scale: Any = None,
+    bias: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_requantize`; returns at once."""
+
+def emulate_pack_s4(
+    kernel_id: str,
+    codes: Any,
+    packed: Any,
+    *,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: int8 codes in [-8, 7] to packed uint8 [rows, columns / 2].
+
+    Returns as `emulate_gemm_s8`.
+    """
+
+def launch_pack_s4(
+    kernel_id: str,
+    codes: Any,
+    packed: Any,
+    *,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_pack_s4`; returns at once."""
+
+def emulate_unpack_s4(
+    kernel_id: str,
+    packed: Any,
+    codes: Any,
+    *,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: packed uint8 [rows, columns / 2] to codes int8. Returns as `emulate_gemm_s8`."""
+
+def launch_unpack_s4(
+    kernel_id: str,
+    packed: Any,
+    codes: Any,
+    *,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_unpack_s4`; returns at once."""
+
+def emulate_quantize_dynamic(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    row_sum: Any = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x floats; written are codes int8, scale float32 [rows], and where given row_sum int32
+    [rows] and zero_point int32 [rows], which makes the codes asymmetric. Returns as `emulate_gemm_s8`.
+    """
+
+def launch_quantize_dynamic(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    zero_point: Any = None,
+    row_sum: Any = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_quantize_dynamic`; returns at once."""
+
+def emulate_layernorm_quantize(
+    kernel_id: str,
+    x: Any,
+    gamma: Any,
+    beta: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    eps: float,
+    dynamic: bool = False,
+    zero_point: Any = None,
+    residual: Any = None,
+    normalised: Any = None,
+    row_sum: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    order: Literal["forward", "reverse", "random"] | str = "forward",
+    seed: int = 0,
+    check: bool = True,
+    count: bool = True,
+    threads: int = 0,
+    max_hazards: int = 16,
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x floats, gamma and beta float32 [columns], residual of the type of x or None; written
+    are codes int8, normalised (the type of x) and row_sum int32 [rows] where given. Returns as `emulate_gemm_s8`.
+
+    scale float32 [1] and zero_point int32 [1] are given, or with `dynamic` written, [rows] as in
+    `emulate_quantize_dynamic`; then there are no `qmin` and `qmax`.
+    """
+
+def launch_layernorm_quantize(
+    kernel_id: str,
+    x: Any,
+    gamma: Any,
+    beta: Any,
+    codes: Any,
+    scale: Any,
+    *,
+    eps: float,
+    dynamic: bool = False,
+    zero_point: Any = None,
+    residual: Any = None,
+    normalised: Any = None,
+    row_sum: Any = None,
+    qmin: int | None = None,
+    qmax: int | None = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_layernorm_quantize`; returns at once."""
 
 def probes() -> list[dict[str, Any]]:
     """Every probe, a small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,

@@ -19,10 +19,12 @@ from immabench.numerics import (
     compare_exact,
     comparison,
     gemm_reference,
+    integer_weights,
+    round_to,
     shown,
 )
 from immabench.operands import Operands, typed_operands
-from immabench.problems import Problem
+from immabench.problems import INTEGER_TYPES, Problem
 
 UNIT_ROUNDOFF = {"f32": 2.0**-24, "f16": 2.0**-11, "bf16": 2.0**-8}
 
@@ -73,11 +75,17 @@ def decoded_a(problem: Problem, operands: Operands) -> NDArray[np.float32]:
 
 
 def decoded_b(problem: Problem, operands: Operands) -> NDArray[np.float32]:
-    """The weights [N,K] as float32, group scales applied; exact where those are powers of two."""
-    values = as_float32(problem.b_type, operands.b)
+    """The weights [N,K] as float32: of integers (q - zero) * scale, rounded once to the activations' type.
+
+    Here that rounds nothing: scales are powers of two.
+    """
+    if problem.b_type not in INTEGER_TYPES:
+        return as_float32(problem.b_type, operands.b)
+    values = integer_weights(problem, operands).astype(np.float32)
     if operands.group_scale is None:
         return values
-    return values * np.repeat(as_float32(problem.a_type, operands.group_scale), problem.b_group, axis=1)
+    scale = np.repeat(as_float32(problem.group_scale_type, operands.group_scale), problem.b_group, axis=1)
+    return as_float32(problem.a_type, round_to(problem.a_type, values * scale))
 
 
 def _outer_scale(operands: Operands) -> NDArray[np.float64]:
@@ -130,6 +138,7 @@ def compare_float(problem: Problem, got: Array, reference: FloatReference) -> Co
 
 def compare_with_oracle(problem: Problem, got: Array, operands: Operands) -> Comparison:
     """Compare an output of `problem` with what its s8 `operands` give: exactly, or within `error_bound` for floats."""
-    if problem.a_type == "s8":
-        return compare_exact(problem, got, gemm_reference(problem, operands))
-    return compare_float(problem, got, float_reference(problem, typed_operands(problem, operands)))
+    typed = typed_operands(problem, operands)
+    if problem.is_integer:
+        return compare_exact(problem, got, gemm_reference(problem, typed))
+    return compare_float(problem, got, float_reference(problem, typed))

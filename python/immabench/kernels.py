@@ -22,7 +22,8 @@ class KernelConfig:
     """One compiled tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline.
 
     `cluster` blocks (along M, N) share operands, `split_k` blocks share one output tile; `swapped`: the instruction's
-    rows are columns of the output.
+    rows are columns of the output. `weight_layout` is "row_major" or "fragment_major" (immabench.packing);
+    `group_scale` says what a group of its weights has: "none", an integer "step", or a "float" scale.
     """
 
     id: str
@@ -41,6 +42,8 @@ class KernelConfig:
     cluster: tuple[int, int] = (1, 1)
     split_k: int = 1
     swapped: bool = False
+    weight_layout: str = "row_major"
+    group_scale: str = "none"
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> KernelConfig:
@@ -75,10 +78,42 @@ def kernel_config(kernel_id: str) -> KernelConfig:
 
 def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
     """Why `config` cannot compute `problem`, None when it can."""
+    mismatch = _operand_mismatch(config, problem)
+    if mismatch is not None:
+        return mismatch
+    reason: str | None = native().illegal_reason(
+        config.id,
+        problem.m,
+        problem.n,
+        problem.k,
+        problem.output_type,
+        group=problem.b_group,
+        a_zero=problem.a_zero != "none",
+    )
+    return reason
+
+
+def _operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:
+    """How the operands of `problem` differ from those of `config`. To a kernel of unsigned codes in groups signed ones
+    are such codes with 8 as zero point."""
     if config.family != problem.family:
         return f"computes {config.family}, not {problem.family}"
-    reason: str | None = native().illegal_reason(config.id, problem.m, problem.n, problem.k, problem.output_type)
-    return reason
+    if config.operand_types["a"] != problem.a_type:
+        return f"multiplies {config.operand_types['a']} activations, not {problem.a_type}"
+    if config.operand_types["b"] == "s4" and problem.b_type == "u4":
+        return "multiplies signed codes, which have no zero points"
+    needed = "step" if problem.b_group and problem.b_scale == "none" else problem.b_scale
+    if config.group_scale != needed:
+        have, want = (_GROUP_WORDS[kind] for kind in (config.group_scale, needed))
+        return f"takes {have}, not {want}"
+    return None
+
+
+_GROUP_WORDS = {
+    "none": "weights without groups",
+    "step": "groups with integer steps",
+    "float": "groups with float scales",
+}
 
 
 def runs_on(config: KernelConfig, architecture: str) -> bool:

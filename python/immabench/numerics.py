@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immabench.activations import activate
 from immabench.errors import UsageError
-from immabench.problems import Problem
+from immabench.problems import INTEGER_TYPES, TYPE_BITS, Problem
 
 if TYPE_CHECKING:
     from immabench.operands import Operands
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 NUMPY_TYPES: dict[str, type[np.generic]] = {
+    "b1": np.uint8,
     "s4": np.uint8,
+    "u4": np.uint8,
+    "u8": np.uint8,
     "s8": np.int8,
     "s32": np.int32,
     "e4m3": np.uint8,
@@ -30,7 +34,7 @@ NUMPY_TYPES: dict[str, type[np.generic]] = {
     "f16": np.float16,
     "bf16": np.uint16,
 }
-"""The numpy type that holds each data type; bf16 and e4m3 as bits, two s4 a byte."""
+"""The numpy type that holds each data type; bf16 and e4m3 as bits, two s4 or u4 and eight b1 a byte."""
 
 _BITS_TYPES = {1: np.uint8, 2: np.uint16, 4: np.uint32}
 
@@ -130,17 +134,59 @@ def _e4m3_values() -> NDArray[np.float32]:
 _E4M3_VALUES = _e4m3_values()
 
 
+def pack_codes(codes: NDArray[np.int8], bits: int) -> NDArray[np.uint8]:
+    """Codes [..., K] of 1, 2, 4 or 8 bits in bytes [..., ceil(K / (8 / bits))]: the first in the lowest bits.
+
+    Of each code its low `bits` are taken; what remains of the last byte is 0.
+    """
+    per_byte = 8 // bits
+    raw = codes.view(np.uint8) & np.uint8((1 << bits) - 1)
+    missing = -codes.shape[-1] % per_byte
+    if missing:
+        raw = np.concatenate([raw, np.zeros((*raw.shape[:-1], missing), np.uint8)], axis=-1)
+    packed = raw[..., 0::per_byte].copy()
+    for i in range(1, per_byte):
+        packed |= raw[..., i::per_byte] << np.uint8(bits * i)
+    return packed
+
+
+def unpack_codes(packed: NDArray[np.uint8], bits: int, signed: bool) -> NDArray[np.int8]:
+    """Every code [..., bytes * (8 / bits)] that `pack_codes` packed; two's complement where `signed`."""
+    # Each code is moved to the top of a byte, so that the shift back down extends its sign, or none.
+    top = packed[..., None] << np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+    codes: NDArray[np.int8] = (top.view(np.int8 if signed else np.uint8) >> (8 - bits)).astype(np.int8)
+    return codes.reshape(*packed.shape[:-1], -1)
+
+
 def pack_s4(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
     """int4 values [..., K], in [-8, 7] with K even, two a byte [..., K / 2]: the even element in the low nibble."""
-    nibbles = codes.view(np.uint8) & np.uint8(0xF)
-    packed: NDArray[np.uint8] = nibbles[..., 0::2] | (nibbles[..., 1::2] << np.uint8(4))
-    return packed
+    return pack_codes(codes, 4)
 
 
 def unpack_s4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
     """The int4 values [..., K] that `pack_s4` packed."""
-    pair = np.stack([packed << np.uint8(4), packed & np.uint8(0xF0)], axis=-1).view(np.int8)
-    codes: NDArray[np.int8] = (pair >> np.int8(4)).reshape(*packed.shape[:-1], -1)
+    return unpack_codes(packed, 4, signed=True)
+
+
+def stored_integers(data_type: str, stored: Array) -> NDArray[np.int8]:
+    """The integers [rows, K] of an operand of `INTEGER_TYPES` as it is stored; bits count as 0 and 1."""
+    return stored if data_type == "s8" else unpack_codes(stored, TYPE_BITS[data_type], signed=data_type == "s4")
+
+
+def largest_step(zero: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest integer step with which (q - zero) * step fits int8 for every q of 0 to 15."""
+    below, above = zero.astype(np.int32), 15 - zero.astype(np.int32)
+    fits = np.minimum(128 // np.maximum(below, 1), 127 // np.maximum(above, 1))
+    return np.asarray(fits, np.uint8)
+
+
+def integer_weights(problem: Problem, operands: Operands) -> NDArray[np.int8]:
+    """The integers [N,K] that a kernel multiplies by: codes less zero points, times integer steps; int8 all of them."""
+    codes = stored_integers(problem.b_type, operands.b)
+    if operands.group_zero is not None:
+        codes = codes - np.repeat(operands.group_zero.view(np.int8), problem.b_group, axis=1)
+    if operands.group_step is not None:
+        codes = codes * np.repeat(operands.group_step, problem.b_group, axis=1)
     return codes
 
 
@@ -173,13 +219,33 @@ def blocked_product(a: Array, b: Array, dtype: type[np.generic]) -> Array:
 
 
 def gemm_reference(problem: Problem, operands: Operands) -> Array:
-    """The exact result, shape [M, N]: int32 accumulate, then `((f32(acc) * row) * col) + bias`, each step rounded.
+    """The exact result, shape [M, N], of integer operands as `typed_operands` gives them. bf16 comes as uint16 bits."""
+    total = weighted_sums(problem, operands)
+    if operands.a_zero is not None:
+        assert operands.b_sum is not None
+        # Neither product nor difference overflows where K is at most `Problem.largest_k`.
+        total = total - operands.a_zero[:, None] * operands.b_sum[None, :]
+    return total if problem.output_type == "s32" else epilogue_reference(problem, total, operands)
 
-    An absent scale or bias skips its step. bf16 comes as uint16 bits.
+
+def weighted_sums(problem: Problem, operands: Operands) -> Array:
+    """Sums over K, [M, N]: int32; of weights with float group scales float32, group after group in ascending order.
+
+    There `sum = sum + f32(exact int32 sum of the group) * scale`, product and sum each rounded once.
     """
-    total = accumulate(operands.a, operands.b)
-    if problem.output_type == "s32":
-        return total
+    a, b = stored_integers(problem.a_type, operands.a), integer_weights(problem, operands)
+    if operands.group_scale is None:
+        return accumulate(a, b)
+    total = np.zeros((problem.m, problem.n), np.float32)
+    for group in range(problem.k // problem.b_group):
+        part = slice(group * problem.b_group, (group + 1) * problem.b_group)
+        total += accumulate(a[:, part], b[:, part]).astype(np.float32) * operands.group_scale[:, group]
+    return total
+
+
+def epilogue_reference(problem: Problem, total: Array, operands: Operands) -> Array:
+    """What `total`, int32 or float32 [M, N], becomes: scales, bias, residual, activation, each step rounded to fp32,
+    then one rounding to the output type, or quantization to int8. An absent operand skips its step."""
     value = total.astype(np.float32)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if operands.row_scale is not None:
@@ -187,8 +253,24 @@ def gemm_reference(problem: Problem, operands: Operands) -> Array:
         if operands.col_scale is not None:
             value *= operands.col_scale[None, :]
         if operands.bias is not None:
-            value += operands.bias[None, :]
-    return round_to(problem.output_type, value)
+            value += as_float32(problem.bias_type, operands.bias)[None, :]
+        if operands.residual is not None:
+            value += residual_values(problem, operands)
+        value = activate(problem.activation, value)
+    if problem.output_type != "s8":
+        return round_to(problem.output_type, value)
+    assert operands.out_scale is not None
+    return quantize(value, operands.out_scale, 0 if operands.out_zero is None else operands.out_zero)
+
+
+def residual_values(problem: Problem, operands: Operands) -> NDArray[np.float32]:
+    """The residual [M, N] as float32."""
+    assert operands.residual is not None
+    if problem.residual != "s8":
+        return as_float32(problem.residual, operands.residual)
+    assert operands.residual_scale is not None
+    assert operands.residual_zero is not None
+    return dequantize(operands.residual, operands.residual_scale, operands.residual_zero)
 
 
 @dataclass(frozen=True)
@@ -226,12 +308,12 @@ def compare_exact(problem: Problem, got: Array, want: Array) -> Comparison:
 
 
 def as_float32(data_type: str, values: Array) -> NDArray[np.float32]:
-    """Values of `data_type`, as they are stored, as float32, exactly; s4 is unpacked."""
+    """Values of `data_type`, as they are stored, as float32, exactly; integers of less than a byte are unpacked."""
     if data_type == "bf16":
         return bf16_to_f32(values)
     if data_type == "e4m3":
         return e4m3_to_f32(values)
-    return (unpack_s4(values) if data_type == "s4" else values).astype(np.float32)
+    return (stored_integers(data_type, values) if data_type in INTEGER_TYPES else values).astype(np.float32)
 
 
 def comparison(differs: NDArray[np.bool_], show: Callable[[int, int], tuple[str, str]]) -> Comparison:

@@ -11,11 +11,27 @@ from numpy.typing import NDArray
 
 from immabench.errors import OperandError, UsageError
 from immabench.hardware import cpu_info
-from immabench.numerics import NUMPY_TYPES, Array, check_scale, pack_s4, round_to
-from immabench.problems import Problem
+from immabench.numerics import (
+    NUMPY_TYPES,
+    Array,
+    check_scale,
+    integer_weights,
+    largest_step,
+    pack_codes,
+    quantize,
+    round_to,
+)
+from immabench.problems import TYPE_BITS, Problem
 
-POISON_BITS = {"s32": 0x5A5A5A5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
-"""What an element holds until a kernel writes it: quiet NaNs with a payload, a pattern no one sums up to for s32."""
+POISON_BITS = {"s32": 0x5A5A5A5A, "s8": 0x5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
+"""What an element holds until a kernel writes it: quiet NaNs with a payload, a pattern no one sums up to for s32. An s8
+has no such value: that all of it was written shows in that every element is right."""
+
+ACTIVATIONS = ("a", "row_scale", "a_zero", "residual")
+"""Operands that change from launch to launch; the others are weights, or belong to them."""
+
+RESIDUAL_STEP = np.float32(1 / 32)
+"""Scale of an int8 residual, so that standard normal values use most of its range."""
 
 ALIGNMENT = 256
 """Bytes that cudaMalloc aligns to. Emulated sectors are counted from real addresses, so operands here do the same."""
@@ -23,10 +39,14 @@ ALIGNMENT = 256
 
 @dataclass(frozen=True)
 class Operands:
-    """Inputs of one problem as numpy arrays: a int8 [M,K], b int8 [N,K], scales and bias float32 or None.
+    """Inputs of one problem as numpy arrays: a int8 [M,K], b int8 [N,K], the rest by name, None where absent.
 
-    `row_scale` is [1] or [M], `col_scale` [1] or [N], `bias` [N]. `typed_operands` gives other types; there an s4 `b`
-    is uint8 [N, K / 2] and `group_scale` [N, K / b_group].
+    float32: `row_scale` [1] or [M], `col_scale` and `out_scale` [1] or [N], `bias` [N], `residual` [M,N],
+    `residual_scale` [1]. int32: `a_zero` [1] or [M], `out_zero` [1] or [N], `residual_zero` [1].
+
+    `typed_operands` gives other types; there `b_sum` is int32 [N], the sum of each column's weights where A has a zero
+    point, `s4` and `u4` are uint8 [rows, K / 2], `b1` uint8 [rows, K / 8], the residual has its own type, and groups of
+    weights have `group_scale`, `group_step` int8, `group_zero` uint8, each [N, K / b_group].
     """
 
     a: NDArray[Any]
@@ -34,11 +54,41 @@ class Operands:
     row_scale: NDArray[np.float32] | None = None
     col_scale: NDArray[np.float32] | None = None
     bias: NDArray[Any] | None = None
+    a_zero: NDArray[np.int32] | None = None
+    b_sum: NDArray[np.int32] | None = None
+    residual: NDArray[Any] | None = None
+    residual_scale: NDArray[np.float32] | None = None
+    residual_zero: NDArray[np.int32] | None = None
+    out_scale: NDArray[np.float32] | None = None
+    out_zero: NDArray[np.int32] | None = None
     group_scale: NDArray[Any] | None = None
+    group_step: NDArray[np.int8] | None = None
+    group_zero: NDArray[np.uint8] | None = None
 
     def with_weights_of(self, other: Operands) -> Operands:
-        """These activations (`a`, `row_scale`) with the weights (`b`, `col_scale`, `bias`) of `other`."""
-        return replace(self, b=other.b, col_scale=other.col_scale, bias=other.bias)
+        """These activations (`ACTIVATIONS`) with everything else of `other`."""
+        return replace(other, **{name: getattr(self, name) for name in ACTIVATIONS})
+
+
+OPERAND_NAMES = tuple(field.name for field in fields(Operands))
+
+
+def operand_type(problem: Problem, name: str) -> str:
+    """The data type of one of `problem`'s operands in `typed_operands`."""
+    types = {
+        "a": problem.a_type,
+        "b": problem.b_type,
+        "bias": problem.bias_type,
+        "residual": problem.residual,
+        "group_scale": problem.group_scale_type,
+        "group_step": "s8",
+        "group_zero": "u8",
+        "a_zero": "s32",
+        "b_sum": "s32",
+        "residual_zero": "s32",
+        "out_zero": "s32",
+    }
+    return types.get(name, "f32")
 
 
 def generator_for(problem: Problem, seed: int) -> np.random.Generator:
@@ -48,57 +98,136 @@ def generator_for(problem: Problem, seed: int) -> np.random.Generator:
 
 
 def make_operands(problem: Problem, seed: int = 0) -> Operands:
-    """Random operands of an s8 problem: int8 over [-128, 127] with both ends present, scales over two decades, a bias.
+    """Random operands of a problem stated in s8: matrices over [-128, 127] with both ends present, a full epilogue.
 
-    Scales and bias are small enough that float16 outputs rarely overflow, and that a wrong accumulator shows in them.
-    Raises UsageError for a problem this machine has not the memory to compute and check.
+    Scales over two decades and a bias are small enough that float16 outputs rarely overflow, and that a wrong
+    accumulator shows in them; scales of int8 outputs let most of them fall into the range and some saturate. Raises
+    UsageError for a problem this machine has not the memory to compute and check.
     """
     _check_memory(problem)
     generator = generator_for(problem, seed)
-    return Operands(
-        a=_full_range(generator, problem.m, problem.k),
-        b=_full_range(generator, problem.n, problem.k),
-        row_scale=_scale(generator, problem.row_scale, problem.m),
-        col_scale=_scale(generator, problem.col_scale, problem.n),
-        bias=_aligned(generator.normal(0.0, 1.0, problem.n).astype(np.float32)) if problem.bias else None,
+    a = _full_range(generator, problem.m, problem.k)
+    b = _full_range(generator, problem.n, problem.k)
+    row_scale = _scale(generator, problem.row_scale, problem.m)
+    col_scale = _scale(generator, problem.col_scale, problem.n)
+    bias = aligned(generator.normal(0.0, 1.0, problem.n).astype(np.float32)) if problem.bias else None
+    return Operands(a, b, row_scale, col_scale, bias, **_further_operands(problem, generator))
+
+
+def _further_operands(problem: Problem, generator: np.random.Generator) -> dict[str, Array]:
+    """What the epilogue of `problem` needs beside scales and a bias."""
+    made: dict[str, Array] = {}
+    if problem.a_zero != "none":
+        made["a_zero"] = _zero_points(generator, problem.a_zero, problem.m)
+    if problem.residual != "none":
+        made["residual"] = generator.normal(0.0, 1.0, (problem.m, problem.n)).astype(np.float32)
+    if problem.residual == "s8":
+        made["residual_scale"] = np.array([RESIDUAL_STEP])
+        made["residual_zero"] = _zero_points(generator, "tensor", 1)
+    if problem.out_scale != "none":
+        spread = _output_spread(problem) / 40 * np.power(10.0, generator.uniform(-0.5, 0.5, problem.n))
+        made["out_scale"] = (spread if problem.out_scale == "vector" else spread[:1]).astype(np.float32)
+    if problem.out_zero:
+        made["out_zero"] = _zero_points(generator, problem.out_scale, problem.n)
+    return {name: aligned(value) for name, value in made.items()}
+
+
+def _zero_points(generator: np.random.Generator, kind: str, length: int) -> NDArray[np.int32]:
+    return generator.integers(-128, 128, length if kind == "vector" else 1, np.int32)
+
+
+def _output_spread(problem: Problem) -> float:
+    """About the standard deviation of what is quantized to int8: of sums of random codes times middling scales."""
+    codes = {1: 0.5, 4: 4.6, 8: 73.9}
+    spread = (
+        float(np.sqrt(problem.k)) * codes[min(8, TYPE_BITS[problem.a_type])] * codes[min(8, TYPE_BITS[problem.b_type])]
     )
+    if not problem.is_integer:
+        return float(np.sqrt(problem.k)) / 3
+    scales = (problem.row_scale, problem.col_scale)
+    return spread * float(np.prod([1.0 if kind == "none" else 10**-2.0 for kind in scales]))
 
 
 def typed_operands(problem: Problem, operands: Operands) -> Operands:
-    """The s8 `operands` in fresh memory, in the types of `problem`; scales it has none of are left out.
+    """The s8 `operands` in fresh memory, in the types of `problem`; what it has none of is left out.
 
-    Floats are the int8 values / 128, which f32, f16 and bf16 hold exactly and e4m3 rounds; s4 are their high nibbles.
-    The bias is rounded to `Problem.bias_type`. Raises OperandError unless `operands` fit an s8 problem.
+    Integers of fewer bits are the high bits of the int8 values, and what their groups have is drawn from the low bits:
+    random as these are, and the same wherever the codes are made. Floats are the int8 values / 128, which f32, f16 and
+    bf16 hold exactly and e4m3 rounds. The bias is rounded to `Problem.bias_type`. Raises OperandError unless `operands`
+    fit an s8 problem.
     """
-    if problem.a_type == "s8":
-        check_operands(problem, operands)
-        values = {field.name: getattr(operands, field.name) for field in fields(operands)}
-        return replace(operands, **{name: _aligned(value) for name, value in values.items() if value is not None})
-    bias = operands.bias if problem.bias else None
-    return Operands(
-        a=_typed(problem.a_type, operands.a),
-        b=_typed(problem.b_type, operands.b),
-        row_scale=_copied(operands.row_scale) if problem.row_scale != "none" else None,
-        col_scale=_copied(operands.col_scale) if problem.col_scale != "none" else None,
-        bias=None if bias is None else _aligned(round_to(problem.bias_type, bias)),
-        group_scale=_group_scale(problem, operands.b) if problem.b_group else None,
-    )
+    check_operands(problem, operands)
+    typed = {
+        "a": _typed(problem, "a", operands.a),
+        "b": _typed(problem, "b", operands.b),
+        **{name: getattr(operands, name) for name in _KEPT if _has(problem, name)},
+        **_group_operands(problem, operands.b),
+    }
+    if problem.bias and operands.bias is not None:
+        typed["bias"] = round_to(problem.bias_type, operands.bias)
+    if problem.residual != "none":
+        typed["residual"] = _typed_residual(problem, operands)
+    made = Operands(**{name: aligned(value) for name, value in typed.items() if value is not None})
+    if problem.a_zero != "none":
+        made = replace(made, b_sum=aligned(integer_weights(problem, made).sum(axis=1, dtype=np.int32)))
+    return made
 
 
-def _typed(data_type: str, codes: NDArray[np.int8]) -> Array:
-    if data_type == "s4":
-        return _aligned(pack_s4(codes >> np.int8(4)))
-    return _aligned(round_to(data_type, codes / np.float32(128)))
+_KEPT = ("row_scale", "col_scale", "a_zero", "residual_scale", "residual_zero", "out_scale", "out_zero")
+"""Operands of the epilogue whose type is one for all problems."""
 
 
-def _group_scale(problem: Problem, codes: NDArray[np.int8]) -> Array:
-    """One scale a row of weights and group of K, in the type of the activations: 2^-7 to 2^-4.
+def _has(problem: Problem, name: str) -> bool:
+    """Whether `problem` has an operand of `_KEPT`."""
+    if name in ("residual_scale", "residual_zero"):
+        return problem.residual == "s8"
+    return getattr(problem, name) not in ("none", False)
 
-    Powers of two, so that any float type dequantizes exactly. They are drawn by two bits of the group's first code that
-    the s4 values leave unused: random as these are, and the same wherever the codes are made.
+
+def _typed(problem: Problem, name: str, codes: NDArray[np.int8]) -> Array:
+    data_type = operand_type(problem, name)
+    if data_type == "b1":
+        return pack_codes(codes >> np.int8(7), 1)
+    if data_type in ("s4", "u4"):
+        high = codes >> np.int8(4)
+        return pack_codes(high if data_type == "s4" else high + np.int8(8), 4)
+    if data_type == "s8":
+        # Beside floats int8 weights have scales of their own, of columns; beside int8 they are the codes as well.
+        return codes
+    return round_to(data_type, codes / np.float32(128))
+
+
+def _typed_residual(problem: Problem, operands: Operands) -> Array:
+    assert operands.residual is not None
+    if problem.residual == "s8":
+        assert operands.residual_scale is not None
+        assert operands.residual_zero is not None
+        return quantize(operands.residual, operands.residual_scale, operands.residual_zero)
+    return round_to(problem.residual, operands.residual)
+
+
+def _group_operands(problem: Problem, codes: NDArray[np.int8]) -> dict[str, Array]:
+    """What the groups of weights have, [N, K / b_group], drawn from the low nibbles of their first two codes.
+
+    Zero points take every value of 0 to 15, and steps every one with which (q - zero) * step fits int8. Scales beside
+    16-bit floats are powers of two from 2^-7 to 2^-4, so that those dequantize exactly; beside s8 they are any fp32.
     """
-    exponents = (codes[:, :: problem.b_group] & np.int8(3)).astype(np.int32) - 7
-    return _aligned(round_to(problem.a_type, np.ldexp(np.float32(1), exponents)))
+    if not problem.b_group:
+        return {}
+    first, second = (codes[:, i :: problem.b_group].view(np.uint8) & np.uint8(15) for i in (0, 1 % problem.b_group))
+    made: dict[str, Array] = {}
+    zero = first if problem.b_type == "u4" else np.full_like(first, 8)
+    if problem.b_type == "u4":
+        made["group_zero"] = zero
+    if problem.b_scale == "step":
+        made["group_step"] = (1 + second % largest_step(zero)).astype(np.int8)
+    if problem.b_scale == "float":
+        exponents = (first & np.uint8(3)).astype(np.int32) - 7
+        scale = np.ldexp(np.float32(1), exponents)
+        if problem.group_scale_type == "f32":
+            scale = scale * (np.float32(1) + second / np.float32(15))
+        made["group_scale"] = round_to(problem.group_scale_type, scale)
+    return made
 
 
 def is_full_range(codes: NDArray[np.int8]) -> bool:
@@ -114,23 +243,33 @@ def is_full_range(codes: NDArray[np.int8]) -> bool:
 
 def poisoned_output(problem: Problem) -> Array:
     """A fresh output [M, N] full of the poison of its type, C-contiguous and aligned as a GPU's allocator would."""
-    bits = {4: np.uint32, 2: np.uint16}[np.dtype(NUMPY_TYPES[problem.output_type]).itemsize]
+    bits = {4: np.uint32, 2: np.uint16, 1: np.uint8}[np.dtype(NUMPY_TYPES[problem.output_type]).itemsize]
     filled = np.full((problem.m, problem.n), POISON_BITS[problem.output_type], bits)
-    return _aligned(filled).view(NUMPY_TYPES[problem.output_type])
+    return aligned(filled).view(NUMPY_TYPES[problem.output_type])
 
 
 def check_operands(problem: Problem, operands: Operands) -> None:
-    """Raise OperandError, naming the operand and the remedy, unless `operands` fit `problem`."""
+    """Raise OperandError, naming the operand and the remedy, unless the s8 `operands` fit `problem`.
+
+    A float problem may be given what it does not have: a baseline is stated with the operands of what was asked.
+    """
     _check_array("a", operands.a, np.int8, (problem.m, problem.k))
     _check_array("b", operands.b, np.int8, (problem.n, problem.k))
-    _check_epilogue("row_scale", operands.row_scale, _length(problem.row_scale, problem.m))
-    _check_epilogue("col_scale", operands.col_scale, _length(problem.col_scale, problem.n))
-    _check_epilogue("bias", operands.bias, problem.n if problem.bias else None)
-    for name, scale in (("row_scale", operands.row_scale), ("col_scale", operands.col_scale)):
-        if scale is not None:
-            check_scale(name, scale)
+    _check_absent(problem, operands)
+    for name, length in (("row_scale", problem.m), ("col_scale", problem.n), ("out_scale", problem.n)):
+        _check_vector(name, getattr(operands, name), np.float32, _length(getattr(problem, name), length))
+        if getattr(operands, name) is not None:
+            check_scale(name, getattr(operands, name))
+    _check_vector("a_zero", operands.a_zero, np.int32, _length(problem.a_zero, problem.m))
+    out_zero = _length(problem.out_scale, problem.n) if problem.out_zero else None
+    _check_vector("out_zero", operands.out_zero, np.int32, out_zero)
+    _check_vector("bias", operands.bias, np.float32, problem.n if problem.bias else None)
     if operands.bias is not None and not np.isfinite(operands.bias).all():
         raise OperandError("bias is not finite", "remove NaN and infinity from bias")
+    if problem.residual != "none":
+        if operands.residual is None:
+            raise OperandError("residual is missing", f"give float32[{problem.m}, {problem.n}]")
+        _check_array("residual", operands.residual, np.float32, (problem.m, problem.n))
 
 
 def _check_memory(problem: Problem) -> None:
@@ -151,11 +290,11 @@ def _full_range(generator: np.random.Generator, rows: int, depth: int) -> NDArra
     values = generator.integers(-128, 128, (rows, depth), np.int8)
     where = generator.choice(values.size, size=min(2, values.size), replace=False)
     values.reshape(-1)[where] = np.array([-128, 127], np.int8)[: len(where)]
-    return _aligned(values)
+    return aligned(values)
 
 
-def _aligned(values: Array) -> Array:
-    """A copy that starts on `ALIGNMENT`; numpy's own memory often starts in the middle of a sector."""
+def aligned(values: Array) -> Array:
+    """A copy that starts on `ALIGNMENT` bytes; numpy's own memory often starts in the middle of a sector."""
     memory = np.empty(values.nbytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     copy = memory[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
@@ -163,28 +302,39 @@ def _aligned(values: Array) -> Array:
     return copy
 
 
-def _copied(values: Array | None) -> Array | None:
-    return None if values is None else _aligned(values)
-
-
 def _scale(generator: np.random.Generator, kind: str, length: int) -> NDArray[np.float32] | None:
     if kind == "none":
         return None
     exponents = generator.uniform(-3.0, -1.0, length if kind == "vector" else 1)
-    return _aligned(np.power(10.0, exponents).astype(np.float32))
+    return aligned(np.power(10.0, exponents).astype(np.float32))
 
 
 def _length(kind: str, vector: int) -> int | None:
     return {"none": None, "tensor": 1, "vector": vector}[kind]
 
 
-def _check_epilogue(name: str, value: Array | None, length: int | None) -> None:
-    if length is None and value is not None:
-        raise OperandError(f"{name} is given but the problem has none", f"leave {name} out, or state it in the problem")
-    if length is not None and value is None:
-        raise OperandError(f"{name} is missing", f"give float32[{length}]")
-    if value is not None and length is not None:
-        _check_array(name, value, np.float32, (length,))
+def _check_absent(problem: Problem, operands: Operands) -> None:
+    absent = {
+        **{
+            name: getattr(problem, name) == "none"
+            for name in ("row_scale", "col_scale", "a_zero", "out_scale", "residual")
+        },
+        "bias": not problem.bias,
+        "out_zero": not problem.out_zero,
+    }
+    for name, is_absent in absent.items():
+        if is_absent and problem.is_integer and getattr(operands, name) is not None:
+            raise OperandError(
+                f"{name} is given but the problem has none", f"leave {name} out, or state it in the problem"
+            )
+
+
+def _check_vector(name: str, value: Array | None, dtype: type[np.generic], length: int | None) -> None:
+    if length is None:
+        return
+    if value is None:
+        raise OperandError(f"{name} is missing", f"give {np.dtype(dtype)}[{length}]")
+    _check_array(name, value, dtype, (length,))
 
 
 def _check_array(name: str, value: Array, dtype: type[np.generic], shape: tuple[int, ...]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -74,6 +74,13 @@ class ProblemOptions(_Table):
     row_scale: ScaleKind | None = None
     col_scale: ScaleKind | None = None
     bias: bool | None = None
+    b_group: Annotated[int, Field(ge=0)] | None = None
+    b_scale: str | None = None
+    a_zero: ScaleKind | None = None
+    residual: str | None = None
+    activation: str | None = None
+    out_scale: ScaleKind | None = None
+    out_zero: bool | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The options that were given, as keyword arguments of `Problem`."""
@@ -163,6 +170,29 @@ class Suite(_Table):
         except (ImmabenchError, ValueError) as error:
             text, remedy = str(getattr(error, "message", error)), getattr(error, "remedy", "")
             raise UsageError(f"{self._path}: cases[{index}] ({spec.name}): {text}", remedy) from error
+
+
+def parse_options(texts: Iterable[str]) -> dict[str, Any]:
+    """Fields of a problem from "KEY=VALUE" texts, as a suite's `[defaults]` names them: `b_type=s4`, `activation=gelu`.
+
+    Raises UsageError for what is no such text, an unknown key or a value of another type.
+    """
+    pairs = dict(_pair(text) for text in texts)
+    unknown = sorted(set(pairs) - set(ProblemOptions.model_fields))
+    if unknown:
+        raise UsageError(f"a problem has no {unknown[0]!r}", f"choose of {', '.join(ProblemOptions.model_fields)}")
+    try:
+        return ProblemOptions.model_validate_strings(pairs, strict=False).chosen()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][0]}={first['input']}: {first['msg']}", "see bench/suites/README.md") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise UsageError(f"{text!r} is not KEY=VALUE", "write for example b_type=s4")
+    return key, value
 
 
 def suite_names() -> list[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from running import emulate, expect_exact
 
 from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
-from immabench.measure.verify import EPILOGUES, ORDERS, WAVE_BLOCKS, edge_shapes
+from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, problem_for
 from immabench.numerics import compare_exact, gemm_reference
 from immabench.operands import Operands, make_operands, poisoned_output
-from immabench.problems import Problem
+from immabench.problems import ACTIVATIONS, RESIDUAL_TYPES, Problem
 from immabench.providers.base import describe_hazard
 
 CONFIGS = [config for config in kernel_configs() if config.family == "gemm_s8"]
@@ -23,24 +25,15 @@ by_imma = pytest.mark.parametrize("config", IMMA, ids=lambda config: config.id)
 by_wgmma = pytest.mark.parametrize("config", WGMMA, ids=lambda config: config.id)
 
 
-def emulate(config: KernelConfig, problem: Problem, operands: Operands, **options: object) -> tuple[np.ndarray, dict]:
-    """The output and the machine's report."""
-    out = poisoned_output(problem)
-    vectors = {name: getattr(operands, name) for name in ("row_scale", "col_scale", "bias")}
-    options = {"multiprocessors": WAVE_BLOCKS, **options}
-    report = _native.emulate_gemm(
-        config.id, operands.a, operands.b, out, output_type=problem.output_type, **vectors, **options
-    )
-    return out, report
+OUTPUT_BYTES = {"s32": 4, "s8": 1, "f32": 4, "f16": 2, "bf16": 2}
 
 
-def expect_exact(config: KernelConfig, problem: Problem, **options: object) -> dict:
-    operands = make_operands(problem)
-    out, report = emulate(config, problem, operands, **options)
-    assert report["hazards"] == []
-    comparison = compare_exact(problem, out, gemm_reference(problem, operands))
-    assert comparison.exact, f"{config.id} {problem.key}: {comparison.describe()}"
-    return report
+def scaled(m: int, n: int, k: int, output_type: str) -> Problem:
+    """With all that reads no more than vectors: scales and bias, of int8 outputs their own."""
+    if output_type == "s32":
+        return Problem(m, n, k)
+    quantized = {"out_scale": "vector", "out_zero": True} if output_type == "s8" else {}
+    return Problem(m, n, k, output_type=output_type, row_scale="vector", col_scale="vector", bias=True, **quantized)
 
 
 def test_the_table_covers_small_to_large_tiles() -> None:
@@ -71,7 +64,7 @@ def test_exact_on_the_edges_of_the_tile_in_every_order(config: KernelConfig) -> 
 def test_exact_with_every_epilogue(config: KernelConfig, output_type: str) -> None:
     m, n, k = config.block_tile
     for width in (n, n + 4, n + 3):  # whole vectors, a ragged tile of them, single elements
-        expect_exact(config, Problem(m + 1, width, k + 16, output_type=output_type, **EPILOGUES[output_type]))
+        expect_exact(config, problem_for(config, (m + 1, width, k + 16), output_type))
 
 
 @pytest.mark.parametrize("row_scale", ["none", "tensor", "vector"])
@@ -83,29 +76,47 @@ def test_exact_with_every_combination_of_scales(row_scale: str, col_scale: str, 
         expect_exact(CONFIGS[4], problem)
 
 
+@pytest.mark.parametrize("residual", RESIDUAL_TYPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("output_type", ["s8", "f16"])
+def test_exact_with_every_residual_and_activation(residual: str, activation: str, output_type: str) -> None:
+    quantized = {"out_scale": "tensor", "out_zero": True} if output_type == "s8" else {}
+    for config, width in ((CONFIGS[4], 72), (CONFIGS[4], 73), (WGMMA[6], 144), (WGMMA[6], 73), (WGMMA[0], 73)):
+        problem = Problem(50, width, 80, output_type=output_type, residual=residual, activation=activation, **quantized)
+        expect_exact(config, replace(problem, row_scale="tensor", col_scale="vector"))
+
+
+@pytest.mark.parametrize("config", [CONFIGS[4], WGMMA[0], WGMMA[6]], ids=lambda config: config.id)
+@pytest.mark.parametrize("a_zero", ["tensor", "vector"])
+def test_exact_with_a_zero_point_of_the_activations(config: KernelConfig, a_zero: str) -> None:
+    for output_type in ("s32", "bf16"):
+        expect_exact(config, Problem(50, 72, 80, output_type=output_type, a_zero=a_zero))
+
+
 @by_imma
-@pytest.mark.parametrize("output_type", ["s32", "f32", "f16", "bf16"])
+@pytest.mark.parametrize("output_type", ["s32", "s8", "f32", "f16", "bf16"])
 def test_aligned_shapes_move_no_byte_twice(config: KernelConfig, output_type: str) -> None:
     m, n, k = config.block_tile
-    scales = {} if output_type == "s32" else {"row_scale": "vector", "col_scale": "vector", "bias": True}
-    counts = expect_exact(config, Problem(2 * m, 2 * n, 4 * k, output_type=output_type, **scales))["counts"]
+    counts = expect_exact(config, scaled(2 * m, 2 * n, 4 * k, output_type))["counts"]
     assert counts["mma"] == (2 * m // 16) * (2 * n // 8) * (4 * k // 32)
     for name in ("ldmatrix", "shared_load", "shared_store"):
         assert counts[name]["wavefronts"] == counts[name]["ideal"] > 0, name
     assert counts["async_copy"]["wavefronts"] == counts["async_copy"]["ideal_wavefronts"] > 0
     assert counts["async_copy"]["bytes"] == 4 * (m + n) * 4 * k  # four blocks, each with its rows of A and of B
-    for name in ("global_load", "global_store", "async_copy"):
+    for name in ("global_load", "async_copy"):
         assert counts[name]["sectors"] == counts[name]["ideal"], name
-    assert counts["global_store"]["bytes"] == 4 * m * n * (4 if output_type in ("s32", "f32") else 2)
+    # A warp writes its own columns of a row: where those are fewer than a sector holds, two warps share one.
+    warps_a_sector = max(1, 32 // (config.warp_tile[1] * OUTPUT_BYTES[output_type]))
+    assert counts["global_store"]["sectors"] == warps_a_sector * counts["global_store"]["ideal"]
+    assert counts["global_store"]["bytes"] == 4 * m * n * OUTPUT_BYTES[output_type]
 
 
 @by_wgmma
-@pytest.mark.parametrize("output_type", ["s32", "f32", "f16", "bf16"])
+@pytest.mark.parametrize("output_type", ["s32", "s8", "f32", "f16", "bf16"])
 def test_wgmma_reads_and_multiplies_at_the_ideal(config: KernelConfig, output_type: str) -> None:
     m, n, k = config.block_tile
     rows, columns, depth = 2 * m, 2 * n, 4 * k
-    scales = {} if output_type == "s32" else {"row_scale": "vector", "col_scale": "vector", "bias": True}
-    problem = Problem(rows, columns, depth, output_type=output_type, **scales)
+    problem = scaled(rows, columns, depth, output_type)
     report = expect_exact(config, problem)
     counts = report["counts"]
     assert report["macs"] == problem.macs
@@ -115,7 +126,7 @@ def test_wgmma_reads_and_multiplies_at_the_ideal(config: KernelConfig, output_ty
     # Four tiles; a cluster fetches what its blocks share once.
     share_m, share_n = config.cluster
     assert counts["bulk_load"]["bytes"] == 4 * (m // share_n + n // share_m) * depth
-    output_bytes = rows * columns * (4 if output_type in ("s32", "f32") else 2)
+    output_bytes = rows * columns * OUTPUT_BYTES[output_type]
     gathers = config.swapped or config.split_k > 1
     stored = counts["global_store" if gathers else "bulk_store"]
     assert (stored["bytes"], stored["sectors"]) == (output_bytes, stored["ideal"])
@@ -163,7 +174,8 @@ def test_unaligned_addresses_take_the_ragged_path() -> None:
     operands = make_operands(problem)
     shifted = np.empty(operands.a.nbytes + 1, np.int8)[1:].reshape(operands.a.shape)
     shifted[...] = operands.a
-    out, report = emulate(CONFIGS[4], problem, Operands(shifted, operands.b))
+    out = poisoned_output(problem)
+    report = _native.emulate_gemm(CONFIGS[4].id, shifted, operands.b, out, output_type="s32")
     assert report["hazards"] == []
     assert report["counts"]["async_copy"]["requests"] == 0
     assert (out == gemm_reference(problem, operands)).all()
@@ -199,6 +211,20 @@ OUT = np.zeros((4, 8), np.float32)
         ({"row_scale": np.array([np.inf], np.float32)}, "scales are positive and finite"),
         ({"bias": np.array([0, 1, 2, np.inf, 0, 0, 0, 0], np.float32)}, "operand 'bias' holds inf at index 3"),
         ({"bias": np.full(33, 0, np.uint8)[1:].view(np.float32)}, "operand 'bias' starts at an address"),
+        ({"activation": "swish"}, "activation 'swish' is unknown; take none, relu or gelu"),
+        ({"a_zero": np.zeros(4, np.int32)}, "'a_zero' and 'b_sum' correct the sums together"),
+        (
+            {"a_zero": np.full(4, 128, np.int32), "b_sum": np.zeros(8, np.int32)},
+            "operand 'a_zero' holds 128 at index 0",
+        ),
+        ({"residual": np.zeros((4, 8), np.int32)}, "operand 'residual' holds int32 where float32 is needed"),
+        ({"residual": np.zeros((8, 4), np.float32)}, "operand 'residual' has shape \\[8, 4\\]"),
+        ({"residual": np.zeros((4, 8), np.int8)}, "operand 'residual' is int8 and has no scale"),
+        ({"residual_scale": np.ones(1, np.float32)}, "operand 'residual_scale' is given without an int8 residual"),
+        ({"out_scale": np.ones(8, np.float32)}, "operand 'out_scale' is given without int8 output"),
+        ({"output_type": "s8", "out": OUT.astype(np.int8)}, "int8 output needs 'out_scale'"),
+        ({"group_affine": np.ones((1, 16), np.uint16)}, "takes no 'group_affine'; leave it out"),
+        ({"group": 16}, "has no scales a group of K"),
         ({"order": "sideways"}, "order 'sideways' is unknown"),
         ({"a": np.ones((4, 131072), np.int8), "b": np.ones((8, 131072), np.int8)}, "K=131072 exceeds 131071"),
     ],
@@ -208,6 +234,11 @@ def test_bad_operands_are_named_in_one_line(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         _native.emulate_gemm(CONFIGS[0].id, **call)
     assert "\n" not in str(error.value)
+
+
+def test_operands_a_gemm_does_not_have_are_type_errors() -> None:
+    with pytest.raises(TypeError, match="a GEMM has no operand 'scale'"):
+        _native.emulate_gemm(CONFIGS[0].id, A, B, OUT.copy(), output_type="f32", scale=A)
 
 
 def test_hazards_reach_the_verdict_in_one_line() -> None:

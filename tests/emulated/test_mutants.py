@@ -54,45 +54,50 @@ def packed(
     return Mutant(name, file, old, new, program="wgmma_packed", kernel=kernel, **found)  # type: ignore[arg-type]
 
 
+def rows(name: str, file: str, old: str, new: str, *, kernel: str = "block", **found: str | bool) -> Mutant:
+    """A mistake in the kernels that quantize rows."""
+    return Mutant(name, f"quantize/{file}", old, new, program="quantize", kernel=kernel, **found)  # type: ignore[arg-type]
+
+
 MUTANTS = [
     Mutant(
         "no barrier once a stage has landed",
-        "gemm/imma_s8.cuh",
+        "gemm/mma_gemm.cuh",
         "simt::copy_async_wait<kStages - 2>();\n    simt::syncthreads();",
         "simt::copy_async_wait<kStages - 2>();",
         hazard="race",
     ),
     Mutant(
         "waits for one group too few",
-        "gemm/imma_s8.cuh",
+        "gemm/mma_gemm.cuh",
         "simt::copy_async_wait<kStages - 2>();",
         "simt::copy_async_wait<kStages - 1>();",
         hazard="read-in-flight",
     ),
     Mutant(
         "refills the stage in use",
-        "gemm/imma_s8.cuh",
+        "gemm/mma_gemm.cuh",
         "produce(k_tile + kStages - 1)",
         "produce(k_tile + kStages)",
         hazard="race",
     ),
     Mutant(
         "a stage is never loaded",
-        "gemm/imma_s8.cuh",
-        "if (k_tile < k_tiles) {",
-        "if (k_tile < k_tiles && k_tile != 1) {",
+        "gemm/mma_gemm.cuh",
+        "if (k_tile < k_tiles) loader",
+        "if (k_tile < k_tiles && k_tile != 1) loader",
         hazard="uninitialised-read",
     ),
     Mutant(
         "epilogue overwrites stages still read",
-        "gemm/imma_s8.cuh",
+        "gemm/mma_gemm.cuh",
         "if (last_step) await_stage();",
         "if (last_step && k_tile + 1 < k_tiles) await_stage();",
         hazard="race",
     ),
     Mutant(
         "copies left in flight",
-        "gemm/imma_s8.cuh",
+        "gemm/mma_gemm.cuh",
         "simt::copy_async_wait<kStages - 2>();\n    simt::syncthreads();",
         "simt::copy_async_wait<kStages - 2>();\n    simt::syncthreads();\n"
         "    simt::copy_async<16>(shared, p.a.data, 16);",
@@ -100,14 +105,14 @@ MUTANTS = [
     ),
     Mutant(
         "rows are swapped in the fragments of A",
-        "parts/imma_fragments.cuh",
-        "row_a + i * kMmaM + lane % 16",
-        "row_a + i * kMmaM + (lane ^ 1) % 16",
+        "parts/mma_fragments.cuh",
+        "first_row + i * kMmaM + lane % 16",
+        "first_row + i * kMmaM + (lane ^ 1) % 16",
         wrong=True,
     ),
     Mutant(
         "half a warp skips ldmatrix",
-        "parts/imma_fragments.cuh",
+        "parts/mma_fragments.cuh",
         "simt::ldmatrix(a[i],",
         "if (lane < 16) simt::ldmatrix(a[i],",
         hazard="divergent-collective",
@@ -365,6 +370,89 @@ MUTANTS = [
         "to =",
         file="parts/group_parameters.cuh",
         kernel="groups",
+    rows(
+        "no barrier between the warps of a sum",
+        "row_reduction.cuh",
+        "simt::store_shared(next_ + 4 * thread, total);\n      simt::syncthreads();",
+        "simt::store_shared(next_ + 4 * thread, total);",
+        hazard="race",
+    ),
+    rows(
+        "no barrier between the warps of a maximum",
+        "row_reduction.cuh",
+        "simt::store_shared(next_ + 4 * simt::warp_index(), value);\n      simt::syncthreads();",
+        "simt::store_shared(next_ + 4 * simt::warp_index(), value);",
+        hazard="race",
+    ),
+    rows("two sums in one place", "row_reduction.cuh", "next_ += 4 * kThreads;", "", hazard="race"),
+    rows("two reductions in one place", "row_reduction.cuh", "next_ += 4 * kWarps;", "", hazard="race"),
+    rows(
+        "warps' sums across the banks",
+        "row_reduction.cuh",
+        "next_ + 4 * (warp * 32 + lane)",
+        "next_ + 4 * (lane * kWarps + warp)",
+        conflicts="shared_load",
+    ),
+    rows(
+        "neighbouring vectors for a thread",
+        "row_values.cuh",
+        "return place_.thread + i * Place::kThreads;",
+        "return place_.thread * kCount + i;",
+        conflicts="global_load",
+    ),
+    rows(
+        "a thread leaves before the last reduction",
+        "row_codes.cuh",
+        "if (!out.row_sum) return;",
+        "if (!out.row_sum || !place.leads()) return;",
+        hazard="divergent-collective",
+    ),
+    rows(
+        "loads past the row",
+        "elements.cuh",
+        "if (i < count) vector[i] = simt::load_global(from + i);",
+        "vector[i] = simt::load_global(from + i);",
+        kernel="ragged",
+        hazard="global-out-of-bounds",
+    ),
+    rows(
+        "stores past the row",
+        "elements.cuh",
+        "if (i < count) simt::store_global(to + i, vector[i]);",
+        "simt::store_global(to + i, vector[i]);",
+        kernel="ragged",
+        hazard="race",
+    ),
+    rows(
+        "squares of columns that are not there",
+        "layernorm_quantize.cuh",
+        "if (place.has(vector, i)) sum = ",
+        "sum = ",
+        kernel="ragged",
+        wrong=True,
+    ),
+    rows(
+        "products near ties are not divided",
+        "codes.cuh",
+        "if (__builtin_expect(!certain, false)) divide_each(rounded, x, scale);",
+        "",
+        kernel="ties",
+        wrong=True,
+    ),
+    rows(
+        "only exact ties are divided",
+        "codes.cuh",
+        "kFarFromTies = 0.5f - 1.0f / 16384",
+        "kFarFromTies = 0.5f",
+        kernel="ties",
+        wrong=True,
+    ),
+    rows(
+        "rows that are not there",
+        "row_values.cuh",
+        "vectors = row < rows ? (columns - 1) / kVector + 1 : 0;",
+        "vectors = (columns - 1) / kVector + 1;",
+        kernel="warp",
         hazard="global-out-of-bounds",
     ),
 ]
@@ -403,6 +491,7 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
 
 
 @pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3), ("wgmma_packed", 2)])
+@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("wgmma", 3), ("quantize", 4)])
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
     assert len(lines) == 3 * kernels

@@ -15,11 +15,11 @@ WORDS = 16
 PROBES = {probe["name"]: probe for probe in _native.probes()}
 
 # Primitives with no result of their own to compare, or that every probe uses; `mma_tile` is what the GEMMs are verified
-# with, and an atomic on global memory needs memory that holds data, which the output of a probe is not.
+# with.
 WITHOUT_PROBE = {
     "thread_index", "lane_index", "warp_index", "block_size", "shared_base", "syncthreads", "syncwarp",
     "block_index_x", "block_index_y", "block_index_z", "grid_size_x", "grid_size_y", "grid_size_z",
-    "load_global", "store_global", "to_words", "from_words", "mma_tile", "atomic_add_global",
+    "load_global", "store_global", "to_words", "from_words", "mma_tile",
     "address_of", "keep_here",
 }  # fmt: skip
 
@@ -75,6 +75,21 @@ def test_some_results_known_by_heart() -> None:
     assert (run("bits", inputs)[0].view(np.uint32) == funnel.astype(np.uint32)).all()
     total = 7 + int(inputs[0].astype(np.int64).sum())
     assert (run("atomic_add_shared", inputs)[0].view(np.uint32) == np.uint32(total % 2**32)).all()
+
+
+@pytest.mark.parametrize("name", ["atomic_add_global", "atomic_add_global_acq_rel"])
+def test_atomics_return_the_value_before_and_add_up(name: str) -> None:
+    inputs = words(5, name)
+    out, r = run(name, inputs).view(np.uint32), inputs.view(np.uint32)
+    thread = np.arange(64)
+    assert (out[1] == r[0, thread ^ 21]).all()
+    counters = r[0] + r[1, thread ^ 21]
+    np.add.at(counters, r[2] % 64, r[3])
+    assert (out[0] == counters[thread ^ 9]).all()
+    counts = _native.emulate_probe(name, inputs, aligned_zeros(64))["counts"]["global_atomic"]
+    assert (counts["requests"], counts["bytes"]) == (4, 4 * 2 * 64)
+    # A warp's own 32 words lie in 4 sectors, or 5 where the output starts within one; its random ones in 1 to 9 of all.
+    assert 2 * (4 + 1) <= counts["sectors"] <= 2 * (5 + 9)
 
 
 @pytest.mark.parametrize("name", ["tensor_store_2d_swizzle_128", "bulk_store"])

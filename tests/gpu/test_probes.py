@@ -10,7 +10,7 @@ import pytest
 from immabench import _native
 
 ROUNDS = 50
-FLOAT_RESULTS = {"multiply_rn", "add_rn", "divide_rn"}
+FLOAT_RESULTS = {"multiply_rn", "add_rn", "divide_rn", "sqrt_rn", "from_16_bits"}
 
 
 def _special(values: np.ndarray, seed: int) -> None:

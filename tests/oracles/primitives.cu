@@ -1,6 +1,7 @@
-// Every device primitive CuTe has too, twice: ours and CuTe's, in kernels that differ in nothing else. Compiled the same way
-// they must give the same machine code; a wrong constraint, operand order or qualifier in our inline PTX shows here without a
-// GPU.
+// Every device primitive that CuTe, CUDA's built-in functions or libcu++ have too, twice: ours and theirs, in kernels that
+// differ in nothing else. Compiled the same way they must give the same machine code; a wrong constraint, operand order or
+// qualifier in our inline PTX shows here without a GPU.
+#include <cuda/atomic>
 #include <cute/arch/copy_sm75.hpp>
 #include <cute/arch/copy_sm80.hpp>
 #include <cute/arch/mma_sm80.hpp>
@@ -174,3 +175,27 @@ LDMATRIX(ldmatrix_x4_trans, ldmatrix_transposed, 4, SM75_U16x8_LDSM_T)
 COPY_ASYNC(copy_async_4, 4, cute::SM80_CP_ASYNC_CACHEALWAYS_ZFILL)
 COPY_ASYNC(copy_async_8, 8, cute::SM80_CP_ASYNC_CACHEALWAYS_ZFILL)
 COPY_ASYNC(copy_async_16, 16, cute::SM80_CP_ASYNC_CACHEGLOBAL_ZFILL)
+
+// ---- global memory that other blocks write: libcu++'s atomics, and loads past L1 (of the same machine code as relaxed ones)
+#define ATOMIC_ADD(name, FUNCTION, ORDER)                                             \
+  KERNEL(ours_##name) { memory[threadIdx.x] = simt::FUNCTION({u64(source)}, bytes); } \
+  KERNEL(cute_##name) {                                                               \
+    auto& counter = *static_cast<int*>(const_cast<void*>(source));                    \
+    const cuda::atomic_ref<int, cuda::thread_scope_device> theirs(counter);           \
+    memory[threadIdx.x] = theirs.fetch_add(bytes, cuda::ORDER);                       \
+  }
+ATOMIC_ADD(atomic_add_global, atomic_add_global, memory_order_relaxed)
+ATOMIC_ADD(atomic_add_global_acq_rel, atomic_add_global_acq_rel, memory_order_acq_rel)
+
+#define COHERENT_LOAD(name, VECTOR, N)                                                                 \
+  KERNEL(ours_##name) {                                                                                \
+    const auto value = simt::load_global_coherent(simt::Global<simt::Vector<u32, N>>{u64(source)});    \
+    for (int i = 0; i < N; ++i) memory[N * threadIdx.x + i] = value[i];                                \
+  }                                                                                                    \
+  KERNEL(cute_##name) {                                                                                \
+    const VECTOR value = __ldcg(static_cast<const VECTOR*>(source));                                   \
+    for (int i = 0; i < N; ++i) memory[N * threadIdx.x + i] = reinterpret_cast<const u32*>(&value)[i]; \
+  }
+COHERENT_LOAD(load_global_coherent_4, unsigned, 1)
+COHERENT_LOAD(load_global_coherent_8, uint2, 2)
+COHERENT_LOAD(load_global_coherent_16, uint4, 4)

@@ -1,4 +1,4 @@
-"""Our device primitives against CuTe's, compiled the same way and compared as machine code."""
+"""Our device primitives against CuTe's and CUDA's own, compiled the same way and compared as machine code."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ ARCHITECTURES = ("sm_80", "sm_90a")
 ABSENT_IN_CUTE = {("sm_90a", "mma_m16n8k256_b1_xor")}
 # CuTe asks L2 to fetch 128 bytes for small copies too; ours, which serve ragged rows, ask for what they read.
 OMITTED_BY_US = {"copy_async_4": ".LTC128B", "copy_async_8": ".LTC128B"}
+# libcu++ takes generic addresses; ours are global.
+GENERIC_ATOMIC, GLOBAL_ATOMIC = "ATOM.", "ATOMG."
 
 
 def primitives() -> list[str]:
     """Names of the pairs in primitives.cu."""
-    return re.findall(r"^(?:MMA|FLOAT_MMA|MMA_B1|LDMATRIX|COPY_ASYNC)\((\w+),", SOURCE.read_text(), re.MULTILINE)
+    macros = "MMA|FLOAT_MMA|MMA_B1|LDMATRIX|COPY_ASYNC|ATOMIC_ADD|COHERENT_LOAD"
+    return re.findall(rf"^(?:{macros})\((\w+),", SOURCE.read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -47,6 +50,7 @@ def test_same_machine_code_as_cute(
     if (request.node.callspec.params["functions"], name) in ABSENT_IN_CUTE:
         pytest.skip("CuTe has no such atom on this architecture to compare with")
     theirs = [line.replace(OMITTED_BY_US.get(name, ""), "") for line in normalised(functions[f"cute_{name}"])]
+    theirs = [line.replace(GENERIC_ATOMIC, GLOBAL_ATOMIC) for line in theirs]
     assert normalised(functions[f"ours_{name}"]) == theirs
 
 
@@ -55,3 +59,6 @@ def test_the_comparison_sees_a_difference(functions: dict[str, list[Instruction]
     assert ours != normalised(functions["cute_mma_m16n8k32_s8_u8"])
     assert ours != normalised(functions["cute_mma_m16n8k16_s8_s8"])
     assert normalised(functions["ours_mma_m16n8k16_f16"]) != normalised(functions["cute_mma_m16n8k16_bf16"])
+    relaxed, acq_rel = (normalised(functions[f"ours_atomic_add_global{order}"]) for order in ("", "_acq_rel"))
+    assert relaxed != acq_rel
+    assert [any("MEMBAR" in line and ".GPU" in line for line in code) for code in (relaxed, acq_rel)] == [False, True]

@@ -14,8 +14,8 @@ measure() { printf '%-58s %s\n' "$1" "$(python3 "$root/tests/tools/peak_usage.py
 echo "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores, $(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg)"
 configure "$work/cuda"
 measure "clean default build, Python module and SASS facts" "$work/cuda"
-touch "$source/kernels/gemm/imma_s8.cuh"
-measure "rebuild after an edit of the kernel (imma_s8.cuh)" "$work/cuda"
+touch "$source/kernels/gemm/mma_gemm.cuh"
+measure "rebuild after an edit of the kernel (mma_gemm.cuh)" "$work/cuda"
 touch "$source/kernels/gemm/gemm.cpp"
 measure "rebuild after an edit of the table's source (gemm.cpp)" "$work/cuda"
 configure "$work/cpu" -DIMMABENCH_CUDA=OFF

@@ -19,7 +19,8 @@ def facts() -> list[dict[str, Any]]:
         kernels: list[dict[str, Any]] = load_sass_facts()["kernels"]
     except MissingHardwareError as error:
         pytest.skip(str(error))
-    return kernels
+    others = {kernel["id"] for kernel in native.quantizers()}
+    return [kernel for kernel in kernels if kernel["kernel_id"] not in others]
 
 
 def names(kernels: list[dict[str, Any]]) -> list[str]:

@@ -12,8 +12,8 @@ from immabench.profile.loops import natural_loops
 from immabench.profile.sass import Instruction, classify, describe_kernel, parse_listing, parse_resources
 
 DATA = Path(__file__).parent / "data"
-ALIGNED = "_Z14imma_s8_kernelI10ImmaConfigILi128ELi64ELi64ELi2ELi2ELi3EELb1EEvPKiPii"
-RAGGED = "_Z14imma_s8_kernelI10ImmaConfigILi16ELi128ELi64ELi1ELi4ELi2EELb0EEvPKiPii"
+ALIGNED = "_Z15mma_gemm_kernelI16RowMajorOperandsI2S8E9MmaConfigILi128ELi64ELi64ELi2ELi2ELi3EELb1EEvPKiPii"
+RAGGED = "_Z15mma_gemm_kernelI16RowMajorOperandsI2S8E9MmaConfigILi16ELi128ELi64ELi1ELi4ELi2EELb0EEvPKiPii"
 HELPER = "_Z6helperPi"
 
 
@@ -74,8 +74,8 @@ def test_helpers_are_no_kernels(listing: dict[str, list[Instruction]]) -> None:
 
 
 def test_id_from_a_symbol_inside_namespaces() -> None:
-    config = "NS_10ImmaConfigILi16ELi64ELi128ELi1ELi4ELi5EEE"
-    symbol = f"_ZN9immabench4cuda14imma_s8_kernelI{config}Lb0EEEvNS0_16ImmaS8ParametersE"
+    operands, config = "NS0_16RowMajorOperandsIN4simt4cuda2S8EEE", "NS_9MmaConfigILi16ELi64ELi128ELi1ELi4ELi5EEE"
+    symbol = f"_ZN9immabench4cuda15mma_gemm_kernelI{operands}{config}Lb0EEEvNS0_17MmaGemmParametersIT_EE"
     name = kernel_name(symbol)
     assert name is not None
     assert (name.kernel_id, name.variant) == ("imma_s8s8s32_16x64x128_w1x4_s5_sm80", "ragged")

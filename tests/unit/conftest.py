@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
+
+from immabench.numerics import gemm_reference
+from immabench.operands import OPERAND_NAMES, Operands
+from immabench.problems import Problem
+
+RESIDUALS = {"float32": "f32", "float16": "f16", "uint16": "bf16", "int8": "s8"}
 
 TILES = {
     "imma_s8s8s32_128x128x64_w2x4_s3_sm80": ((128, 128, 64), (2, 4), 3),
@@ -51,21 +56,25 @@ class FakeNative(ModuleType):
     def kernels(self) -> list[dict[str, Any]]:
         return [_kernel(name, *tile) for name, tile in TILES.items()]
 
-    def illegal_reason(self, kernel_id: str, m: int, n: int, k: int, output_type: str) -> str | None:
+    def illegal_reason(self, kernel_id: str, m: int, n: int, k: int, output_type: str, **options: Any) -> str | None:
         return self.illegal.get(kernel_id)
 
     def emulate_gemm(
         self, kernel_id: str, a: Any, b: Any, out: Any, *, output_type: str, **options: Any
     ) -> dict[str, Any]:
-        from immabench.numerics import round_to
-
         self.orders_seen.append(options["order"])
-        total = a.astype(np.int64) @ b.astype(np.int64).T
-        value = total.astype(np.float32)
-        for factor in (_column(options["row_scale"]), options["col_scale"]):
-            value = value if factor is None else value * factor
-        value = value if options["bias"] is None else value + options["bias"]
-        out[...] = total.astype(np.int32) if output_type == "s32" else round_to(output_type, value)
+        operands = Operands(a, b, **{name: options[name] for name in OPERAND_NAMES if name in options})
+        epilogue = {name: options.get(name) for name in ("row_scale", "col_scale", "out_scale", "a_zero")}
+        problem = Problem(
+            *(a.shape[0], *b.shape),
+            output_type=output_type,
+            bias=operands.bias is not None,
+            residual="none" if operands.residual is None else RESIDUALS[operands.residual.dtype.name],
+            activation=options.get("activation", "none"),
+            out_zero=operands.out_zero is not None,
+            **{name: "none" if values is None else "vector" for name, values in epilogue.items()},
+        )
+        out[...] = gemm_reference(problem, operands)
         if kernel_id in self.corrupt:
             out.reshape(-1)[-1] = 0 if out.reshape(-1)[-1] else 1
         hazards = [HAZARD] if options["order"] in self.hazard_orders else []
@@ -73,7 +82,7 @@ class FakeNative(ModuleType):
             "hazards": hazards,
             "hazard_total": len(hazards),
             "blocks": 1,
-            "macs": total.size * a.shape[1],
+            "macs": problem.macs,
             "seconds": 0.001,
             "counts": COUNTS,
             "lines": [LINE],
@@ -105,7 +114,7 @@ COUNTS = {
     "macs": 8 * 16 * 8 * 32,
     "barriers": 2,
     **{name: {**_MEMORY, "wavefronts": 16} for name in ("ldmatrix", "shared_load", "shared_store")},
-    **{name: {**_MEMORY, "sectors": 16} for name in ("global_load", "global_store")},
+    **{name: {**_MEMORY, "sectors": 16} for name in ("global_load", "global_store", "global_atomic")},
     "async_copy": {**_MEMORY, "sectors": 16, "wavefronts": 18, "ideal_wavefronts": 16},
 }
 LINE = {

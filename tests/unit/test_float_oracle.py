@@ -32,7 +32,7 @@ def fp8(m: int, n: int, k: int, output_type: str = "f16", **epilogue: object) ->
 
 def asked(problem: Problem) -> Problem:
     """The s8 problem that `problem` is the float form of."""
-    return replace(problem, a_type="s8", b_type="s8", b_group=0)
+    return replace(problem, a_type="s8", b_type="s8", b_group=0, b_scale="none")
 
 
 def operands_of(problem: Problem, seed: int = 0) -> Operands:
@@ -47,7 +47,7 @@ def referenced(problem: Problem, seed: int = 0) -> tuple[Operands, FloatReferenc
 @pytest.mark.parametrize(
     "problem",
     [
-        Problem(3, 4, 64, "bf16", "s4", "bf16", b_group=32),
+        Problem(3, 4, 64, "bf16", "s4", "bf16", b_group=32, b_scale="float"),
         Problem(3, 4, 64, "bf16", "s4", "bf16"),
         fp8(3, 4, 65),
         Problem(3, 4, 65, "f16", "f16", "f16"),
@@ -89,7 +89,7 @@ def test_scales_and_bias_are_applied_where_the_problem_has_them() -> None:
 
 
 def test_group_scales_reach_their_own_group_and_row() -> None:
-    problem = Problem(1, 2, 64, "bf16", "s4", "bf16", b_group=32)
+    problem = Problem(1, 2, 64, "bf16", "s4", "bf16", b_group=32, b_scale="float")
     typed = typed_operands(problem, operands_of(problem))
     scale = as_float32("bf16", typed.group_scale)
     assert scale.shape == (2, 2)
@@ -119,7 +119,7 @@ class TestFloatBound:
             assert compare_float(problem, got, reference).wrong == 1
 
     def test_int4_weights_rounded_once_pass_and_one_wrong_group_scale_does_not(self) -> None:
-        problem = Problem(64, 48, 256, "bf16", "s4", "bf16", b_group=32)
+        problem = Problem(64, 48, 256, "bf16", "s4", "bf16", b_group=32, b_scale="float")
         operands = operands_of(problem)
         typed, reference = referenced(problem)
         assert compare_with_oracle(problem, round_to("bf16", reference.want.astype(np.float32)), operands).exact
@@ -214,7 +214,9 @@ def test_fp8_is_not_held_to_fp32_sums() -> None:
     assert (np.abs(total - reference.want) > float_bound(problem, reference)).any()
 
 
-@pytest.mark.parametrize("problem", [fp8(5, 6, 64), Problem(5, 6, 64, "bf16", "s4", "bf16", b_group=64)])
+@pytest.mark.parametrize(
+    "problem", [fp8(5, 6, 64), Problem(5, 6, 64, "bf16", "s4", "bf16", b_group=64, b_scale="float")]
+)
 def test_poison_never_passes(problem: Problem) -> None:
     from immabench.operands import poisoned_output
 

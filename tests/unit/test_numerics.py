@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from immabench.activations import activate
 from immabench.errors import UsageError
 from immabench.numerics import (
     accumulate,
+    as_float32,
     bf16_to_f32,
     compare_exact,
     dequantize,
@@ -22,12 +26,13 @@ from immabench.numerics import (
     f32_to_bf16,
     f32_to_e4m3,
     gemm_reference,
+    largest_step,
     pack_s4,
     quantize,
     round_to,
     unpack_s4,
 )
-from immabench.operands import Operands, make_operands, poisoned_output
+from immabench.operands import Operands, make_operands, poisoned_output, typed_operands
 from immabench.problems import MAX_K_S8, Problem
 
 FLOAT32 = st.floats(width=32)
@@ -213,6 +218,106 @@ class TestGemmReference:
         wide = Problem(5, 6, 7, output_type="f32", row_scale="vector", col_scale="vector", bias=True)
         want = round_to(output_type, gemm_reference(wide, operands))
         assert (gemm_reference(narrow, operands) == want).all()
+
+    def test_a_zero_point_of_a_is_taken_off_before_it_could_overflow(self) -> None:
+        problem = Problem(3, 4, 50, a_zero="vector")
+        typed = typed_operands(problem, make_operands(problem))
+        assert typed.a_zero is not None
+        shifted = typed.a.astype(np.int64) - typed.a_zero[:, None]
+        assert (gemm_reference(problem, typed) == shifted @ typed.b.astype(np.int64).T).all()
+
+    @pytest.mark.parametrize("residual", ["f32", "f16", "bf16", "s8"])
+    @pytest.mark.parametrize("activation", ["relu", "gelu"])
+    def test_the_residual_is_added_before_the_activation(self, residual: str, activation: str) -> None:
+        scales = {"row_scale": "vector", "col_scale": "vector", "bias": True}
+        whole = Problem(5, 6, 8, output_type="f32", **scales, residual=residual, activation=activation)
+        plain = Problem(5, 6, 8, output_type="f32", **scales)
+        operands = make_operands(whole)
+        typed = typed_operands(whole, operands)
+        before = gemm_reference(plain, replace(typed, residual=None))
+        assert typed.residual is not None
+        if residual == "s8":
+            assert operands.residual_zero is not None
+            added = (typed.residual - operands.residual_zero).astype(np.float32) / np.float32(32)
+        else:
+            added = as_float32(residual, typed.residual)
+        assert (gemm_reference(whole, typed) == activate(activation, before + added)).all()
+
+    def test_int8_outputs_are_the_quantized_float_outputs(self) -> None:
+        scales = {"row_scale": "vector", "col_scale": "vector", "bias": True}
+        problem = Problem(40, 60, 300, output_type="s8", **scales, out_scale="vector", out_zero=True)
+        typed = typed_operands(problem, make_operands(problem))
+        floats = gemm_reference(Problem(40, 60, 300, output_type="f32", **scales), typed)
+        got = gemm_reference(problem, typed)
+        assert typed.out_scale is not None
+        assert typed.out_zero is not None
+        assert (got == quantize(floats, typed.out_scale, typed.out_zero)).all()
+        assert {-128, 127} <= set(got.ravel().tolist())
+        assert len(np.unique(got)) > 100  # most of the range, so that a wrong scale or zero point shows
+
+
+class TestWeightsOfFourBits:
+    SHAPE = (7, 9, 256)
+
+    def values(self, problem: Problem, typed: Operands) -> np.ndarray:
+        """B [N,K] element by element, as docs/numerics.md defines it."""
+        values = np.zeros((problem.n, problem.k))
+        for n, k in np.ndindex(values.shape):
+            code = int(typed.b[n, k // 2]) >> 4 * (k % 2) & 15
+            group = k // problem.b_group if problem.b_group else 0
+            if problem.b_type == "s4":
+                code -= 16 * (code > 7)
+            if typed.group_zero is not None:
+                code -= int(typed.group_zero[n, group])
+            if typed.group_step is not None:
+                code *= int(typed.group_step[n, group])
+            values[n, k] = code
+        return values
+
+    @pytest.mark.parametrize("group", [{}, {"b_group": 32, "b_scale": "step"}])
+    def test_signed(self, group: dict[str, Any]) -> None:
+        self.check(Problem(*self.SHAPE, b_type="s4", **group))
+
+    @pytest.mark.parametrize("group", [{"b_group": 64, "b_scale": "step"}, {"b_group": 256}, {"b_group": 128}])
+    def test_with_zero_points(self, group: dict[str, Any]) -> None:
+        self.check(Problem(*self.SHAPE, b_type="u4", **group))
+
+    def check(self, problem: Problem) -> None:
+        typed = typed_operands(problem, make_operands(problem))
+        want = typed.a.astype(np.int64) @ self.values(problem, typed).astype(np.int64).T
+        assert (gemm_reference(problem, typed) == want).all()
+
+    def test_float_scales_are_applied_group_by_group(self) -> None:
+        problem = Problem(*self.SHAPE, b_type="u4", b_group=64, b_scale="float", output_type="f32")
+        typed = typed_operands(problem, make_operands(problem))
+        values, total = self.values(problem, typed), np.zeros((7, 9), np.float32)
+        assert typed.group_scale is not None
+        for group in range(4):
+            part = slice(64 * group, 64 * group + 64)
+            sums = (typed.a[:, part] @ values[:, part].T).astype(np.float32)
+            total = total + sums * typed.group_scale[:, group]
+        assert (gemm_reference(problem, typed) == total).all()
+
+    def test_steps_keep_every_code_within_int8(self) -> None:
+        for zero in range(16):
+            step = int(largest_step(np.array([zero], np.uint8))[0])
+            assert -128 <= -zero * step <= (15 - zero) * step <= 127
+            assert not -128 <= -zero * (step + 1) <= (15 - zero) * (step + 1) <= 127
+
+    def test_four_by_four_bits(self) -> None:
+        problem = Problem(*self.SHAPE, a_type="s4", b_type="s4")
+        operands = make_operands(problem)
+        typed = typed_operands(problem, operands)
+        want = (operands.a // 16).astype(np.int64) @ (operands.b // 16).astype(np.int64).T
+        assert (gemm_reference(problem, typed) == want).all()
+
+    def test_bits_count_common_ones(self) -> None:
+        problem = Problem(3, 4, 64, a_type="b1", b_type="b1")
+        operands = make_operands(problem)
+        typed = typed_operands(problem, operands)
+        want = [[int(((x < 0) & (y < 0)).sum()) for y in operands.b] for x in operands.a]
+        assert gemm_reference(problem, typed).tolist() == want
+        assert typed.a[0, 0] & 1 == (operands.a[0, 0] < 0)  # the low bit first
 
 
 class TestCompareExact:

@@ -108,7 +108,7 @@ def test_e4m3_operands_are_the_codes_rounded_and_keep_the_scales() -> None:
 
 
 def test_s4_weights_are_the_high_nibbles_with_scales_from_the_low_ones() -> None:
-    problem = Problem(4, 300, 256, "bf16", "s4", "bf16", b_group=64)
+    problem = Problem(4, 300, 256, "bf16", "s4", "bf16", b_group=64, b_scale="float")
     operands = make_operands(Problem(4, 300, 256))
     typed = typed_operands(problem, operands)
     assert typed.b.shape == (300, 128)
@@ -140,10 +140,11 @@ def test_what_is_not_data_is_told_from_data() -> None:
 
 @pytest.mark.parametrize("output_type", list(POISON_BITS))
 def test_poison_fills_every_bit(output_type: str) -> None:
-    output = poisoned_output(Problem(3, 5, 1, output_type=output_type))
+    out_scale = "tensor" if output_type == "s8" else "none"
+    output = poisoned_output(Problem(3, 5, 1, output_type=output_type, out_scale=out_scale))
     assert output.shape == (3, 5)
     assert output.flags.c_contiguous
-    bits = output.view({4: np.uint32, 2: np.uint16}[output.itemsize])
+    bits = output.view({4: np.uint32, 2: np.uint16, 1: np.uint8}[output.itemsize])
     assert (bits == POISON_BITS[output_type]).all()
     if output_type in ("f32", "f16"):
         assert np.isnan(output).all()

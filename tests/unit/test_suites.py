@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from immabench.errors import NothingSelectedError, UsageError
 from immabench.problems import Problem
-from immabench.suites import CaseSpec, list_suites, load_suite, parse_axis, parse_shape, parse_shapes, suite_names
+from immabench.suites import (
+    CaseSpec,
+    list_suites,
+    load_suite,
+    parse_axis,
+    parse_options,
+    parse_shape,
+    parse_shapes,
+    suite_names,
+)
 
 HEAD = '[suite]\nname = "mine"\ndescription = "d"\nsource = "hand"\n'
 CASE = '[[cases]]\nname = "a"\nm = 1\nn = 2\nk = 3\n'
@@ -180,3 +189,26 @@ def test_parse_axis_speaks_in_usage_errors() -> None:
     assert parse_axis("pow2:1:4") == (1, 2, 4)
     with pytest.raises(UsageError, match="is not an axis; write a number"):
         parse_axis("1-4")
+
+
+def test_options_of_a_problem_as_text() -> None:
+    options = parse_options(["a_type=s8", "b_type=u4", "b_group=128", "b_scale=step", "out_zero=true"])
+    assert options == {"a_type": "s8", "b_type": "u4", "b_group": 128, "b_scale": "step", "out_zero": True}
+    assert parse_options([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("b_type", "'b_type' is not KEY=VALUE"),
+        ("=s4", "'=s4' is not KEY=VALUE"),
+        ("group=128", "a problem has no 'group'; choose of a_type"),
+        ("b_group=-1", "b_group=-1: "),
+        ("bias=perhaps", "bias=perhaps: "),
+        ("row_scale=block", "row_scale=block: "),
+    ],
+)
+def test_what_is_no_option_is_refused_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_options([text])
+    assert "\n" not in str(caught.value)

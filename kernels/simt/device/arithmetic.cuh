@@ -8,6 +8,7 @@ namespace simt::inline SIMT_TARGET {
 SIMT_DEVICE float multiply_rn(float a, float b) { return __fmul_rn(a, b); }
 SIMT_DEVICE float add_rn(float a, float b) { return __fadd_rn(a, b); }
 SIMT_DEVICE float divide_rn(float a, float b) { return __fdiv_rn(a, b); }
+SIMT_DEVICE float sqrt_rn(float a) { return __fsqrt_rn(a); }
 SIMT_DEVICE float to_float_rn(i32 value) { return __int2float_rn(value); }
 // Round half to even, saturating to int32; NaN gives 0.
 SIMT_DEVICE i32 to_int_rn(float value) { return __float2int_rn(value); }
@@ -30,8 +31,7 @@ SIMT_DEVICE float from_f16(u16 bits) {
   return value;
 }
 SIMT_DEVICE float from_bf16(u16 bits) { return __uint_as_float(u32(bits) << 16); }
-// The float whose bits these are.
-SIMT_DEVICE float bits_as_float(u32 bits) { return __uint_as_float(bits); }
+SIMT_DEVICE float float_of_bits(u32 bits) { return __uint_as_float(bits); }
 
 // Two 16-bit floats a word, each half by itself, each result rounded once to nearest even; subnormals are kept, NaN is 0x7FFF.
 // `.rn` keeps them from being contracted. Those of bf16 are all made of fma, which sm_80 has: b * -1 and a product less 0 are

@@ -50,15 +50,22 @@ SIMT_DEVICE T load_global(Global<T> p) {
   return from_words<T>(r);
 }
 
-// 16 bytes straight from L2, past L1: for what is read once, or while other blocks may write it.
+// 4, 8 or 16 bytes from where all blocks see the same, which is L2: what this launch stores, once it is ordered before (see
+// atomics), and what is read once and should not fill L1. A weak load would do where it is ordered; this one is as fast there.
 template <class T>
-SIMT_DEVICE T load_global_l2(Global<T> p) {
-  static_assert(sizeof(T) == 16, "a load from L2 moves 16 bytes");
-  Words<16> r;
-  asm volatile("ld.global.cg.v4.b32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(r.w[0]), "=r"(r.w[1]), "=r"(r.w[2]), "=r"(r.w[3])
-               : "l"(p.address)
-               : "memory");
+SIMT_DEVICE T load_global_coherent(Global<T> p) {
+  Words<sizeof(T)> r;
+  if constexpr (sizeof(T) == 4) {
+    asm volatile("ld.relaxed.gpu.global.b32 %0, [%1];" : "=r"(r.w[0]) : "l"(p.address) : "memory");
+  } else if constexpr (sizeof(T) == 8) {
+    asm volatile("ld.relaxed.gpu.global.v2.b32 {%0,%1}, [%2];" : "=r"(r.w[0]), "=r"(r.w[1]) : "l"(p.address) : "memory");
+  } else {
+    static_assert(sizeof(T) == 16, "a coherent load moves 4, 8 or 16 bytes");
+    asm volatile("ld.relaxed.gpu.global.v4.b32 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r.w[0]), "=r"(r.w[1]), "=r"(r.w[2]), "=r"(r.w[3])
+                 : "l"(p.address)
+                 : "memory");
+  }
   return from_words<T>(r);
 }
 
@@ -116,10 +123,19 @@ SIMT_DEVICE void store_shared(u32 address, T value) {
   }
 }
 
-// ---- atomics, relaxed; they return the value before
+// ---- atomics, relaxed unless the name says more; they return the value before
 SIMT_DEVICE i32 atomic_add_global(Global<i32> p, i32 value) {
   i32 before;
   asm volatile("atom.global.add.s32 %0, [%1], %2;" : "=r"(before) : "l"(p.address), "r"(value) : "memory");
+  return before;
+}
+// Releases what is ordered before it, acquires what earlier ones on this counter released. Blocks hand data over by it: all
+// threads store, syncthreads, one thread adds; syncthreads, and where the value says that the others have added, all threads
+// load. It needs no fence: bar.sync synchronizes, and causality is transitive across scopes (PTX ISA, "Memory synchronization",
+// "Causality Order"). A block must not wait for another: nothing says that both run.
+SIMT_DEVICE i32 atomic_add_global_acq_rel(Global<i32> p, i32 value) {
+  i32 before;
+  asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], %2;" : "=r"(before) : "l"(p.address), "r"(value) : "memory");
   return before;
 }
 SIMT_DEVICE i32 atomic_add_shared(u32 address, i32 value) {

@@ -11,8 +11,16 @@
 #else
 #define SIMT_HAS_SM90A 0
 #endif
+// The 4-bit matrix instructions end with sm_89; later ones get a routine of many instructions from the compiler.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define SIMT_HAS_S4_MMA 0
+#else
+#define SIMT_HAS_S4_MMA 1
+#endif
 // A kernel entry: at most `threads` threads a block; parameters are passed as `SIMT_PARAMETERS Type name`.
 #define SIMT_KERNEL(threads) __global__ void __launch_bounds__(threads)
+// One whose registers leave room for at least `blocks` blocks on a multiprocessor.
+#define SIMT_KERNEL_BESIDE(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 // One that has a multiprocessor, and all of its registers, to itself, as setmaxnreg needs.
 #define SIMT_KERNEL_ALONE(threads) __global__ void __launch_bounds__(threads, 1)
 #define SIMT_PARAMETERS const __grid_constant__

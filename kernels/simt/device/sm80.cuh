@@ -20,6 +20,16 @@ SIMT_DEVICE void copy_async(u32 destination, Global<T> source, int valid_bytes) 
                  : "memory");
   }
 }
+// The same of all 16 bytes, or of zeros where the source does not `exist`, which then is not read. Cheaper: a number of bytes
+// is carried out as a shift of the source's address.
+template <class T>
+SIMT_DEVICE void copy_async_or_zeros(u32 destination, Global<T> source, bool exists) {
+  asm volatile(
+      "{\n .reg .pred p;\n setp.eq.b32 p, %2, 0;\n"
+      " cp.async.cg.shared.global.L2::128B [%0], [%1], 16, p;\n}" ::"r"(destination),
+      "l"(source.address), "r"(int(exists))
+      : "memory");
+}
 SIMT_DEVICE void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until at most kPending of this thread's newest groups are still in flight.
 template <int kPending>
@@ -87,17 +97,6 @@ SIMT_MMA(F16, "f16.f16")
 SIMT_MMA(BF16, "bf16.bf16")
 #undef SIMT_MMA
 
-// kRows x kColumns of them: every fragment of A with every fragment of B. One call, so that the emulated warp meets once for
-// the whole tile and widens each operand once, which is what makes it fast.
-template <class A, class B, class Sum, int kRows, int kColumns>
-SIMT_DEVICE void mma_tile(A, B, Sum (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2]) {
-  SIMT_UNROLL
-  for (int i = 0; i < kRows; ++i) {
-    SIMT_UNROLL
-    for (int j = 0; j < kColumns; ++j) mma(A{}, B{}, d[i][j], a[i], b[j]);
-  }
-}
-
 // ---- mma.sync, bits: D += popcount(A op B^T), m16n8k256
 template <BitOperation kOperation>
 SIMT_DEVICE void mma_b1(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
@@ -109,6 +108,18 @@ SIMT_DEVICE void mma_b1(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
     asm("mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
         : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  }
+}
+SIMT_DEVICE void mma(B1, B1, i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) { mma_b1<BitOperation::kAnd>(d, a, b); }
+
+// kRows x kColumns of them: every fragment of A with every fragment of B. One call, so that the emulated warp meets once for
+// the whole tile and widens each operand once, which is what makes it fast.
+template <class A, class B, class Sum, int kRows, int kColumns>
+SIMT_DEVICE void mma_tile(A, B, Sum (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2]) {
+  SIMT_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    SIMT_UNROLL
+    for (int j = 0; j < kColumns; ++j) mma(A{}, B{}, d[i][j], a[i], b[j]);
   }
 }
 

@@ -12,6 +12,7 @@ namespace simt::inline SIMT_TARGET {
 inline float multiply_rn(float a, float b) { return a * b; }
 inline float add_rn(float a, float b) { return a + b; }
 inline float divide_rn(float a, float b) { return a / b; }
+inline float sqrt_rn(float a) { return std::sqrt(a); }
 inline float to_float_rn(i32 value) { return static_cast<float>(value); }
 
 inline i32 to_int_rn(float value) {
@@ -19,6 +20,12 @@ inline i32 to_int_rn(float value) {
   if (value >= 2147483648.0f) return std::numeric_limits<i32>::max();
   if (value < -2147483648.0f) return std::numeric_limits<i32>::min();
   return static_cast<i32>(std::nearbyint(value));
+}
+
+inline float float_of_bits(u32 bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 namespace detail {
@@ -29,12 +36,6 @@ inline u32 float_bits(float value) {
   u32 bits;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
-}
-
-inline float float_of_bits(u32 bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
 }
 
 inline float float_of_f16(u16 bits) {
@@ -103,8 +104,6 @@ inline double subtract_odd(double a, double b) { return add_odd(a, -b); }
 
 }  // namespace detail
 
-inline float bits_as_float(u32 bits) { return detail::float_of_bits(bits); }
-
 inline u32 fma_rn_f16x2(u32 a, u32 b, u32 c) { return detail::in_halves_f16(detail::fma_odd, a, b, c); }
 inline u32 multiply_rn_f16x2(u32 a, u32 b) { return detail::in_halves_f16(detail::multiply, a, b); }
 inline u32 subtract_rn_f16x2(u32 a, u32 b) { return detail::in_halves_f16(detail::subtract_odd, a, b); }
@@ -116,7 +115,7 @@ inline u32 pack_f16x2(float low, float high) { return detail::to_f16_rn(low) | u
 inline u32 pack_bf16x2(float low, float high) { return detail::to_bf16_rn(low) | u32(detail::to_bf16_rn(high)) << 16; }
 
 inline float from_f16(u16 bits) { return detail::float_of_f16(bits); }
-inline float from_bf16(u16 bits) { return detail::float_of_bits(u32(bits) << 16); }
+inline float from_bf16(u16 bits) { return float_of_bits(u32(bits) << 16); }
 
 inline i32 dot_s8(u32 a, u32 b, i32 c) {
   u32 sum = u32(c);

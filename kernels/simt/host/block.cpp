@@ -71,6 +71,8 @@ void Block::prepare_threads() {
     warp.known.time.advance(warp.agent);
     warp.converged = warp.epoch();
     warp.last_access.fill(0);
+    warp.last_store.fill(0);
+    warp.lane_acquired.clear();
     warp.registers = registers_at_launch(shape_.threads);
     warp.log.clear();
   }
@@ -197,8 +199,14 @@ std::uint32_t Block::random() {  // xorshift64
 // ---------------------------------------------------------------- collectives and barriers
 
 void Block::converge(Warp& warp) {
+  share_acquired(warp);
   warp.known.time.advance(warp.agent);
   warp.converged = warp.epoch();
+}
+
+void Block::share_acquired(Warp& warp) {
+  for (const LaneAcquired& lane : warp.lane_acquired) warp.known.acquired.join(lane.acquired);
+  warp.lane_acquired.clear();
 }
 
 void Block::wait_at_mbarrier(const Site& site) {
@@ -243,6 +251,7 @@ void Block::arrive_at_barrier(Warp& warp, std::uint32_t id, std::uint32_t thread
   if (barrier.participants & bit) {
     abort(HazardKind::kBarrierMismatch, "a warp arrives twice at barrier " + std::to_string(id), site);
   }
+  share_acquired(warp);
   barrier.expected = threads;
   barrier.arrived += 32;
   barrier.participants |= bit;

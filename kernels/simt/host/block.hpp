@@ -1,6 +1,7 @@
 // One emulated thread block: its threads are fibers, run one warp at a time, each up to the next point where it has to wait
 // for others. Every rule that the hardware leaves undefined when broken is checked here or in the shadow memories.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -82,12 +83,19 @@ class Block {
     Knowledge known;
     std::uint32_t converged = 0;                            // the epoch that began when the lanes were last ordered
     std::array<std::uint32_t, 32> last_access;              // each lane's, to shared memory: an epoch
+    std::array<std::uint32_t, 32> last_store;               // each lane's, to global memory: an epoch
+    std::vector<LaneAcquired> lane_acquired;                // by single lanes, since the lanes were last ordered
     std::uint32_t registers = 0;                            // a thread may use
     std::uint32_t cluster_arrivals = 0, cluster_phase = 0;  // at the cluster barrier: arrived, waited for
     std::uint32_t peer_store = 0;                           // epoch of the first into another block since that barrier, or 0
     AccessLog log;
 
     std::uint32_t epoch() const { return known.time[agent]; }
+    // What the lane has acquired on its own, or null.
+    const Acquired* acquired_by(std::uint32_t lane) const {
+      const auto found = std::find(lane_acquired.begin(), lane_acquired.end(), lane);
+      return found == lane_acquired.end() ? nullptr : &found->acquired;
+    }
   };
 
   // ---- the life of a block, as its cluster leads it
@@ -122,6 +130,8 @@ class Block {
   void wake(std::uint32_t thread);
   // The lanes of the warp are ordered: what they do next comes after all that they did.
   static void converge(Warp& warp);
+  // The part of it that lets the warp hand on what single lanes have acquired.
+  static void share_acquired(Warp& warp);
 
   // Warp-level arrival at barrier `id`; called inside a collective. Adds the lanes' predicates for the reducing forms.
   void arrive_at_barrier(Warp& warp, std::uint32_t id, std::uint32_t threads, bool waits, std::uint32_t predicates,
@@ -134,9 +144,10 @@ class Block {
   bool access_shared(Operation operation, std::uint32_t address, std::uint32_t bytes, std::uint32_t thread, const Site& site);
   bool access_global(Operation operation, std::uint64_t address, std::uint32_t bytes, std::uint32_t alignment,
                      const Site& site);
-  bool load_global_l2(std::uint64_t address, std::uint32_t bytes, const Site& site);
+  bool load_global_coherent(std::uint64_t address, std::uint32_t bytes, const Site& site);
   bool update_shared(std::uint32_t address, std::uint32_t bytes, const Site& site);
-  bool update_global(std::uint64_t address, std::uint32_t bytes, const Site& site);
+  // Atomics, in the block's turn; with `synchronises` it releases and acquires.
+  bool update_global(std::uint64_t address, std::uint32_t bytes, bool synchronises, const Site& site);
   // Another block of the cluster has touched this one's shared memory: that must be ordered before this block returns.
   void note_visit(const Warp& visitor, const Site& site);
   // An access by this block to shared memory of `owner`, a block of its cluster.
@@ -145,6 +156,9 @@ class Block {
                      std::uint32_t thread);
   bool judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
                     const Site& site);
+  // The same by the asynchronous proxy, which takes part in no release or acquire of the machine.
+  bool judge_global_bulk(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
+                         const Site& site);
   void judge_shared(SharedMemory::Verdict verdict, bool writes, const Site& site, std::uint32_t thread);
   void record(Operation operation, std::uint64_t address, std::uint32_t bytes, const Site& site);
   void count_request(Operation operation, const Site& site, const WarpRequest& request);
@@ -206,6 +220,9 @@ class Block {
   void release_warpgroup(std::uint32_t warpgroup);
   [[noreturn]] void diverge(const Meeting& meeting);
   bool grant_registers(std::uint32_t warpgroup);
+  bool judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
+                    const GlobalMemory::Toucher& by, const Site& site);
+  void synchronise_global(std::uint64_t counter);
   std::uint32_t random();
 
   Cluster* cluster_ = nullptr;

@@ -112,12 +112,14 @@ bool Block::access_global(Operation operation, std::uint64_t address, std::uint3
   }
   switch (operation) {
     case Operation::kGlobalLoad: return judge_global(GlobalMemory::Touch::kReadOnlyLoad, "load", address, bytes, site);
-    case Operation::kGlobalStore: return judge_global(GlobalMemory::Touch::kStore, "store", address, bytes, site);
+    case Operation::kGlobalStore:
+      warp().last_store[thread_ % 32] = warp().epoch();
+      return judge_global(GlobalMemory::Touch::kStore, "store", address, bytes, site);
     default: return judge_global(GlobalMemory::Touch::kLoad, "asynchronous copy", address, bytes, site);
   }
 }
 
-bool Block::load_global_l2(std::uint64_t address, std::uint32_t bytes, const Site& site) {
+bool Block::load_global_coherent(std::uint64_t address, std::uint32_t bytes, const Site& site) {
   if (address % bytes) {
     add_hazard(HazardKind::kMisaligned, "global access of " + std::to_string(bytes) + " bytes", site);
     return false;
@@ -125,19 +127,53 @@ bool Block::load_global_l2(std::uint64_t address, std::uint32_t bytes, const Sit
   return judge_global(GlobalMemory::Touch::kLoad, "load", address, bytes, site);
 }
 
-bool Block::update_global(std::uint64_t address, std::uint32_t bytes, const Site& site) {
+bool Block::update_global(std::uint64_t address, std::uint32_t bytes, bool synchronises, const Site& site) {
   if (address % bytes) {
     add_hazard(HazardKind::kMisaligned, "atomic of " + std::to_string(bytes) + " bytes", site);
     return false;
   }
-  return judge_global(GlobalMemory::Touch::kAtomic, "atomic", address, bytes, site);
+  cluster_->take_turn();
+  if (!judge_global(GlobalMemory::Touch::kAtomic, "atomic", address, bytes, site)) return false;
+  if (synchronises && options_.check) synchronise_global(address);
+  return true;
+}
+
+// Time is counted in warps: the warp's open epoch is released only where no other lane stored in it. What was acquired is the
+// lane's alone until the lanes are ordered.
+void Block::synchronise_global(std::uint64_t counter) {
+  Warp& own = warp();
+  const std::uint32_t lane = thread_ % 32;
+  GlobalOrder::Release release{index_, {}, own.known.acquired};
+  for (std::uint32_t i = 0; i < shape_.warps(); ++i) release.warps.raise(i, own.known.time[first_agent_ + i]);
+  for (std::uint32_t other = 0; other < 32; ++other) {
+    if (other != lane && own.last_store[other] >= own.converged) release.warps.limit(index_of(own), own.converged - 1);
+  }
+  if (const Acquired* known = own.acquired_by(lane)) release.acquired.join(*known);
+  own.known.time.advance(own.agent);
+  std::erase(own.lane_acquired, lane);
+  own.lane_acquired.push_back({lane, memory_->synchronise(counter, release)});  // which has the release's own among them
 }
 
 bool Block::judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
                          const Site& site) {
   if (!options_.check) return true;
+  const bool loads = touch == GlobalMemory::Touch::kLoad || touch == GlobalMemory::Touch::kReadOnlyLoad;
+  if (loads && memory_->is_input(address, bytes)) return true;
+  const Warp& own = warp();
+  const BlockTime now{index_, index_of(own), own.epoch()};
+  return judge_global(touch, action, address, bytes, {now, &own.known.acquired, own.acquired_by(thread_ % 32)}, site);
+}
+
+bool Block::judge_global_bulk(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
+                              const Site& site) {
+  if (!options_.check) return true;
+  return judge_global(touch, action, address, bytes, {{index_, index_of(warp()), GlobalMemory::kNeverReleased}}, site);
+}
+
+bool Block::judge_global(GlobalMemory::Touch touch, const char* action, std::uint64_t address, std::uint32_t bytes,
+                         const GlobalMemory::Toucher& by, const Site& site) {
   const auto access = [=] { return std::string(action) + " of " + std::to_string(bytes) + " global bytes "; };
-  switch (memory_->touch(touch, address, bytes, index_)) {
+  switch (memory_->touch(touch, address, bytes, by)) {
     case GlobalMemory::Verdict::kOk: return true;
     case GlobalMemory::Verdict::kOutOfBounds:
       add_hazard(HazardKind::kGlobalOutOfBounds, access() + "outside what it may touch", site);

@@ -61,7 +61,7 @@ bool is_aligned(Block& by, const BulkExtent& extent, std::uint32_t shared, const
 bool judge_pieces(Block& by, const BulkExtent& extent, GlobalMemory::Touch touch, const char* action, const Site& site) {
   bool allowed = true;
   for_each_piece(extent, [&](std::uint32_t, std::uint64_t address, std::uint32_t bytes) {
-    allowed &= by.judge_global(touch, action, address, bytes, site);
+    allowed &= by.judge_global_bulk(touch, action, address, bytes, site);
   });
   return allowed;
 }
@@ -74,6 +74,7 @@ void BulkLoads::start(Block& by, const BulkExtent& from, std::uint32_t destinati
                       const Site& site) {
   if (!is_aligned(by, from, destination, site)) return;
   Load load{from, destination, mbarrier, {}, by.warp().known, site};
+  load.issuer.acquired.clear();  // PTX ISA, "Asynchronous Operations": completing bytes order nothing that its thread did
   for (std::uint32_t rank = 0; rank < by.cluster().size(); ++rank) {
     if (!(ranks >> rank & 1)) continue;
     Block& target = by.cluster().block(rank);

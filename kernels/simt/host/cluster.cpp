@@ -26,11 +26,14 @@ const char* Cluster::invalid_reason(const LaunchShape& shape) {
 
 // ---------------------------------------------------------------- life of a cluster
 
-void Cluster::run(const LaunchShape& shape, std::uint64_t index, GlobalMemory& memory, const Options& options,
-                  const std::function<void()>& kernel) {
+void Cluster::run(const LaunchShape& shape, std::uint64_t index, std::uint64_t position, Turns& turns, GlobalMemory& memory,
+                  const Options& options, const std::function<void()>& kernel) {
   Block* const outer = current_block;
   adopt_current_stack(scheduler_);
   size_ = shape.cluster;
+  position_ = position;
+  turns_ = &turns;
+  has_turn_ = false;
   warps_each_ = shape.warps();
   agents_ = shape.cluster * Block::readers_of(shape);
   next_ = 0;
@@ -49,6 +52,12 @@ void Cluster::run(const LaunchShape& shape, std::uint64_t index, GlobalMemory& m
     ++blocks_[rank]->counts().blocks;
   }
   current_block = outer;
+  turns.finish(position);
+}
+
+void Cluster::take_turn() {
+  if (!has_turn_) turns_->wait_for(position_);
+  has_turn_ = true;
 }
 
 void Cluster::schedule() {
@@ -135,6 +144,7 @@ void Cluster::arrive(Block& block, Block::Warp& warp, const Site& site) {
   }
   barrier_.arrivals.push_back(&warp);
   ++warp.cluster_arrivals;
+  Block::share_acquired(warp);
   barrier_.known.join(warp.known);
   Block::converge(warp);
   complete_barrier_if_all_arrived();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <simt/host/block.hpp>
+#include <simt/host/turns.hpp>
 
 namespace simt::host {
 
@@ -19,9 +20,9 @@ class Cluster {
   // Why blocks of this shape cannot run, or null.
   static const char* invalid_reason(const LaunchShape& shape);
 
-  // Runs cluster `index` of the grid to its end; findings accumulate in the blocks.
-  void run(const LaunchShape& shape, std::uint64_t index, GlobalMemory& memory, const Options& options,
-           const std::function<void()>& kernel);
+  // Runs cluster `index` of the grid to its end, started as the `position`-th; findings accumulate in the blocks.
+  void run(const LaunchShape& shape, std::uint64_t index, std::uint64_t position, Turns& turns, GlobalMemory& memory,
+           const Options& options, const std::function<void()>& kernel);
 
   // ---- what its blocks ask
   std::uint32_t size() const { return size_; }
@@ -31,6 +32,8 @@ class Cluster {
   bool aborting() const { return aborting_; }
   void abort() { aborting_ = true; }
   std::uint32_t new_agent() { return agents_++; }
+  // Returns when all clusters started earlier have ended.
+  void take_turn();
   std::string name_of_agent(std::uint32_t agent) const;
 
   // A shared address of the cluster: the block it belongs to, null where there is none, and the address within.
@@ -63,6 +66,9 @@ class Cluster {
 
   std::vector<std::unique_ptr<Block>> blocks_;  // as many as the largest cluster run so far
   std::uint32_t size_ = 0, warps_each_ = 0;
+  std::uint64_t position_ = 0;
+  Turns* turns_ = nullptr;
+  bool has_turn_ = false;
   FiberContext scheduler_;
   BulkLoads bulk_loads_;
   Barrier barrier_;

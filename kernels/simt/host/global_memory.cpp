@@ -1,96 +1,136 @@
 #include <simt/host/global_memory.hpp>
 
 #include <algorithm>
+#include <thread>
 
 namespace simt::host {
 
 void GlobalMemory::add(const void* begin, std::size_t bytes, Access access) {
   if (bytes == 0) return;
-  auto history = access == Access::kRead ? nullptr : std::make_unique<std::atomic<History>[]>(bytes);
+  auto history = access == Access::kRead ? ZeroedMemory<History>() : ZeroedMemory<History>(bytes);
   regions_.push_back({reinterpret_cast<std::uint64_t>(begin), bytes, access, std::move(history)});
 }
 
-const GlobalMemory::Region* GlobalMemory::find(std::uint64_t address, std::size_t bytes) const {
-  for (const Region& region : regions_) {
-    const std::uint64_t offset = address - region.begin;  // wraps to a huge value below the region
-    if (offset < region.bytes && bytes <= region.bytes - offset) return &region;
-  }
-  return nullptr;
-}
-
-GlobalMemory::Verdict GlobalMemory::touch(Touch how, std::uint64_t address, std::size_t bytes, std::uint64_t block) {
+GlobalMemory::Verdict GlobalMemory::touch(Touch how, std::uint64_t address, std::size_t bytes, const Toucher& by) {
   const bool loads = how == Touch::kLoad || how == Touch::kReadOnlyLoad;
   const Region* region = find(address, bytes);
   if (!region) return Verdict::kOutOfBounds;
   if (region->access == Access::kRead) return loads ? Verdict::kOk : Verdict::kOutOfBounds;
   Verdict worst = Verdict::kOk;
-  for (std::size_t i = 0, offset = address - region->begin; i < bytes; ++i) {
-    std::atomic<History>& history = region->history[offset + i];
-    History before = history.load(std::memory_order_relaxed);
-    Step next = step(how, before, block, region->access);
-    while (next.after != before && !history.compare_exchange_weak(before, next.after, std::memory_order_relaxed)) {
-      next = step(how, before, block, region->access);
-    }
-    worst = std::max(worst, next.verdict);
+  const std::size_t first = address - region->begin, last = first + bytes;
+  for (std::size_t at = first, stripe_end = 0; at < last; at = stripe_end) {
+    stripe_end = std::min(last, (at / kStripeBytes + 1) * kStripeBytes);
+    worst = std::max(worst, touch_stripe(how, *region, at, stripe_end, by));
   }
   return worst;
 }
 
+// One lock for many bytes costs less than an atomic update of each. Their history is mostly the same: judged once.
+GlobalMemory::Verdict GlobalMemory::touch_stripe(Touch how, const Region& region, std::size_t first, std::size_t last,
+                                                 const Toucher& by) {
+  std::atomic_flag& lock = locks_[first / kStripeBytes % locks_.size()];
+  while (lock.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  History known = region.history[first];
+  Step next = step(how, known, by, region.access);
+  Verdict worst = next.verdict;
+  for (std::size_t i = first; i < last; ++i) {
+    History& history = region.history[i];
+    if (history != known) {
+      next = step(how, known = history, by, region.access);
+      worst = std::max(worst, next.verdict);
+    }
+    history = next.after;
+  }
+  lock.clear(std::memory_order_release);
+  return worst;
+}
+
+Acquired GlobalMemory::synchronise(std::uint64_t counter, GlobalOrder::Release release) {
+  release.block = History::tag(release.block);
+  return order_.synchronise(counter, release);
+}
+
 // ---------------------------------------------------------------- what each access makes of a byte's history
 
-GlobalMemory::Step GlobalMemory::step(Touch how, History before, std::uint64_t block, Access access) {
+GlobalMemory::History::History(Kind kind, const BlockTime& by, std::uint16_t reader)
+    : packed_(static_cast<std::uint64_t>(kind) | std::uint64_t{by.warp} << 3 |
+              std::uint64_t{std::min(by.epoch, kNeverReleased)} << 8 | std::uint64_t{tag(by.block)} << 32 |
+              std::uint64_t{reader} << 48) {}
+
+GlobalMemory::History GlobalMemory::History::loaded_since(const BlockTime& by) const {
+  return {Kind::kStored, time(), loaded_since_by_others(by) ? kSeveral : tag(by.block)};
+}
+
+bool GlobalMemory::ordered(History store, const Toucher& by) const {
+  const BlockTime time = store.time();
+  if (time.epoch == kNeverReleased) return false;
+  const auto covers = [&](const Acquired* known) { return known && !known->empty() && order_.before(time, *known); };
+  return covers(by.by_warp) || covers(by.by_lane);
+}
+
+GlobalMemory::Step GlobalMemory::step(Touch how, History before, const Toucher& by, Access access) const {
   switch (how) {
     case Touch::kReadOnlyLoad: return step_read_only_load(before, access);
-    case Touch::kLoad: return step_load(before, block, access);
-    case Touch::kStore: return step_store(before, block);
+    case Touch::kLoad: return step_load(before, by, access);
+    case Touch::kStore: return step_store(before, by);
     case Touch::kAtomic: break;
   }
-  return step_atomic(before, block, access);
+  return step_atomic(before, by, access);
 }
 
 GlobalMemory::Step GlobalMemory::step_read_only_load(History before, Access access) {
-  const bool atomic = before == History::shared(History::Sharing::kAtomic);
-  if (before.kind() == History::Kind::kStored || atomic) return {Verdict::kReadOnlyPath, before};
+  if (before.kind() == History::Kind::kStored || before.kind() == History::Kind::kAtomic) {
+    return {Verdict::kReadOnlyPath, before};
+  }
   const bool unwritten = before.kind() == History::Kind::kUntouched && access == Access::kWrite;
-  return {unwritten ? Verdict::kUninitialised : Verdict::kOk, History::shared(History::Sharing::kReadOnly)};
+  return {unwritten ? Verdict::kUninitialised : Verdict::kOk, History::of(History::Kind::kReadOnly)};
 }
 
-GlobalMemory::Step GlobalMemory::step_load(History before, std::uint64_t block, Access access) {
+GlobalMemory::Step GlobalMemory::step_load(History before, const Toucher& by, Access access) const {
   switch (before.kind()) {
     case History::Kind::kUntouched:
-      return {access == Access::kWrite ? Verdict::kUninitialised : Verdict::kOk, History::loaded(block)};
+      return {access == Access::kWrite ? Verdict::kUninitialised : Verdict::kOk, History::loaded(by.time)};
     case History::Kind::kLoaded:
-      return {Verdict::kOk, before.by(block) ? before : History::shared(History::Sharing::kLoadedBySeveral)};
-    case History::Kind::kStored: return {before.by(block) ? Verdict::kOk : Verdict::kRace, before};
-    case History::Kind::kShared: break;
+      return {Verdict::kOk, before.by(by.time) ? before : History::of(History::Kind::kLoadedBySeveral)};
+    case History::Kind::kStored:
+      if (before.by(by.time)) return {Verdict::kOk, before};
+      return ordered(before, by) ? Step{Verdict::kOk, before.loaded_since(by.time)} : Step{Verdict::kRace, before};
+    case History::Kind::kAtomic: return {Verdict::kRace, before};
+    case History::Kind::kLoadedBySeveral:
+    case History::Kind::kReadOnly: break;
   }
-  return {before.sharing() == History::Sharing::kAtomic ? Verdict::kRace : Verdict::kOk, before};
+  return {Verdict::kOk, before};
 }
 
-GlobalMemory::Step GlobalMemory::step_store(History before, std::uint64_t block) {
-  const History after = History::stored(block);
+GlobalMemory::Step GlobalMemory::step_store(History before, const Toucher& by) const {
+  const History after = History::stored(by.time);
   switch (before.kind()) {
     case History::Kind::kUntouched: return {Verdict::kOk, after};
-    case History::Kind::kLoaded:
-    case History::Kind::kStored: return {before.by(block) ? Verdict::kOk : Verdict::kRace, after};
-    case History::Kind::kShared: break;
+    case History::Kind::kLoaded: return {before.by(by.time) ? Verdict::kOk : Verdict::kRace, after};
+    case History::Kind::kStored: {
+      const bool after_store = before.by(by.time) || ordered(before, by);
+      return {after_store && !before.loaded_since_by_others(by.time) ? Verdict::kOk : Verdict::kRace, after};
+    }
+    case History::Kind::kReadOnly: return {Verdict::kReadOnlyPath, after};
+    case History::Kind::kLoadedBySeveral:
+    case History::Kind::kAtomic: break;
   }
-  return {before.sharing() == History::Sharing::kReadOnly ? Verdict::kReadOnlyPath : Verdict::kRace, after};
+  return {Verdict::kRace, after};
 }
 
 // A block may prepare what it updates afterwards; its plain store stays remembered, for the others who must not update it.
-GlobalMemory::Step GlobalMemory::step_atomic(History before, std::uint64_t block, Access access) {
-  const History after = History::shared(History::Sharing::kAtomic);
+GlobalMemory::Step GlobalMemory::step_atomic(History before, const Toucher& by, Access access) {
+  const History after = History::of(History::Kind::kAtomic);
   switch (before.kind()) {
     case History::Kind::kUntouched: return {access == Access::kWrite ? Verdict::kUninitialised : Verdict::kOk, after};
-    case History::Kind::kLoaded: return {before.by(block) ? Verdict::kOk : Verdict::kRace, after};
-    case History::Kind::kStored: return {before.by(block) ? Verdict::kOk : Verdict::kRace, before};
-    case History::Kind::kShared: break;
-  }
-  switch (before.sharing()) {
-    case History::Sharing::kAtomic: return {Verdict::kOk, before};
-    case History::Sharing::kReadOnly: return {Verdict::kReadOnlyPath, before};
-    case History::Sharing::kLoadedBySeveral: break;
+    case History::Kind::kLoaded: return {before.by(by.time) ? Verdict::kOk : Verdict::kRace, after};
+    case History::Kind::kStored: {
+      const bool own = before.by(by.time) && !before.loaded_since_by_others(by.time);
+      return own ? Step{Verdict::kOk, History::stored(by.time)} : Step{Verdict::kRace, before};
+    }
+    case History::Kind::kAtomic: return {Verdict::kOk, before};
+    case History::Kind::kReadOnly: return {Verdict::kReadOnlyPath, before};
+    case History::Kind::kLoadedBySeveral: break;
   }
   return {Verdict::kRace, before};
 }

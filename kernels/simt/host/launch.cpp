@@ -5,6 +5,8 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <numeric>
+#include <random>
 #include <thread>
 
 #include <simt/host/cluster.hpp>
@@ -44,6 +46,26 @@ Report refuse(std::string why) {
   report.hazard_total = 1;
   return report;
 }
+
+// The order in which clusters are started: as the warps of a block.
+class Deal {
+ public:
+  Deal(const Options& options, std::uint64_t clusters) : order_(options.order), clusters_(clusters) {
+    if (order_ != Order::kRandom) return;
+    shuffled_.resize(clusters);
+    std::iota(shuffled_.begin(), shuffled_.end(), std::uint64_t{0});
+    std::shuffle(shuffled_.begin(), shuffled_.end(), std::mt19937_64(options.seed));
+  }
+  std::uint64_t operator[](std::uint64_t position) const {
+    if (order_ == Order::kRandom) return shuffled_[position];
+    return order_ == Order::kForward ? position : clusters_ - 1 - position;
+  }
+
+ private:
+  Order order_;
+  std::uint64_t clusters_;
+  std::vector<std::uint64_t> shuffled_;
+};
 
 std::size_t thread_count(const Options& options, std::uint64_t blocks) {
   const std::size_t wanted =
@@ -88,11 +110,13 @@ void finish(Report& report, const Options& options) {
 Report launch(const LaunchShape& shape, GlobalMemory& memory, const Options& options, const std::function<void()>& kernel) {
   if (const char* reason = Cluster::invalid_reason(shape)) return refuse(reason);
   const std::uint64_t clusters = shape.grid.count() / shape.cluster;
+  const Deal deal(options, clusters);
+  Turns turns;
   std::atomic<std::uint64_t> next{0};
   std::atomic<bool> stop{false};
   const auto work = [&](Cluster& cluster) {
-    for (std::uint64_t index; !stop && (index = next++) < clusters;) {
-      cluster.run(shape, index, memory, options, kernel);
+    for (std::uint64_t position; !stop && (position = next++) < clusters;) {
+      cluster.run(shape, deal[position], position, turns, memory, options, kernel);
       if (cluster.aborting()) stop = true;
     }
   };

@@ -15,8 +15,9 @@ constexpr std::uint32_t kBytes = 8;
 std::string at(std::uint32_t address) { return "the mbarrier at " + std::to_string(address - SharedMemory::kBase); }
 
 // What an arrival at another block's object does not release: the block's stores into others, and, as time has no gaps, what
-// came after them.
+// came after them; and what was acquired in global memory.
 void forget_peer_stores(Knowledge& known, Block& by) {
+  known.acquired.clear();
   for (const Block::Warp& warp : by.warps()) {
     if (warp.peer_store) known.time.limit(warp.agent, warp.peer_store - 1);
   }
@@ -93,6 +94,7 @@ void Mbarriers::hand_over(Mbarrier& barrier, Block& by) {
     all_covered &= warp.last_access[i] < warp.converged || (found->lanes >> i & 1);
   }
   Knowledge known = warp.known;
+  if (const Acquired* own = warp.acquired_by(lane)) known.acquired.join(*own);
   if (!all_covered) known.time.limit(warp.agent, warp.converged - 1);
   if (&by != &owner_) forget_peer_stores(known, by);
   barrier.arriving.join(known);

@@ -33,10 +33,10 @@ T load_global(Global<T> p, SIMT_SITE) {
 }
 
 template <class T>
-T load_global_l2(Global<T> p, SIMT_SITE) {
-  static_assert(sizeof(T) == 16, "a load from L2 moves 16 bytes");
+T load_global_coherent(Global<T> p, SIMT_SITE) {
+  static_assert(sizeof(T) == 4 || sizeof(T) == 8 || sizeof(T) == 16, "a coherent load moves 4, 8 or 16 bytes");
   host::Block& block = *host::current_block;
-  if (!block.load_global_l2(p.address, sizeof(T), site)) return detail::poison<T>();
+  if (!block.load_global_coherent(p.address, sizeof(T), site)) return detail::poison<T>();
   block.record(host::Operation::kGlobalLoad, p.address, sizeof(T), site);
   T value;
   std::memcpy(&value, reinterpret_cast<const void*>(p.address), sizeof(T));
@@ -78,10 +78,19 @@ void store_shared(u32 address, T value, SIMT_SITE) {
   std::memcpy(block.shared().at(address), &value, kBytes);
 }
 
-inline i32 atomic_add_global(Global<i32> p, i32 value, SIMT_SITE) {
-  if (!host::current_block->update_global(p.address, sizeof(i32), site)) return detail::poison<i32>();
+namespace detail {
+
+inline i32 add_global(Global<i32> p, i32 value, bool synchronises, const host::Site& site) {
+  host::Block& block = *host::current_block;
+  if (!block.update_global(p.address, sizeof(i32), synchronises, site)) return poison<i32>();
+  block.record(host::Operation::kGlobalAtomic, p.address, sizeof(i32), site);
   return std::atomic_ref<i32>(*reinterpret_cast<i32*>(p.address)).fetch_add(value, std::memory_order_relaxed);
 }
+
+}  // namespace detail
+
+inline i32 atomic_add_global(Global<i32> p, i32 value, SIMT_SITE) { return detail::add_global(p, value, false, site); }
+inline i32 atomic_add_global_acq_rel(Global<i32> p, i32 value, SIMT_SITE) { return detail::add_global(p, value, true, site); }
 
 inline i32 atomic_add_shared(u32 address, i32 value, SIMT_SITE) {
   host::Block& block = *host::current_block;

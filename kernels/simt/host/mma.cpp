@@ -1,5 +1,6 @@
 #include <simt/host/mma.hpp>
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -114,6 +115,30 @@ void widen_float(const FloatMatrix& matrix, FloatType type, int first, Registers
   for (int line = 0; line < kLines; ++line) set_line(matrix, type, first + line, elements[line]);
 }
 
+constexpr int kBitWords = 8;  // of 256 bits
+using BitRow = std::array<std::uint32_t, kBitWords>;
+template <int kLines>
+using BitRows = std::array<BitRow, kLines>;
+
+// A fragment of bits as the rows of its matrix. `registers(lane)` are a lane's; `place` is the fragment's map.
+template <int kLines, class Registers, class Place>
+BitRows<kLines> gather_bits(Registers&& registers, Place&& place) {
+  BitRows<kLines> rows;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    for (int r = 0; r < kLines / 4; ++r) {
+      const auto at = place(lane, r * 32, 32);
+      rows[static_cast<std::size_t>(at.row)][static_cast<std::size_t>(at.column / 32)] = registers(lane)[r];
+    }
+  }
+  return rows;
+}
+
+std::uint32_t count_bits(const BitRow& a, const BitRow& b, bool use_xor) {
+  int sum = 0;
+  for (std::size_t w = 0; w < kBitWords; ++w) sum += std::popcount(use_xor ? a[w] ^ b[w] : a[w] & b[w]);
+  return static_cast<std::uint32_t>(sum);
+}
+
 }  // namespace
 
 void execute_mma(void* const* lanes, const MmaTile& tile, MmaScratch& scratch) {
@@ -141,30 +166,18 @@ std::uint64_t execute_mma(void* const* lanes, const FloatMmaTile& tile, MmaScrat
   return open;
 }
 
-void execute_mma_b1(void* const* lanes, bool use_xor) {
-  constexpr int kWords = 8;  // 256 bits
-  std::uint32_t a[kM][kWords], b[kN][kWords];
-  for (int lane = 0; lane < kLanes; ++lane) {
-    const MmaLane& own = lane_of(lanes, lane);
-    for (int r = 0; r < 4; ++r) {
-      const auto at = fragments::a_element(lane, r * 32, 32);
-      a[at.row][at.column / 32] = own.a[r];
-    }
-    for (int r = 0; r < 2; ++r) {
-      const auto at = fragments::b_element(lane, r * 32, 32);
-      b[at.row][at.column / 32] = own.b[r];
-    }
-  }
-  for (int lane = 0; lane < kLanes; ++lane) {
-    auto* d = static_cast<std::int32_t*>(lane_of(lanes, lane).d);
-    for (int e = 0; e < 4; ++e) {
-      const auto at = fragments::accumulator_element(lane, e);
-      std::uint32_t sum = static_cast<std::uint32_t>(d[e]);
-      for (int w = 0; w < kWords; ++w) {
-        const std::uint32_t left = a[at.row][w], right = b[at.column][w];
-        sum += static_cast<std::uint32_t>(std::popcount(use_xor ? left ^ right : left & right));
+void execute_mma_b1(void* const* lanes, int rows, int columns, bool use_xor) {
+  for (int i = 0; i < rows; ++i) {
+    const BitRows<kM> a = gather_bits<kM>([&](int lane) { return lane_of(lanes, lane).a + 4 * i; }, fragments::a_element);
+    for (int j = 0; j < columns; ++j) {
+      const BitRows<kN> b = gather_bits<kN>([&](int lane) { return lane_of(lanes, lane).b + 2 * j; }, fragments::b_element);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        auto* d = static_cast<std::uint32_t*>(lane_of(lanes, lane).d) + 4 * (i * columns + j);
+        for (int e = 0; e < 4; ++e) {
+          const auto at = fragments::accumulator_element(lane, e);
+          d[e] += count_bits(a[static_cast<std::size_t>(at.row)], b[static_cast<std::size_t>(at.column)], use_xor);
+        }
       }
-      d[e] = static_cast<std::int32_t>(sum);
     }
   }
 }

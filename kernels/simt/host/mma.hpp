@@ -53,7 +53,7 @@ void execute_mma(void* const* lanes, const MmaTile& tile, MmaScratch& scratch);
 // D += A B^T in fp32, for all of the tile; how many results PTX may leave open.
 std::uint64_t execute_mma(void* const* lanes, const FloatMmaTile& tile, MmaScratch& scratch);
 
-// D += popcount(A op B^T), m16n8k256; op is xor, or and.
-void execute_mma_b1(void* const* lanes, bool use_xor);
+// D += popcount(A op B^T), m16n8k256, for a tile of rows x columns instructions; op is xor, or and.
+void execute_mma_b1(void* const* lanes, int rows, int columns, bool use_xor);
 
 }  // namespace simt::host

@@ -8,7 +8,9 @@
 #define SIMT_UNROLL
 #define SIMT_ROLLED
 #define SIMT_HAS_SM90A 1
+#define SIMT_HAS_S4_MMA 1
 #define SIMT_KERNEL(threads) inline void
+#define SIMT_KERNEL_BESIDE(threads, blocks) inline void
 #define SIMT_KERNEL_ALONE(threads) inline void
 #define SIMT_PARAMETERS const
 // Where a primitive was called from: the kernel's own line, as a default argument is evaluated by the caller.

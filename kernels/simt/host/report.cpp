@@ -28,9 +28,9 @@ const char* name(HazardKind kind) {
 }
 
 const char* name(Operation operation) {
-  static constexpr const char* kNames[] = {"global_load", "global_store",      "shared_load",       "shared_store",
-                                           "ldmatrix",    "async_copy_global", "async_copy_shared", "bulk_load",
-                                           "bulk_store",  "wgmma_operands"};
+  static constexpr const char* kNames[] = {"global_load",  "global_store", "global_atomic",     "shared_load",
+                                           "shared_store", "ldmatrix",     "async_copy_global", "async_copy_shared",
+                                           "bulk_load",    "bulk_store",   "wgmma_operands"};
   return kNames[static_cast<int>(operation)];
 }
 

@@ -9,7 +9,7 @@
 
 namespace simt::host {
 
-// The order in which ready warps (and lanes within a warp) run. A correct kernel cannot tell the difference.
+// The order in which blocks, ready warps and lanes within a warp run. A correct kernel cannot tell the difference.
 enum class Order { kForward, kReverse, kRandom };
 
 struct Options {
@@ -66,6 +66,7 @@ struct Hazard {
 enum class Operation : std::uint8_t {
   kGlobalLoad,
   kGlobalStore,
+  kGlobalAtomic,
   kSharedLoad,
   kSharedStore,
   kLdmatrix,
@@ -75,7 +76,7 @@ enum class Operation : std::uint8_t {
   kBulkStore,
   kWgmma
 };
-constexpr int kOperations = 10;
+constexpr int kOperations = 11;
 const char* name(Operation operation);
 // Global operations are counted in 32-byte sectors, shared ones in wavefronts of up to 128 bytes. Of bulk copies the global
 // side is counted: in shared memory they move whole lines.
@@ -83,6 +84,7 @@ constexpr bool is_global(Operation operation) {
   switch (operation) {
     case Operation::kGlobalLoad:
     case Operation::kGlobalStore:
+    case Operation::kGlobalAtomic:
     case Operation::kAsyncCopyGlobal:
     case Operation::kBulkLoad:
     case Operation::kBulkStore: return true;

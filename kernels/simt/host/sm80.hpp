@@ -16,6 +16,10 @@ void copy_async(u32 destination, Global<T> source, int valid_bytes, SIMT_SITE) {
   host::Block& block = *host::current_block;
   block.copies().start(block, destination, source.address, kBytes, u32(valid_bytes), site);
 }
+template <class T>
+void copy_async_or_zeros(u32 destination, Global<T> source, bool exists, SIMT_SITE) {
+  copy_async<16>(destination, source, exists ? 16 : 0, site);
+}
 inline void copy_async_commit() { host::current_block->copies().commit(); }
 template <int kPending>
 void copy_async_wait() {
@@ -86,6 +90,13 @@ void integer_mma(int rows, int columns, int a_registers, host::MmaLane own, cons
                       [&](void* const* lanes) { host::execute_mma(lanes, tile, host::current_block->mma_scratch()); });
 }
 
+template <bool kXor>
+void bit_mma(int rows, int columns, host::MmaLane own, const host::Site& site) {
+  const u32 parameter = 1u << 24 | u32(rows) << 16 | u32(columns) << 8 | u32(kXor);
+  matrix_instructions(parameter, u32(rows * columns), 16 * 8 * 256, own, site,
+                      [&](void* const* lanes) { host::execute_mma_b1(lanes, rows, columns, kXor); });
+}
+
 template <class T>
 void float_mma(int rows, int columns, host::MmaLane own, const host::Site& site) {
   const host::FloatMmaTile tile{rows, columns, {T::kExponentBits}};
@@ -133,8 +144,11 @@ void mma_tile(T, T, float (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], co
 template <BitOperation kOperation>
 void mma_b1(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2], SIMT_SITE) {
   constexpr bool kXor = kOperation == BitOperation::kXor;
-  detail::matrix_instructions(1u << 24 | u32(kXor), 1, 16 * 8 * 256, {d, a, b}, site,
-                              [](void* const* lanes) { host::execute_mma_b1(lanes, kXor); });
+  detail::bit_mma<kXor>(1, 1, {d, a, b}, site);
+}
+template <int kRows, int kColumns>
+void mma_tile(B1, B1, i32 (&d)[kRows][kColumns][4], const u32 (&a)[kRows][4], const u32 (&b)[kColumns][2], SIMT_SITE) {
+  detail::bit_mma<false>(kRows, kColumns, {d[0][0], a[0], b[0]}, site);
 }
 
 }  // namespace simt::inline SIMT_TARGET

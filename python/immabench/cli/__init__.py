@@ -15,6 +15,7 @@ COMMANDS = (
     "verify",
     "emulate",
     "predict",
+    "select",
     "sweep",
     "suites",
     "caps",

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from immabench.cli.options import PROBLEM_OPTIONS
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -16,7 +18,8 @@ def register(app: typer.Typer) -> None:
 def emulate(
     kernel: str = typer.Argument(help="Id of a kernel; see `immabench list kernels`."),
     shape: str = typer.Option(..., "--shape", metavar="MxNxK", help="The problem."),
-    output_type: str = typer.Option("f16", "--output-type", help="s32, or f32, f16, bf16 with scales and bias."),
+    output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
+    with_: list[str] = PROBLEM_OPTIONS,
     order: str = typer.Option("forward", "--order", help="Order of warps: forward, reverse or random."),
     seed: int = typer.Option(0, "--seed", help="Seed of the operands and of the random order."),
     json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
@@ -29,7 +32,7 @@ def emulate(
     """
     from immabench.cli.output import print_json
 
-    result = _run(kernel, shape, output_type, order, seed)
+    result = _run(kernel, shape, output_type, with_, order, seed)
     if json:
         print_json(result)
     else:
@@ -38,20 +41,21 @@ def emulate(
         raise typer.Exit(1)
 
 
-def _run(kernel: str, shape: str, output_type: str, order: str, seed: int) -> dict[str, Any]:
+def _run(kernel: str, shape: str, output_type: str, options: list[str], order: str, seed: int) -> dict[str, Any]:
     from immabench.errors import UsageError
     from immabench.float_oracle import compare_with_oracle
     from immabench.kernels import illegal_reason, kernel_config
-    from immabench.measure.plan import shape_problem
+    from immabench.measure.plan import kernel_problem
     from immabench.measure.verify import ORDERS
     from immabench.operands import make_operands
     from immabench.providers.buffers import HostBuffers
     from immabench.providers.handwritten import EmulatedLaunch
-    from immabench.suites import parse_shape
+    from immabench.suites import parse_options, parse_shape
 
     if order not in ORDERS:
         raise UsageError(f"unknown order {order!r}", f"choose one of {', '.join(ORDERS)}")
-    config, problem = kernel_config(kernel), shape_problem(parse_shape(shape), output_type)
+    config = kernel_config(kernel)
+    problem = kernel_problem(config, parse_shape(shape), output_type, parse_options(options))
     reason = illegal_reason(config, problem)
     if reason is not None:
         raise UsageError(f"{kernel} cannot compute {problem.shape}: {reason}", "choose another kernel or shape")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from immabench.cli.options import PROBLEM_OPTIONS
+
 if TYPE_CHECKING:
     from immabench.measure.grade import Grade
     from immabench.predict import Figure, Machine, Prediction
@@ -24,7 +26,8 @@ def register(app: typer.Typer) -> None:
 def predict(
     kernel: str = typer.Argument(None, help="Id of a kernel; without it, all that run there are ranked."),
     shape: str = typer.Option(None, "--shape", metavar="MxNxK", help="The problem."),
-    output_type: str = typer.Option("f16", "--output-type", help="s32, or f32, f16, bf16 with scales and bias."),
+    output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
+    with_: list[str] = PROBLEM_OPTIONS,
     gpu: str = typer.Option(None, "--gpu", help="A GPU of the table; else the one here, else an H200."),
     ceilings: Path = typer.Option(None, "--ceilings", metavar="RUN", help="The GPU of that run, as it was measured."),
     against: Path = typer.Option(None, "--against", metavar="RUN", help="Grade the model by the rows of a run."),
@@ -46,7 +49,7 @@ def predict(
         grade = grade_run(against)
         print_json(grade.as_dict()) if json else _print_grade(grade)
         return
-    machine, problem = _machine(gpu, ceilings), _problem(shape, output_type)
+    machine, problem = _machine(gpu, ceilings), _problem(kernel, shape, output_type, with_)
     found = _predictions(kernel, problem, machine)
     if json:
         print_json(_summary(found, problem, machine))
@@ -75,29 +78,30 @@ def _machine(gpu: str | None, ceilings: Path | None) -> Machine:
     return machine_of(gpu_named(gpu)) if gpu else present_machine()
 
 
-def _problem(shape: str, output_type: str) -> Problem:
-    from immabench.measure.plan import shape_problem
-    from immabench.suites import parse_shape
+def _problem(kernel: str | None, shape: str, output_type: str, options: Sequence[str]) -> Problem:
+    from immabench.kernels import kernel_config
+    from immabench.measure.plan import kernel_problem, shape_problem
+    from immabench.suites import parse_options, parse_shape
 
-    return shape_problem(parse_shape(shape), output_type)
+    if kernel is None:
+        return shape_problem(parse_shape(shape), output_type, parse_options(options))
+    return kernel_problem(kernel_config(kernel), parse_shape(shape), output_type, parse_options(options))
 
 
 def _predictions(kernel: str | None, problem: Problem, machine: Machine) -> list[Prediction]:
     """Of the kernel, or of all that run on the machine, fastest first. Raises UsageError where none computes it."""
     from immabench.errors import UsageError
-    from immabench.kernels import illegal_reason, kernel_config, kernel_configs, runs_on
-    from immabench.predict import rank_configs
+    from immabench.kernels import illegal_reason, kernel_config
+    from immabench.predict import predicted
+    from immabench.predict.selection import ranked
 
-    asked = [kernel_config(kernel)] if kernel else kernel_configs()
-    reasons = {config: illegal_reason(config, problem) for config in asked}
-    legal = [config for config, reason in reasons.items() if reason is None]
-    if not legal:
-        why = next(reason for reason in reasons.values() if reason)
-        raise UsageError(f"no kernel computes {problem.shape}: {why}", "choose another kernel or shape")
-    present = legal if kernel else [config for config in legal if runs_on(config, machine.architecture)]
-    if not present:
-        raise UsageError(f"no kernel is compiled for {machine.name}, {machine.architecture}", "choose another --gpu")
-    return [entry.prediction for entry in rank_configs(present, problem, machine)]
+    if kernel is None:
+        return [entry.prediction for entry in ranked(problem, machine)]
+    config = kernel_config(kernel)
+    reason = illegal_reason(config, problem)
+    if reason is not None:
+        raise UsageError(f"{kernel} cannot compute {problem.shape}: {reason}", "choose another kernel or shape")
+    return [predicted(config, problem, machine)]
 
 
 def _summary(found: Sequence[Prediction], problem: Problem, machine: Machine) -> dict[str, Any]:

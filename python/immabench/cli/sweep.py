@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from immabench.cli.options import PROBLEM_OPTIONS
+
 if TYPE_CHECKING:
     from immabench.measure.plan import Planned, Selection
     from immabench.measure.run_folder import RunFolder
@@ -35,7 +37,8 @@ def sweep(
         metavar="MxNxK",
         help="Shapes, each size an axis: 1,16xpow2:64:512x4096; repeatable.",
     ),
-    output_type: str = typer.Option("f16", "--output-type", help="Output of --shape: s32, f32, f16 or bf16."),
+    output_type: str = typer.Option("f16", "--output-type", help="Output of --shape: s32, s8, f32, f16 or bf16."),
+    with_: list[str] = PROBLEM_OPTIONS,
     case: list[str] = typer.Option([], "--case", metavar="GLOB", help="Only cases whose name matches; repeatable."),
     kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Exactly these kernels; repeatable."),
     provider: list[str] = typer.Option([], "--provider", help="Only these providers; repeatable."),
@@ -82,6 +85,7 @@ def sweep(
         kernels=tuple(kernel),
         devices=tuple(device),
         output_type=output_type,
+        options=tuple(with_),
         emulate_budget_gmac=emulate_budget,
         top=top,
         seed=seed,

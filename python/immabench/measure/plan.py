@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from immabench.errors import ImmabenchError, NothingSelectedError
 from immabench.hardware import device_of, present_kinds
-from immabench.kernels import match_names, matches_any
+from immabench.kernels import KernelConfig, match_names, matches_any
 from immabench.measure.case import Job
 from immabench.problems import Problem, Shape
 from immabench.providers.base import Availability, Candidate, Provider
 from immabench.providers.registry import BrokenProvider, provider_names, select_providers
-from immabench.suites import Case, load_suite, parse_shapes
+from immabench.suites import Case, load_suite, parse_options, parse_shapes
 
 ORACLE_PROVIDER = "reference"
 """Left out unless asked for: timing the oracle tells nothing about the machine."""
@@ -34,6 +34,8 @@ class Selection:
     devices: tuple[str, ...] = ()
     output_type: str = "f16"
     """Of `shapes`; a suite states its own."""
+    options: tuple[str, ...] = ()
+    """Further fields of the problems of `shapes`, as `suites.parse_options` reads them."""
     emulate_budget_gmac: float = 0.5
     """Emulated cases of more multiply-accumulates (1e9) become skipped rows."""
     top: int = 2
@@ -93,21 +95,37 @@ def selected_cases(selection: Selection) -> list[NamedCase]:
     """The cases of the suites, then the shapes, that match `selection.cases`. Raises NothingSelectedError."""
     named = [NamedCase(suite.name, case) for suite in map(load_suite, selection.suites) for case in suite.expand()]
     shapes = dict.fromkeys(shape for text in selection.shapes for shape in parse_shapes(text))
-    named += [NamedCase(SHAPES_SUITE, _shape_case(shape, selection.output_type)) for shape in shapes]
+    options = parse_options(selection.options)
+    named += [NamedCase(SHAPES_SUITE, _shape_case(shape, selection.output_type, options)) for shape in shapes]
     match_names("case", (entry.case.name for entry in named), selection.cases)
     return [entry for entry in named if matches_any(entry.case.name, selection.cases)]
 
 
-def shape_problem(shape: Shape, output_type: str) -> Problem:
-    """The problem of a shape on the command line: vector scales and a bias, except for bare s32 accumulators."""
-    m, n, k = shape
-    if output_type == "s32":
-        return Problem(m, n, k)
-    return Problem(m, n, k, output_type=output_type, row_scale="vector", col_scale="vector", bias=True)
+def shape_problem(shape: Shape, output_type: str, options: Mapping[str, Any] | None = None) -> Problem:
+    """The problem of a shape on the command line: vector scales and a bias, except for bare s32 accumulators.
+
+    An int8 output has a scale and zero point a column. `options` are further fields of the problem, or other ones.
+    """
+    epilogue: dict[str, Any] = {}
+    if output_type != "s32":
+        epilogue = {"row_scale": "vector", "col_scale": "vector", "bias": True}
+    if output_type == "s8":
+        epilogue |= {"out_scale": "vector", "out_zero": True}
+    return Problem(*shape, **{**epilogue, "output_type": output_type, **(options or {})})
 
 
-def _shape_case(shape: Shape, output_type: str) -> Case:
-    problem = shape_problem(shape, output_type)
+def kernel_problem(
+    config: KernelConfig, shape: Shape, output_type: str, options: Mapping[str, Any] | None = None
+) -> Problem:
+    """As `shape_problem`, of the operand types of `config`; groups of weights are of 128 unless `options` say else."""
+    own: dict[str, Any] = {"a_type": config.operand_types["a"], "b_type": config.operand_types["b"]}
+    if config.group_scale != "none":
+        own |= {"b_group": 128, "b_scale": config.group_scale}
+    return shape_problem(shape, output_type, {**own, **(options or {})})
+
+
+def _shape_case(shape: Shape, output_type: str, options: Mapping[str, Any]) -> Case:
+    problem = shape_problem(shape, output_type, options)
     return Case(problem.shape, problem, 1, ((problem.shape, 1),))
 
 

@@ -48,6 +48,12 @@ class Row(BaseModel):
     col_scale: str
     bias: bool
     b_group: int = 0
+    b_scale: str = "none"
+    a_zero: str = "none"
+    residual: str = "none"
+    activation: str = "none"
+    out_scale: str = "none"
+    out_zero: bool = False
     provider: str
     kernel_id: str
     step: Literal["compute", "pack"] = "compute"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from immabench.kernels import KernelConfig, illegal_reason
 from immabench.measure.trial import Trial
 from immabench.numerics import compare_exact, gemm_reference
-from immabench.operands import make_operands
-from immabench.problems import Problem, Shape
+from immabench.operands import make_operands, typed_operands
+from immabench.problems import TYPE_BITS, Problem, Shape
 from immabench.providers.buffers import HostBuffers
 from immabench.providers.handwritten import EmulatedLaunch, HandwrittenProvider
 
@@ -19,13 +20,25 @@ ORDERS = ("forward", "reverse", "random")
 WAVE_BLOCKS = 4
 """Blocks that stand for one wave, so that partial waves, and several of a persistent kernel, stay cheap to emulate."""
 
-EPILOGUES: dict[str, dict[str, str | bool]] = {
+EPILOGUES: dict[str, dict[str, Any]] = {
     "s32": {},
-    "f32": {"row_scale": "vector", "col_scale": "vector", "bias": True},
-    "f16": {"row_scale": "tensor", "col_scale": "vector", "bias": False},
-    "bf16": {"row_scale": "vector", "col_scale": "tensor", "bias": True},
+    "f32": {"row_scale": "vector", "col_scale": "vector", "bias": True, "residual": "f32", "activation": "relu"},
+    "f16": {"row_scale": "tensor", "col_scale": "vector", "residual": "f16"},
+    "bf16": {"row_scale": "vector", "col_scale": "tensor", "bias": True, "residual": "bf16"},
+    "s8": {
+        "row_scale": "vector",
+        "col_scale": "vector",
+        "bias": True,
+        "residual": "s8",
+        "activation": "gelu",
+        "out_scale": "vector",
+        "out_zero": True,
+    },
 }
-"""The epilogue each output type is verified with: together they cover every kind of scale, with bias and without."""
+"""The epilogue each output type is verified with: together they cover every kind of scale, residual and activation."""
+
+ZERO_POINTS = {"s32": "vector", "bf16": "tensor", "s8": "vector"}
+"""The zero point of s8 activations each output type is verified with."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +85,24 @@ def verify_kernel(
     seed: int,
 ) -> Iterator[Check]:
     """Check one configuration on every shape and output type; emulated launches run once an order of warps."""
-    for m, n, k in shapes:
+    for shape in shapes:
         for output_type in output_types:
-            problem = Problem(m, n, k, output_type=output_type, **EPILOGUES[output_type])  # type: ignore[arg-type]
-            yield _check(config, problem, orders, device, seed)
+            yield _check(config, problem_for(config, shape, output_type), orders, device, seed)
+
+
+def problem_for(config: KernelConfig, shape: Shape, output_type: str) -> Problem:
+    """A problem of `config`'s operand types with the epilogue that `output_type` is verified with.
+
+    K goes up to what whole bytes of packed operands and whole groups of weights need.
+    """
+    (m, n, k), types = shape, config.operand_types
+    group = {"none": 0, "step": 32, "float": 64}[config.group_scale]
+    each = max(1, group, *(8 // min(8, TYPE_BITS[types[name]]) for name in ("a", "b")))
+    options: dict[str, Any] = {**EPILOGUES[output_type], "a_type": types["a"], "b_type": types["b"]}
+    options |= {"b_group": group, "b_scale": config.group_scale}
+    if types["a"] == "s8":
+        options["a_zero"] = ZERO_POINTS.get(output_type, "none")
+    return Problem(m, n, -(-k // each) * each, output_type=output_type, **options)
 
 
 def _check(config: KernelConfig, problem: Problem, orders: Sequence[str], device: str, seed: int) -> Check:
@@ -91,7 +118,10 @@ def _check(config: KernelConfig, problem: Problem, orders: Sequence[str], device
 def _run_emulated(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
     """What is wrong in the first order that is wrong; empty when all are right."""
     operands = make_operands(problem, seed)
-    buffers, want = HostBuffers(problem, operands, "emulated"), gemm_reference(problem, operands)
+    buffers, want = (
+        HostBuffers(problem, operands, "emulated"),
+        gemm_reference(problem, typed_operands(problem, operands)),
+    )
     for order in orders:
         buffers.poison()
         launch = EmulatedLaunch(config.id, buffers, order=order, seed=seed, multiprocessors=WAVE_BLOCKS)

@@ -12,10 +12,12 @@ from immabench.predict.machine import (
     present_machine,
 )
 from immabench.predict.ranking import RankedConfig, best_of_each, predicted, rank_configs
+from immabench.predict.selection import Choice, jumps, select, selection_table
 from immabench.predict.terms import Prediction, Term, predict
 
 __all__ = [
     "ASSUMED_GPU",
+    "Choice",
     "Figure",
     "Machine",
     "Prediction",
@@ -23,10 +25,13 @@ __all__ = [
     "Term",
     "best_of_each",
     "gpu_named",
+    "jumps",
     "machine_of",
     "machine_of_device",
     "predict",
     "predicted",
     "present_machine",
     "rank_configs",
+    "select",
+    "selection_table",
 ]

@@ -8,6 +8,9 @@ from immabench.predict.work import TileWork, is_wgmma
 
 SUM_BYTES = 4
 """Of an int32 sum on its way through shared memory."""
+LANES_A_CLOCK = 128
+"""Of a multiprocessor: four schedulers, each an instruction of a warp a clock (CUDA C++ Programming Guide, compute
+capabilities 8.0 and 9.0)."""
 WGMMA_ROWS = 64
 """Of A, or of B where the tile is swapped, that one wgmma multiplies."""
 
@@ -24,6 +27,7 @@ def streams(work: TileWork) -> dict[str, Cost]:
     """What one block keeps busy on its multiprocessor, all at the same time, from its first products to its last."""
     return {
         "tensor cores": _tensor_cores(work),
+        **({"unpacking": _unpacking(work)} if work.is_unpacked else {}),
         "shared memory": _shared_memory(work),
         "L2 port": _l2_port(work),
         "bytes in flight": _bytes_in_flight(work),
@@ -32,30 +36,47 @@ def streams(work: TileWork) -> dict[str, Cost]:
 
 def _tensor_cores(work: TileWork) -> Cost:
     tile_m, tile_n, tile_k = work.config.block_tile
-    rate = work.machine.wgmma_macs if is_wgmma(work.config) else work.machine.mma_sync_macs
+    of_s8 = work.machine.wgmma_macs if is_wgmma(work.config) else work.machine.mma_sync_macs
+    rate = of_s8 * work.rate_to_s8
     return Cost(
         tile_m * tile_n * tile_k * work.steps / rate,
         f"{tile_m} x {tile_n} x {tile_k * work.steps} multiply-accumulates / {rate:g} a clock",
     )
 
 
+def _unpacking(work: TileWork) -> Cost:
+    """Weights of fewer bits than are multiplied, made wider in registers by every warp that multiplies them."""
+    _, tile_n, tile_k = work.config.block_tile
+    warps = 1 if is_wgmma(work.config) else work.config.warps[0]
+    elements, each = warps * tile_n * tile_k * work.steps, work.unpack_instructions
+    return Cost(
+        elements * each / LANES_A_CLOCK,
+        f"{elements} weights x {each:g} instructions / {LANES_A_CLOCK} lanes a clock",
+    )
+
+
 def _shared_memory(work: TileWork) -> Cost:
     tile_m, tile_n, tile_k = work.config.block_tile
-    read, written = _rows_read(work) * tile_k, (tile_m + tile_n) * tile_k
+    read = round(_bytes_read(work) * tile_k)
+    written = round((tile_m * work.a_bytes + tile_n * work.b_bytes) * tile_k)
     return Cost(
         (read + written) * work.steps / work.machine.shared_bytes,
         f"{work.steps} steps x ({read} bytes read + {written} written) / {work.machine.shared_bytes:g} a clock",
     )
 
 
-def _rows_read(work: TileWork) -> int:
-    """Rows of operands read from shared memory a step: by ldmatrix those of each warp's tile, by each wgmma its 64 rows
-    and all of its columns."""
+def _bytes_read(work: TileWork) -> float:
+    """Bytes of operands read from shared memory for one element of K: by mma.sync those of each warp's tile; by each
+    wgmma its 64 rows and all of its columns, where unpacked rows come from registers and were read once."""
     tile_m, tile_n, _ = work.config.block_tile
-    if is_wgmma(work.config):
-        rows, columns = (tile_n, tile_m) if work.config.swapped else (tile_m, tile_n)
-        return rows // WGMMA_ROWS * (WGMMA_ROWS + columns)
-    return work.config.warps[0] * work.config.warps[1] * sum(work.config.warp_tile)
+    if not is_wgmma(work.config):
+        warp_m, warp_n = work.config.warp_tile
+        return work.config.warps[0] * work.config.warps[1] * (warp_m * work.a_bytes + warp_n * work.b_bytes)
+    rows, columns = (tile_m * work.a_bytes, tile_n * work.b_bytes)
+    groups = tile_m // WGMMA_ROWS
+    if work.config.swapped:
+        rows, columns, groups = columns, rows, tile_n // WGMMA_ROWS
+    return rows + groups * columns
 
 
 def _l2_port(work: TileWork) -> Cost:

@@ -1,6 +1,6 @@
 """How one launch is divided: tiles, blocks, steps, what is resident and what is on its way.
 
-The kernels are kernels/gemm/imma_s8.cuh and wgmma_s8.cuh; what is said of them here is what their source does. Tiles
+The kernels are kernels/gemm/mma_gemm.cuh and wgmma_s8.cuh; what is said of them here is what their source does. Tiles
 are multiplied whole, padding included; operands are fetched without it, as copies past an operand's end read nothing.
 """
 
@@ -22,6 +22,15 @@ WARPGROUP_THREADS = 128
 FURTHER_REGISTERS = 50
 """Registers of a thread of the IMMA kernels besides sums and fragments: addresses, loop counters."""
 REGISTERS_PER_SM = 65536
+
+UNPACK_INSTRUCTIONS = {
+    ("gemm_w4a8", "none"): 0.375,
+    ("gemm_w4a8", "step"): 0.875,
+    ("gemm_w4a8", "float"): 0.875,
+    ("gemm_w4a16", "float"): 1.5,
+    ("gemm_w8a16", "none"): 1.0,
+}
+"""Instructions a weight that the kernels' inner loops spend on widening it, by family and what its groups have."""
 
 
 def is_wgmma(config: KernelConfig) -> bool:
@@ -110,9 +119,35 @@ class TileWork:
         return is_wgmma(self.config) and not self.config.swapped and self.config.split_k == 1
 
     @cached_property
+    def a_bytes(self) -> float:
+        """Of one element of A, a fraction where several are in a byte."""
+        return TYPE_BITS[self.problem.a_type] / 8
+
+    @cached_property
+    def b_bytes(self) -> float:
+        """Of one element of B, without what its groups have."""
+        return TYPE_BITS[self.problem.b_type] / 8
+
+    @cached_property
+    def rate_to_s8(self) -> float:
+        """Multiply-accumulates of the tensor cores to those of s8: half the bits twice the rate; bits eight times
+        (NVIDIA A100 Tensor Core GPU Architecture whitepaper, table of peak rates)."""
+        return 8 / TYPE_BITS[self.problem.a_type]
+
+    @cached_property
+    def is_unpacked(self) -> bool:
+        """Weights have fewer bits than they are multiplied with."""
+        return self.b_bytes < self.a_bytes
+
+    @cached_property
+    def unpack_instructions(self) -> float:
+        """Instructions that unpack one weight, in registers."""
+        return UNPACK_INSTRUCTIONS[self.problem.family, self.config.group_scale]
+
+    @cached_property
     def is_aligned(self) -> bool:
         """Rows start on 16 bytes: copies are asynchronous. Else each byte is a load of its own."""
-        return self.problem.k % BYTES_PER_CHUNK == 0
+        return self.problem.k * self.a_bytes % BYTES_PER_CHUNK == 0
 
     @cached_property
     def output_bytes(self) -> int:
@@ -138,7 +173,8 @@ class TileWork:
     def step_bytes(self) -> int:
         """Bytes of both operands that one step of a block fetches, without padding."""
         tile_m, tile_n, tile_k = self.config.block_tile
-        return (min(tile_m, self.problem.m) + min(tile_n, self.problem.n)) * min(tile_k, self.problem.k)
+        a, b = min(tile_m, self.problem.m) * self.a_bytes, min(tile_n, self.problem.n) * self.b_bytes
+        return round((a + b) * min(tile_k, self.problem.k))
 
     @cached_property
     def stages_ahead(self) -> int:
@@ -163,7 +199,8 @@ class TileWork:
         """Operand bytes that all blocks ask L2 for; what a cluster shares is asked for once."""
         m, n, k = self.problem.m, self.problem.n, self.problem.k
         cluster_m, cluster_n = self.config.cluster if self.is_aligned else (1, 1)
-        return m * k * (self.tiles[1] // cluster_n) + n * k * (self.tiles[0] // cluster_m)
+        a, b = m * k * self.a_bytes * (self.tiles[1] // cluster_n), n * k * self.b_bytes * (self.tiles[0] // cluster_m)
+        return round(a + b)
 
     @cached_property
     def useful(self) -> float:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 class KernelName:
     """A kernel instance: its id, the variant of its code, threads a block, dynamic shared memory in bytes.
 
-    `only_on` is the one architecture that has its instructions, empty for all; elsewhere its code is empty. `also` are the
-    ids of kernels whose code it is too.
+    `only_on` is the one architecture that has its instructions, empty for all; elsewhere its code is empty.
     """
 
     kernel_id: str
@@ -20,17 +19,45 @@ class KernelName:
     threads: int
     shared_bytes: int
     only_on: str = ""
-    also: tuple[str, ...] = ()
 
 
-def _imma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
-    block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+@dataclass(frozen=True)
+class _MmaOperands:
+    """What a kernel by mma.sync takes: how its ids begin, bits of an element of A and of B, and bytes a stage holds of
+    parameters of groups for a column.
+    """
+
+    types: str
+    a_bits: int
+    b_bits: int
+    group_bytes: int = 0
+
+
+# By the name of the policy and those of its operand types.
+_MMA_OPERANDS = {
+    ("RowMajorOperands", "S8"): _MmaOperands("imma_s8s8s32", 8, 8),
+    ("RowMajorOperands", "S4"): _MmaOperands("imma_s4s4s32", 4, 4),
+    ("RowMajorOperands", "B1"): _MmaOperands("bmma_b1b1s32", 1, 1),
+    ("W4A8Operands", "S4", "i"): _MmaOperands("imma_s8s4s32", 8, 4),
+    ("W4A8Operands", "U4", "i"): _MmaOperands("imma_s8u4s32", 8, 4, 4 * 2),
+    ("W4A8Operands", "S4", "f"): _MmaOperands("imma_s8s4f32", 8, 4, 4 * 4),
+    ("W4A8Operands", "U4", "f"): _MmaOperands("imma_s8u4f32", 8, 4, 4 * 6),
+}
+
+
+def _mma(symbol: str, match: re.Match[str]) -> KernelName:
+    # Operand types are names, the type of sums a letter: N4simt4cuda2S4EiEE.
+    types = re.search(r"\d([A-Z]+\d+)E([if]?)", match["types"])
+    operands = _MMA_OPERANDS[(match["policy"], *filter(None, types.groups() if types else ()))]
+    block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    stage_bytes = (block_m * operands.a_bits + block_n * operands.b_bits) * block_k // 8
+    stage_bytes += block_n * operands.group_bytes
     return KernelName(
-        kernel_id=f"imma_s8s8s32_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
-        variant=_variant(symbol, tile),
+        kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
+        variant=_variant(symbol, match),
         threads=32 * warps_m * warps_n,
-        # The stages, or the epilogue's slabs of 16 int32 rows a warp, which use them again.
-        shared_bytes=max(stages * (block_m + block_n) * block_k, warps_m * 16 * block_n * 4),
+        # The stages, or the epilogue's slabs of 16 rows of 4-byte sums a warp, which use them again.
+        shared_bytes=max(stages * stage_bytes, warps_m * 16 * block_n * 4),
     )
 
 
@@ -58,35 +85,57 @@ def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     )
 
 
-# Of `PackedFormat` in order: activations, accumulators, bits of a weight, what the id ends with, words of a group and row.
+def _quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
+    """One that goes element by element, 256 threads; the variant is its types, width (where that varies), alignment."""
+    element = re.search(r"\d+Element(F32|F16|BF16)", symbol)
+    variant = [
+        *([element[1].lower()] if element else []),
+        *({"i": "s32", "a": "s8"}[x[1]] + f" by {x[2]}" for x in re.finditer(r"kernelI([ia])Li(\d+)E", symbol)),
+        *(["by column"] if re.search(r"ELb1ELb[01]E", symbol) else []),
+        "aligned" if re.search(r"Lb1EEE", symbol) else "ragged",
+    ]
+    return KernelName(f"{kernel['family']}_t256_sm80", " ".join(variant), threads=256, shared_bytes=0)
+
+
+def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
+    """One that reduces rows; the variant is the type, the alignment, and whether rows are read again."""
+    threads = int(kernel["threads"])
+    aligned, resident = kernel["aligned"] == "1", kernel["resident"] == "1"
+    return KernelName(
+        kernel_id=f"{kernel['family']}_t{threads}_sm80",
+        variant=f"{kernel['type'].lower()} {'aligned' if aligned else 'ragged'}{'' if resident else ' streamed'}",
+        threads=max(threads, 128),
+        # Two floats a thread and three words a warp; a warp by itself needs none.
+        shared_bytes=4 * (2 * threads + 3 * (threads // 32)) if threads > 32 else 0,
+    )
+
+
+# Of `PackedFormat` in order: what the ids begin with, bits of an activation and of a weight, bytes of a group's parameters of
+# a row.
 _PACKED_FORMATS = (
-    ("s8", "s32", 4, "", 0),
-    ("s8", "s32", 4, "_step", 1),
-    ("s8", "f32", 4, "", 2),
-    ("f16", "f32", 4, "", 1),
-    ("bf16", "f32", 4, "", 1),
-    ("f16", "f32", 8, "", 0),
-    ("bf16", "f32", 8, "", 0),
+    ("wgmma_s8s4s32", 8, 4, 0),
+    ("wgmma_s8u4s32", 8, 4, 2),
+    ("wgmma_s8u4f32", 8, 4, 6),
+    ("wgmma_f16u4f32", 16, 4, 3),
+    ("wgmma_bf16u4f32", 16, 4, 3),
+    ("wgmma_f16s8f32", 16, 8, 0),
+    ("wgmma_bf16s8f32", 16, 8, 0),
 )
 
 
 def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
     number, block_m, split_k, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
-    a, accumulator, bits, ending, words = _PACKED_FORMATS[number]
+    types, a_bits, b_bits, group_bytes = _PACKED_FORMATS[number]
     split = f"_k{split_k}" if split_k > 1 else ""
-    signed, unsigned = (
-        f"wgmma_{a}{b}{accumulator}_{block_m}x128x128_w2{split}_s{stages}{ending}_sm90a"
-        for b in ("s8" if bits == 8 else "s4", "u4")
-    )
-    stage = block_m * 128 * (1 if a == "s8" else 2) + 128 * 128 * bits // 8 + 4 * words * 128 * 4
+    # Operands of 128 elements of K, and parameters of 4 groups, on 1024 bytes.
+    stage = -(-(16 * (block_m * a_bits + 128 * b_bits) + 4 * 128 * group_bytes) // 1024) * 1024
     return KernelName(
-        kernel_id=signed,
+        kernel_id=f"{types}_{block_m}x128x128_w2{split}_s{stages}_sm90a",
         variant="aligned",
         threads=384,
         # Room to align; the stages, or the gathered tile in their place; two mbarriers a stage.
         shared_bytes=1024 + max(stages * stage, block_m * (128 + 4) * 4) + 2 * stages * 8,
         only_on="sm_90a",
-        also=(unsigned,) if words else (),
     )
 
 
@@ -98,9 +147,22 @@ def _variant(symbol: str, tile: re.Match[str]) -> str:
 
 # (symbol pattern, formatter). Patterns are of Itanium-mangled template arguments: Li128E is the int 128, Lb1E is true.
 FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName]], ...] = (
-    (re.compile(r"imma_s8_kernel.*?ImmaConfigI(?P<tile>(?:Li\d+E){6})"), _imma_s8),
+    (
+        re.compile(
+            r"mma_gemm_kernelI(?:N\w*?_)?\d+(?P<policy>[A-Z]\w*?Operands)I(?P<types>\w*?)MmaConfigI(?P<tile>(?:Li\d+E){6})"
+        ),
+        _mma,
+    ),
     (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
     (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4})"), _wgmma_packed),
+    (
+        re.compile(
+            r"\d(?P<family>quantize_dynamic|layernorm_quantize)_kernelI.*?\dElement(?P<type>F32|F16|BF16)"
+            r".*?RowConfigTypeILi(?P<threads>\d+)E.*?EELb(?P<aligned>[01])ELb(?P<resident>[01])E"
+        ),
+        _row_quantizer,
+    ),
+    (re.compile(r"\d(?P<family>quantize|dequantize|requantize|pack_s4|unpack_s4)_kernelI"), _quantizer),
 )
 
 

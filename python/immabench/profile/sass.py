@@ -147,7 +147,6 @@ def describe_kernel(
     whole = describe_code(code)
     return {
         "kernel_id": name.kernel_id,
-        "kernel_ids": (name.kernel_id, *name.also),
         "variant": name.variant,
         "arch": arch,
         "symbol": symbol,
@@ -192,7 +191,7 @@ def read_cubin(cuobjdump: Path, nvdisasm: Path, compiled: tuple[str, Path]) -> l
     resources = parse_resources(_run(cuobjdump, "-res-usage", cubin))
     code = parse_listing(_run(nvdisasm, "-json", cubin))
     found = (describe_kernel(symbol, arch, code[symbol], resources[symbol]) for symbol in resources)
-    return [{**fact, "kernel_id": kernel_id} for fact in found if fact for kernel_id in fact.pop("kernel_ids")]
+    return [fact for fact in found if fact]
 
 
 def read_objects(cuobjdump: Path, nvdisasm: Path, objects: Iterable[Path]) -> list[dict[str, Any]]:

@@ -38,6 +38,11 @@ class Candidate:
     step: Step = "compute"
 
 
+def beyond_scales(problem: Problem) -> str | None:
+    """Why who applies no more than scales and a bias cannot take part in measuring `problem`, None when it can."""
+    return f"computes no {', no '.join(problem.extras)}" if problem.extras else None
+
+
 @dataclass(frozen=True)
 class Emulation:
     """What the emulated machine saw in a launch: counters and hazards as the native module returns them."""

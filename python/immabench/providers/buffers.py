@@ -6,26 +6,26 @@ operands are overwritten in place and launched again, so it cannot hand out an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from immabench.numerics import Array
-from immabench.operands import Operands, poisoned_output, typed_operands
+from immabench.operands import ACTIVATIONS, OPERAND_NAMES, Operands, operand_type, poisoned_output, typed_operands
 from immabench.problems import Problem
 
-ACTIVATIONS = ("a", "row_scale")
-WEIGHTS = ("b", "group_scale", "col_scale", "bias")
+WEIGHTS = tuple(name for name in OPERAND_NAMES if name not in ACTIVATIONS)
+"""Operands that a launch never changes, and a provider may rearrange once."""
 
 
-class Buffers(Protocol):
+class Buffers(ABC):
     """Operands and output on one device, as `problem` types them: numpy arrays on the host, torch tensors on "cuda".
 
-    `a` is [M,K], `b` [N,K], `out` [M,N]; `row_scale` [1] or [M], `col_scale` [1] or [N], `bias` [N], `group_scale`
-    [N, K / b_group], None where absent. bf16 and e4m3 are bits on the host; an s4 `b` is uint8 [N, K / 2], low nibble
-    first. `b`, `group_scale`, `col_scale` and `bias` are weights: a provider may rearrange them once, when it prepares.
-    `a` and `row_scale` are activations, and what they hold when a launch starts is what counts.
+    Shapes are those of `typed_operands`, `out` is [M,N]; None where absent. bf16 and e4m3 are bits on the host. All but
+    `ACTIVATIONS` are weights or belong to them: a provider may rearrange those once, when it prepares. What activations
+    hold when a launch starts is what counts.
     """
 
     problem: Problem
@@ -35,27 +35,42 @@ class Buffers(Protocol):
     row_scale: Any
     col_scale: Any
     bias: Any
+    a_zero: Any
+    b_sum: Any
+    residual: Any
+    residual_scale: Any
+    residual_zero: Any
+    out_scale: Any
+    out_zero: Any
     group_scale: Any
+    group_step: Any
+    group_zero: Any
     out: Any
 
+    def _hold(self, typed: Operands, place: Callable[[str, Any], Any]) -> None:
+        """Set every operand, as `place(name, values)` has it."""
+        for name in OPERAND_NAMES:
+            setattr(self, name, place(name, getattr(typed, name)))
+
+    @abstractmethod
     def load(self, names: Iterable[str], operands: Operands) -> None:
         """Overwrite the operands so named, of `ACTIVATIONS` or `WEIGHTS`, in place; absent ones are passed over."""
 
+    @abstractmethod
     def poison(self) -> None:
         """Overwrite the output with what no kernel writes."""
 
+    @abstractmethod
     def result(self) -> Array:
         """A copy of the output on the host, ordered after what was launched on the current stream and nothing else."""
 
 
-class HostBuffers:
+class HostBuffers(Buffers):
     """Buffers for the CPU and for the emulated machine: aligned numpy arrays."""
 
     def __init__(self, problem: Problem, operands: Operands, device_kind: str = "cpu") -> None:
         self.problem, self.device_kind = problem, device_kind
-        typed = typed_operands(problem, operands)
-        self.a, self.b, self.bias = typed.a, typed.b, typed.bias
-        self.row_scale, self.col_scale, self.group_scale = typed.row_scale, typed.col_scale, typed.group_scale
+        self._hold(typed_operands(problem, operands), lambda _, values: values)
         self.out = poisoned_output(problem)
 
     def load(self, names: Iterable[str], operands: Operands) -> None:
@@ -68,10 +83,11 @@ class HostBuffers:
         np.copyto(self.out, poisoned_output(self.problem))
 
     def result(self) -> Array:
-        return self.out.copy()
+        copy: Array = self.out.copy()
+        return copy
 
 
-class CudaBuffers:
+class CudaBuffers(Buffers):
     """Buffers on the current GPU. torch is imported here."""
 
     device_kind = "cuda"
@@ -80,18 +96,17 @@ class CudaBuffers:
         from immabench.providers.torch_tensors import to_tensor, torch_device
 
         device = torch_device("cuda")
-        typed = typed_operands(problem, operands)
         self.problem = problem
-        self.a, self.b = to_tensor(typed.a, device, problem.a_type), to_tensor(typed.b, device, problem.b_type)
-        self.row_scale, self.col_scale = to_tensor(typed.row_scale, device), to_tensor(typed.col_scale, device)
-        self.bias = to_tensor(typed.bias, device, problem.bias_type)
-        self.group_scale = to_tensor(typed.group_scale, device, problem.a_type)
+        self._hold(
+            typed_operands(problem, operands),
+            lambda name, values: to_tensor(values, device, operand_type(problem, name)),
+        )
         self.out = to_tensor(poisoned_output(problem), device, problem.output_type)
 
     def load(self, names: Iterable[str], operands: Operands) -> None:
         typed = typed_operands(self.problem, operands)
         for name in names:
-            _overwrite(getattr(self, name), getattr(typed, name), _stored_type(self.problem, name))
+            _overwrite(getattr(self, name), getattr(typed, name), operand_type(self.problem, name))
 
     def poison(self) -> None:
         _overwrite(self.out, poisoned_output(self.problem), self.problem.output_type)
@@ -108,12 +123,6 @@ def make_buffers(problem: Problem, operands: Operands, device_kind: str) -> Buff
     Raises OperandError for operands that do not fit, MissingHardwareError without CUDA.
     """
     return CudaBuffers(problem, operands) if device_kind == "cuda" else HostBuffers(problem, operands, device_kind)
-
-
-def _stored_type(problem: Problem, name: str) -> str:
-    """The data type of an operand: that of its matrix, of the bias, else float32."""
-    types = {"a": problem.a_type, "b": problem.b_type, "group_scale": problem.a_type, "bias": problem.bias_type}
-    return types.get(name, "f32")
 
 
 def _overwrite(tensor: Any, values: Array | None, data_type: str) -> None:

@@ -16,7 +16,7 @@ from immabench.errors import ImmabenchError
 from immabench.hardware import cache_bytes, cuda_state
 from immabench.problems import TYPE_BITS, Problem, float_problem
 from immabench.providers import cublaslt_library as lt
-from immabench.providers.base import Availability, Candidate, Emulation
+from immabench.providers.base import Availability, Candidate, Emulation, beyond_scales
 from immabench.providers.buffers import Buffers
 from immabench.providers.cublaslt_library import Algo, CublasLt, library_version, load_library
 from immabench.providers.cublaslt_product import Product
@@ -193,8 +193,10 @@ def _fp8_problem(problem: Problem) -> Problem:
 
 
 def _illegal_reason(problem: Problem, data_type: str) -> str | None:
-    if problem.a_type != "s8":
+    if problem.precision != "s8":
         return "computes problems stated in s8 only"
+    if problem.extras:
+        return beyond_scales(problem)
     if data_type == "s8" and (problem.n % 4 or problem.k % 4):
         return "cuBLASLt's INT8 needs N and K in multiples of 4"
     return _fp8_reason(_fp8_problem(problem)) if data_type == "e4m3" else None

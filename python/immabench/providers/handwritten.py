@@ -11,6 +11,7 @@ from immabench.predict import ASSUMED_GPU, best_of_each, gpu_named, machine_of, 
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
 from immabench.providers.buffers import Buffers
+from immabench.providers.native_call import NativeCall
 
 EMULATED_BACKEND = "emulated:host-simt"
 EMULATED_GPU = gpu_named(ASSUMED_GPU)
@@ -36,13 +37,11 @@ class EmulatedLaunch:
         self.emulation: Emulation | None = None
         self.seconds = 0.0
         self._config_id = config_id
-        self._buffers = buffers
+        self._call = NativeCall(kernel_config(config_id), buffers)
         self._options = {"order": order, "seed": seed, "check": check, "multiprocessors": multiprocessors}
 
     def launch(self) -> None:
-        result = native().emulate_gemm(
-            self._config_id, *_arguments(self._buffers), **_epilogue(self._buffers), **self._options
-        )
+        result = native().emulate_gemm(self._config_id, *self._call.matrices, **self._call.options, **self._options)
         self.seconds = float(result["seconds"])
         self.emulation = Emulation(result["counts"], result["hazards"], result["hazard_total"], result["lines"])
 
@@ -57,23 +56,14 @@ class CudaLaunch:
         import torch
 
         self._config_id = config_id
-        self._arguments, self._epilogue = _arguments(buffers), _epilogue(buffers)
+        call = NativeCall(kernel_config(config_id), buffers)
+        self._matrices, self._options = call.matrices, call.options
         self._current_stream = torch.cuda.current_stream
         self.backend = "cuda:sm_{}{}".format(*torch.cuda.get_device_capability())
 
     def launch(self) -> None:
         stream = int(self._current_stream().cuda_stream)
-        native().launch_gemm(self._config_id, *self._arguments, **self._epilogue, stream=stream)
-
-
-def _arguments(buffers: Buffers) -> tuple[Any, Any, Any]:
-    return buffers.a, buffers.b, buffers.out
-
-
-def _epilogue(buffers: Buffers) -> dict[str, Any]:
-    """What the native module is told of the epilogue."""
-    vectors = {name: getattr(buffers, name) for name in ("row_scale", "col_scale", "bias")}
-    return {"output_type": buffers.problem.output_type, **vectors}
+        native().launch_gemm(self._config_id, *self._matrices, **self._options, stream=stream)
 
 
 class HandwrittenProvider:

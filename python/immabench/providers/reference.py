@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from immabench.numerics import gemm_reference
-from immabench.operands import Operands
+from immabench.operands import OPERAND_NAMES, Operands
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate, Emulation
 from immabench.providers.buffers import Buffers
@@ -23,12 +23,12 @@ class ReferenceLaunch:
 
     def launch(self) -> None:
         own = self._buffers
-        operands = Operands(own.a, own.b, own.row_scale, own.col_scale, own.bias)
+        operands = Operands(**{name: getattr(own, name) for name in OPERAND_NAMES})
         own.out[...] = gemm_reference(own.problem, operands)
 
 
 class ReferenceProvider:
-    """Computes every s8 problem on the CPU with numpy."""
+    """Computes every problem of integers on the CPU with numpy."""
 
     name = "reference"
     ranked = False
@@ -43,7 +43,7 @@ class ReferenceProvider:
         return (CONFIG_ID,)
 
     def configs(self, problem: Problem, device: str) -> list[Candidate]:
-        return [Candidate(CONFIG_ID, None if problem.a_type == "s8" else "computes s8 operands only")]
+        return [Candidate(CONFIG_ID, None if problem.is_integer else "computes integer operands only")]
 
     def stated(self, problem: Problem, config_id: str) -> Problem:
         return problem

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from immabench.errors import ImmabenchError
-from immabench.problems import Problem
+from immabench.problems import WITHOUT_QUANTIZATION, Problem
 from immabench.providers.base import Emulation
 from immabench.providers.buffers import Buffers
 from immabench.providers.torch_tensors import shared_tensor
@@ -43,14 +43,14 @@ def illegal_reason(problem: Problem, device: str) -> str | None:
 
 def int4_problem(problem: Problem) -> Problem:
     """`problem` as torch's int4 kernels compute it: bf16 activations and output, s4 weights with group scales."""
+    group = _group(problem.k)
+    groups = {"b_group": group, "b_scale": "float"} if group else {}
     return replace(
         problem,
         a_type="bf16",
         b_type="s4",
         output_type="bf16",
-        row_scale="none",
-        col_scale="none",
-        b_group=_group(problem.k) or 0,
+        **{**WITHOUT_QUANTIZATION, **groups},
     )
 
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from immabench.errors import ImmabenchError
 from immabench.problems import Problem, float_problem
 from immabench.providers import torch_int4
-from immabench.providers.base import Availability, Candidate, Emulation, Launchable, Step
+from immabench.providers.base import Availability, Candidate, Emulation, Launchable, Step, beyond_scales
 from immabench.providers.buffers import Buffers
 from immabench.providers.torch_epilogue import TorchEpilogue
 from immabench.providers.torch_int4 import Int4Launch, Int4Packing, int4_problem
@@ -110,8 +110,10 @@ LAUNCHES: dict[str, Callable[[Buffers], Launchable]] = {
 
 def _illegal_reason(config_id: str, problem: Problem, device: str) -> str | None:
     """Why a configuration cannot take part in measuring `problem`, None when it can."""
-    if problem.a_type != "s8":
+    if problem.precision != "s8":
         return "computes problems stated in s8 only"
+    if config_id != "torch_int8" and problem.extras:
+        return beyond_scales(problem)
     return _impossible(config_id, problem, device)
 
 

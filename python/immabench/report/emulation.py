@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SECTOR_BYTES = 32
 MMA_MACS = 16 * 8 * 32  # of mma.sync.m16n8k32, the one instruction of rows that do not count multiply-accumulates
 SHARED_OPERATIONS = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
-GLOBAL_OPERATIONS = ("global_load", "global_store", "async_copy", "bulk_load", "bulk_store")
+GLOBAL_OPERATIONS = ("global_load", "global_store", "global_atomic", "async_copy", "bulk_load", "bulk_store")
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,37 @@ CASE(conversions_to_16_bits) {
   CHECK_EQUAL(simt::pack_bf16x2(1.0f, -2.0f), 0xC0003F80u);
 }
 
+CASE(conversions_from_16_bits) {
+  for (u32 bits = 0; bits < 0x10000; ++bits) {
+    const float value = simt::from_f16(simt::u16(bits));
+    if ((bits & 0x7FFF) > 0x7C00)
+      CHECK(std::isnan(value));
+    else if ((bits & 0x7FFF) == 0x7C00)
+      CHECK_EQUAL(value, bits & 0x8000 ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity());
+    else
+      CHECK_EQUAL(std::bit_cast<u32>(value), std::bit_cast<u32>(float(decode(bits, 5))));
+  }
+}
+
+// The nearest float to a root is the one whose neighbours' midpoints, squared, enclose the number: exact in double, which has
+// 53 bits for the 50 of a square.
+CASE(square_roots) {
+  const auto expect_root = [](float value) {
+    const float root = simt::sqrt_rn(value);
+    const double below = (double(root) + std::nextafter(root, 0.0f)) / 2,
+                 above = (double(root) + std::nextafter(root, 1e38f)) / 2;
+    CHECK(below * below < value && value < above * above);
+  };
+  std::mt19937 generator(5);
+  for (int i = 0; i < 100000; ++i) expect_root(std::bit_cast<float>(u32(generator() % 0x7F800000u + 1)));
+  for (const u32 bits : {1u, 2u, 0x7FFFFFu, 0x800000u, 0x3F7FFFFFu, 0x3F800001u, 0x7F7FFFFFu})
+    expect_root(std::bit_cast<float>(bits));
+  CHECK_EQUAL(simt::sqrt_rn(6.25f), 2.5f);
+  CHECK_EQUAL(std::bit_cast<u32>(simt::sqrt_rn(-0.0f)), 0x80000000u);
+  CHECK(std::isnan(simt::sqrt_rn(-1.0f)));
+  CHECK_EQUAL(simt::sqrt_rn(std::numeric_limits<float>::infinity()), std::numeric_limits<float>::infinity());
+}
+
 CASE(rounding_to_integers) {
   CHECK_EQUAL(simt::to_int_rn(0.5f), 0);
   CHECK_EQUAL(simt::to_int_rn(1.5f), 2);
@@ -162,11 +193,6 @@ CASE(pairs_of_16_bit_floats) {
         expect_half(value_of(a, 8) * value_of(b, 8) + value_of(c, 8), simt::fma_rn_bf16x2(a, b, c) & 0xFFFF, 8);
     }
   }
-}
-
-CASE(floats_of_bits) {
-  CHECK_EQUAL(simt::bits_as_float(0x4B400000), 12582912.0f);
-  CHECK(std::signbit(simt::bits_as_float(0x80000000)));
 }
 
 CASE(byte_permutations) {

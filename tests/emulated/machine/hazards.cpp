@@ -151,6 +151,20 @@ CASE(copy_still_in_flight_at_exit) {
   });
 }
 
+CASE(copies_of_what_does_not_exist_are_zeros) {
+  static Bytes16 source[16];  // half as many as threads
+  static u32 copied[32];
+  for (u32 i = 0; i < 16; ++i) source[i] = {{i + 1, i + 1, i + 1, i + 1}};
+  expect_clean({.memory = {input(source)}}, [] {
+    const u32 mine = simt::shared_base() + 16 * thread();
+    simt::copy_async_or_zeros(mine, global(source) + thread(), thread() < 16);
+    simt::copy_async_commit();
+    simt::copy_async_wait<0>();
+    copied[thread()] = simt::load_shared<u32>(mine + 12);
+  });
+  for (u32 i = 0; i < 32; ++i) CHECK_EQUAL(copied[i], i < 16 ? i + 1 : 0);
+}
+
 CASE(copies_land_late_and_zero_fill) {
   static Bytes16 source[32];
   for (u32 i = 0; i < 32; ++i) source[i] = {{i, i + 100, i + 200, i + 300}};
@@ -254,31 +268,31 @@ CASE(misaligned_global_access) {
   });
 }
 
-CASE(misaligned_load_from_l2) {
+CASE(misaligned_coherent_load) {
   static Bytes16 in[33];
   expect_bug_and_clean_twin(HazardKind::kMisaligned, (Setup{.memory = {input(in)}}), [](bool buggy, int& line) {
     const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(in + thread()) + (buggy ? 8 : 0)};
-    MARK(line), simt::load_global_l2(p);
+    MARK(line), simt::load_global_coherent(p);
   });
 }
 
-CASE(load_from_l2_past_the_end) {
+CASE(coherent_load_past_the_end) {
   static Bytes16 in[32];
   expect_bug_and_clean_twin(HazardKind::kGlobalOutOfBounds, (Setup{.memory = {input(in)}}), [](bool buggy, int& line) {
     const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(in + thread()) + (buggy ? 16 : 0)};
-    MARK(line), simt::load_global_l2(p);
+    MARK(line), simt::load_global_coherent(p);
   });
 }
 
 // ---- the read-only path
 
-// L2 learns of every store, so a load from there of what the own thread stored is right; of what nobody stored it is not.
-CASE(load_from_l2_of_what_nobody_stored) {
+// A coherent load of what the own thread stored is right; of what nobody stored it is not.
+CASE(coherent_load_of_what_nobody_stored) {
   alignas(16) static Bytes16 out[64];
   expect_bug_and_clean_twin(HazardKind::kUninitialisedRead, Setup{.memory = {output(out)}}, [](bool buggy, int& line) {
     const simt::Global<Bytes16> p{reinterpret_cast<simt::u64>(out + thread())};
     simt::store_global(p, Bytes16{});
-    MARK(line), simt::load_global_l2(p + (buggy ? 32 : 0));
+    MARK(line), simt::load_global_coherent(p + (buggy ? 32 : 0));
   });
 }
 

@@ -86,7 +86,7 @@ void expect_mma_b1(int line) {
     for (int i = 0; i < 4; ++i) r.d[lane][i] = r.c[lane][i];
     simt::mma_b1<kOperation>(r.d[lane], r.a[lane], r.b[lane]);
   });
-  if (!report.clean()) fail(describe(report), line);
+  if (!report.clean() || report.counts.mma != 1) fail(describe(report), line);
   for (int lane = 0; lane < 32; ++lane) {
     for (int i = 0; i < 4; ++i) {
       const int row = lane / 4 + 8 * (i / 2), column = lane % 4 * 2 + i % 2;
@@ -123,7 +123,10 @@ CASE(mma_1_bit) {
   expect_mma_b1<simt::BitOperation::kAnd>(__LINE__);
 }
 
-CASE(mma_tile_is_the_instructions_one_by_one) {
+namespace {
+
+template <class A, class B>
+void expect_tile(int line) {
   constexpr int kRows = 3, kColumns = 2;
   static i32 tile[32][kRows][kColumns][4], single[32][kRows][kColumns][4];
   static u32 a[32][kRows][4], b[32][kColumns][2];
@@ -135,13 +138,20 @@ CASE(mma_tile_is_the_instructions_one_by_one) {
       for (u32& word : fragment) word = generator();
   const Report report = run({}, [] {
     const u32 lane = simt::lane_index();
-    simt::mma_tile(simt::S8{}, simt::U8{}, tile[lane], a[lane], b[lane]);
+    simt::mma_tile(A{}, B{}, tile[lane], a[lane], b[lane]);
     for (int i = 0; i < kRows; ++i)
-      for (int j = 0; j < kColumns; ++j) simt::mma(simt::S8{}, simt::U8{}, single[lane][i][j], a[lane][i], b[lane][j]);
+      for (int j = 0; j < kColumns; ++j) simt::mma(A{}, B{}, single[lane][i][j], a[lane][i], b[lane][j]);
   });
-  CHECK(report.clean());
-  CHECK_EQUAL(report.counts.mma, simt::u64(2 * kRows * kColumns));
-  CHECK(std::equal(&tile[0][0][0][0], &tile[0][0][0][0] + sizeof tile / 4, &single[0][0][0][0]));
+  if (!report.clean() || report.counts.mma != simt::u64(2 * kRows * kColumns)) fail(describe(report), line);
+  if (!std::equal(&tile[0][0][0][0], &tile[0][0][0][0] + sizeof tile / 4, &single[0][0][0][0])) fail("sums", line);
+}
+
+}  // namespace
+
+CASE(mma_tile_is_the_instructions_one_by_one) {
+  expect_tile<simt::S8, simt::U8>(__LINE__);
+  expect_tile<simt::S4, simt::S4>(__LINE__);
+  expect_tile<simt::B1, simt::B1>(__LINE__);
 }
 
 CASE(ldmatrix_deals_out_rows) {

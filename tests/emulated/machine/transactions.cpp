@@ -68,16 +68,50 @@ CASE(global_loads_count_sectors) {
   CHECK_EQUAL(load_sectors(0, 1, 5).bytes, 20u);
 }
 
-CASE(loads_from_l2_count_sectors) {
+CASE(coherent_loads_count_sectors) {
   for (const u32 stride : {1u, 2u}) {
     const Report report = run({.memory = {input(source)}}, [stride] {
-      simt::load_global_l2(simt::Global<Sixteen>{reinterpret_cast<simt::u64>(source)} + simt::lane_index() * stride);
+      simt::load_global_coherent(simt::Global<Sixteen>{reinterpret_cast<simt::u64>(source)} + simt::lane_index() * stride);
     });
     CHECK(report.clean());
     const auto& loads = report.counts.of(Operation::kGlobalLoad);
     CHECK_EQUAL(loads.units, stride == 1 ? 16u : 32u);
     CHECK_EQUAL(loads.ideal, 16u);
     CHECK_EQUAL(loads.bytes, 512u);
+  }
+}
+
+CASE(coherent_loads_of_every_size_count_as_loads) {
+  const Report report = run({.memory = {input(source)}}, [] {
+    const u32 lane = simt::lane_index();
+    const simt::u64 start = reinterpret_cast<simt::u64>(source);
+    simt::load_global_coherent(simt::Global<u32>{start} + lane);
+    simt::load_global_coherent(simt::Global<Eight>{start} + lane);
+    simt::load_global_coherent(simt::Global<Sixteen>{start} + lane);
+  });
+  CHECK(report.clean());
+  const auto& loads = report.counts.of(Operation::kGlobalLoad);
+  CHECK_EQUAL(loads.requests, 3u);
+  CHECK_EQUAL(loads.bytes, 32u * (4 + 8 + 16));
+  CHECK_EQUAL(loads.units, 4u + 8 + 16);
+}
+
+CASE(atomics_count_sectors) {
+  alignas(256) static simt::i32 counters[32 * 8];
+  for (const u32 stride : {0u, 1u, 8u}) {
+    const Report report = run({.memory = {input_and_output(counters)}}, [stride] {
+      const simt::Global<simt::i32> p{reinterpret_cast<simt::u64>(counters)};
+      simt::atomic_add_global(p + simt::lane_index() * stride, 1);
+      if (simt::lane_index() < 5) simt::atomic_add_global_acq_rel(p + simt::lane_index() * stride, 1);
+    });
+    CHECK(report.clean());
+    const auto& atomics = report.counts.of(Operation::kGlobalAtomic);
+    CHECK_EQUAL(atomics.requests, 2u);
+    CHECK_EQUAL(atomics.bytes, 4u * (32 + 5));
+    CHECK_EQUAL(atomics.units, stride == 0 ? 1u + 1 : stride == 1 ? 4u + 1 : 32u + 5);
+    CHECK_EQUAL(atomics.ideal, stride == 0 ? 1u + 1 : 4u + 1);
+    CHECK_EQUAL(report.counts.of(Operation::kGlobalLoad).requests, 0u);
+    CHECK_EQUAL(report.counts.of(Operation::kGlobalStore).requests, 0u);
   }
 }
 

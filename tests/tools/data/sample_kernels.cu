@@ -2,8 +2,11 @@
 //   nvcc -std=c++20 -O3 -arch=sm_80 -cubin sample_kernels.cu -o sample_kernels.sm_80.cubin
 //   nvdisasm -json sample_kernels.sm_80.cubin > sample_kernels.sm_80.json
 //   cuobjdump -res-usage sample_kernels.sm_80.cubin > sample_kernels.sm_80.resources.txt
+struct S8 {};
+template <class T>
+struct RowMajorOperands {};
 template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages>
-struct ImmaConfig {};
+struct MmaConfig {};
 
 __device__ void multiply(int (&d)[4], int a, int b) {
   asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%4,%4,%4}, {%5,%5}, {%0,%1,%2,%3};"
@@ -13,8 +16,8 @@ __device__ void multiply(int (&d)[4], int a, int b) {
 
 // Aligned: an outer loop with an inner one of two multiplies, then one multiply more. Ragged: a table in local memory, and a
 // loop of one multiply.
-template <class Config, bool kAligned>
-__global__ void imma_s8_kernel(const int* a, int* out, int n) {
+template <class Operands, class Config, bool kAligned>
+__global__ void mma_gemm_kernel(const int* a, int* out, int n) {
   int d[4] = {};
   if constexpr (kAligned) {
 #pragma unroll 1
@@ -40,6 +43,6 @@ __global__ void imma_s8_kernel(const int* a, int* out, int n) {
   out[threadIdx.x] = d[0] + d[1] + d[2] + d[3];
 }
 
-template __global__ void imma_s8_kernel<ImmaConfig<128, 64, 64, 2, 2, 3>, true>(const int*, int*, int);
-template __global__ void imma_s8_kernel<ImmaConfig<16, 128, 64, 1, 4, 2>, false>(const int*, int*, int);
+template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<128, 64, 64, 2, 2, 3>, true>(const int*, int*, int);
+template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<16, 128, 64, 1, 4, 2>, false>(const int*, int*, int);
 __global__ void helper(int* out) { out[threadIdx.x] = 1; }

@@ -50,7 +50,7 @@ def test_usage_errors_exit_2(run: Any, arguments: list[str]) -> None:
         (["predict", "nope", "--shape", "1x1x1"], 5, "no kernel matches 'nope'"),
         (["predict", "--shape", "1x1"], 2, "is not MxNxK"),
         (["predict", "--shape", "1x1x1", "--gpu", "H20"], 5, "nearest: H200"),
-        (["predict", "--shape", "1x1x1", "--gpu", "L4"], 2, "no kernel is compiled for L4, sm_89"),
+        (["predict", "--shape", "1x1x1", "--gpu", "L4"], 2, "no kernel of gemm_s8 is compiled for L4, sm_89"),
         (["predict", "--shape", "1x1x1", "--gpu", "H200", "--ceilings", "x"], 2, "name two machines"),
         (["predict", "--against", "nowhere"], 2, "nowhere is not a run folder"),
         (["predict", "--against", "nowhere", "--gpu", "H200"], 2, "leave out the others"),

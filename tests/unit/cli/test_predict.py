@@ -72,7 +72,7 @@ def test_a_kernel_that_cannot_compute_it_says_why(run: Any, fake_native: Any) ->
     fake_native.illegal[KERNEL] = "too odd"
     result = run("predict", KERNEL, "--shape", "1x1x1")
     assert (result.code, result.out) == (2, "")
-    assert "no kernel computes 1x1x1: too odd; choose another kernel or shape" in result.err
+    assert "cannot compute 1x1x1: too odd; choose another kernel or shape" in result.err
     assert len(run("predict", "--shape", "1x1x1", "--json").data["predictions"]) == 2
 
 

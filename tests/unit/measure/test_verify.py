@@ -8,7 +8,7 @@ import pytest
 
 from immabench.kernels import KernelConfig, kernel_configs
 from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, verify_kernel
-from immabench.problems import OUTPUT_TYPES, Problem
+from immabench.problems import ACTIVATIONS, OUTPUT_TYPES, RESIDUAL_TYPES, Problem
 
 
 @pytest.fixture
@@ -29,7 +29,9 @@ def test_edge_shapes_follow_the_tile(config: KernelConfig) -> None:
 
 
 def test_epilogues_cover_every_output_and_kind_of_scale() -> None:
-    assert tuple(EPILOGUES) == OUTPUT_TYPES
+    assert set(EPILOGUES) == set(OUTPUT_TYPES)
+    assert {epilogue.get("residual", "none") for epilogue in EPILOGUES.values()} == set(RESIDUAL_TYPES)
+    assert {epilogue.get("activation", "none") for epilogue in EPILOGUES.values()} == set(ACTIVATIONS)
     for name in ("row_scale", "col_scale"):
         assert {str(epilogue.get(name, "none")) for epilogue in EPILOGUES.values()} == {"none", "tensor", "vector"}
     assert {epilogue.get("bias", False) for epilogue in EPILOGUES.values()} == {True, False}
@@ -37,8 +39,8 @@ def test_epilogues_cover_every_output_and_kind_of_scale() -> None:
 
 def test_right_in_every_order(fake_native: Any, config: KernelConfig) -> None:
     checks = list(verify_kernel(config, [(3, 5, 7)], OUTPUT_TYPES, ORDERS, "emulated", 0))
-    assert [check.status for check in checks] == ["ok"] * 4
-    assert fake_native.orders_seen == list(ORDERS) * 4
+    assert [check.status for check in checks] == ["ok"] * 5
+    assert fake_native.orders_seen == list(ORDERS) * 5
 
 
 def test_wrong_numbers_and_hazards_fail(fake_native: Any, config: KernelConfig) -> None:

@@ -12,7 +12,7 @@ from immabench.report.plots import write_plots
 from immabench.report.speed import speed_table, timings
 from immabench.report.summary import render_summary
 
-W4A16 = {"a_type": "bf16", "b_type": "s4", "b_group": 32, "provider": "torch"}
+W4A16 = {"a_type": "bf16", "b_type": "s4", "b_group": 32, "b_scale": "float", "provider": "torch"}
 PACKING = {**W4A16, "kernel_id": "torch_int4_pack", "step": "pack", "backend": "torch-cpu:pack"}
 NO_RATE = {"tops": None, "gbps": None, "pct_roof": None}
 

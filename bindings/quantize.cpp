@@ -1,0 +1,328 @@
+// The quantizers: which kernels there are, running them on the emulated machine, launching them on a GPU.
+#include <quantize/quantize.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include <cuda_devices.hpp>
+#include <simt/host/report.hpp>
+
+#include "quantize_operands.hpp"
+#include "reports.hpp"
+#include "topics.hpp"
+
+namespace py = pybind11;
+
+namespace immabench::bindings {
+namespace {
+
+using simt::host::Access;
+
+template <class Arguments>
+struct Call {
+  OperandSet operands;
+  Arguments arguments;
+};
+
+// Codes of a matrix that is [rows, columns] unpacked.
+struct Codes {
+  CodeType type;
+  MatrixSize size;
+};
+
+Codes expect_codes(const Operand& operand) {
+  operand.expect_type({ElementType::kS8, ElementType::kU8}, "pass int8, or uint8 for int4 two a byte");
+  const CodeType type = operand.type() == ElementType::kU8 ? CodeType::kS4 : CodeType::kS8;
+  return {type, expect_matrix(operand, type == CodeType::kS4 ? 2 : 1)};
+}
+
+struct Range {
+  int qmin, qmax;
+};
+
+// The range asked for, or the whole range of the codes.
+Range expect_range(CodeType type, std::optional<int> qmin, std::optional<int> qmax) {
+  const Range whole = type == CodeType::kS4 ? Range{-8, 7} : Range{-128, 127};
+  const Range range{qmin.value_or(whole.qmin), qmax.value_or(whole.qmax)};
+  if (range.qmin < whole.qmin || range.qmin > range.qmax || range.qmax > whole.qmax) {
+    throw py::value_error(
+        "[" + std::to_string(range.qmin) + ", " + std::to_string(range.qmax) + "] is not a range of " +
+        (type == CodeType::kS4 ? "int4; take qmin and qmax within -8..7" : "int8; take qmin and qmax within -128..127"));
+  }
+  return range;
+}
+
+// ---------------------------------------------------------------- one call of each family
+
+Call<QuantizeArguments> make_quantize(const py::object& x, const py::object& codes, const py::object& scale,
+                                      const py::object& zero_point, const std::string& granularity, std::optional<int> qmin,
+                                      std::optional<int> qmax) {
+  Call<QuantizeArguments> call;
+  QuantizeArguments& a = call.arguments;
+  const Operand& from = call.operands.take("x", x, Access::kRead);
+  a.type = expect_float(from);
+  const MatrixSize size = expect_matrix(from);
+  const Operand& to = call.operands.take("codes", codes, Access::kWrite);
+  a.code_type = expect_codes(to).type;
+  expect_codes_of(to, size);
+  const Range range = expect_range(a.code_type, qmin, qmax);
+  a.granularity = parse_granularity(granularity);
+  a.scale = call.operands.take_scales("scale", scale, extent_of(a.granularity, size));
+  a.zero_point = call.operands.take_zero_points("zero_point", zero_point, extent_of(a.granularity, size));
+  a.x = from.address(), a.codes = to.address();
+  a.rows = size.rows, a.columns = size.columns, a.qmin = range.qmin, a.qmax = range.qmax;
+  return call;
+}
+
+Call<DequantizeArguments> make_dequantize(const py::object& codes, const py::object& out, const py::object& scale,
+                                          const py::object& zero_point, const std::string& granularity) {
+  Call<DequantizeArguments> call;
+  DequantizeArguments& a = call.arguments;
+  const Operand& from = call.operands.take("codes", codes, Access::kRead);
+  const Codes given = expect_codes(from);
+  const Operand& to = call.operands.take("out", out, Access::kWrite);
+  a.type = expect_float(to);
+  to.expect_shape({given.size.rows, given.size.columns}, "the output has an element a code");
+  a.granularity = parse_granularity(granularity);
+  a.scale = call.operands.take_scales("scale", scale, extent_of(a.granularity, given.size));
+  a.zero_point = call.operands.take_zero_points("zero_point", zero_point, extent_of(a.granularity, given.size));
+  a.codes = from.address(), a.out = to.address(), a.code_type = given.type;
+  a.rows = given.size.rows, a.columns = given.size.columns;
+  return call;
+}
+
+Call<RequantizeArguments> make_requantize(const py::object& x, const py::object& codes, const py::object& scale,
+                                          const py::object& zero_point, const py::object& x_zero_point,
+                                          const py::object& row_scale, const py::object& col_scale, const py::object& bias,
+                                          std::optional<int> qmin, std::optional<int> qmax) {
+  Call<RequantizeArguments> call;
+  RequantizeArguments& a = call.arguments;
+  const Operand& from = call.operands.take("x", x, Access::kRead);
+  from.expect_type({ElementType::kS32, ElementType::kS8}, "pass int32 accumulators or int8 codes");
+  a.accumulators = from.type() == ElementType::kS32;
+  const MatrixSize size = expect_matrix(from);
+  const Operand& to = call.operands.take("codes", codes, Access::kWrite);
+  to.expect_type({ElementType::kS8}, "allocate the codes as int8");
+  to.expect_shape({size.rows, size.columns}, "a code an element of x");
+  const Range range = expect_range(CodeType::kS8, qmin, qmax);
+  a.scale = call.operands.take_scales("scale", scale, 1);
+  a.zero_point = call.operands.take_zero_points("zero_point", zero_point, 1);
+  a.x_zero_point = call.operands.take_zero_points("x_zero_point", x_zero_point, 1);
+  if (a.x_zero_point && a.accumulators)
+    throw py::value_error("operand 'x_zero_point' is given for int32 accumulators, which have none; leave it out");
+  a.row_scale = call.operands.take_broadcast("row_scale", row_scale, size.rows, a.row_scale_stride);
+  a.col_scale = call.operands.take_broadcast("col_scale", col_scale, size.columns, a.col_scale_stride);
+  a.bias = call.operands.take_floats("bias", bias, size.columns);
+  a.x = from.address(), a.codes = to.address();
+  a.rows = size.rows, a.columns = size.columns, a.qmin = range.qmin, a.qmax = range.qmax;
+  return call;
+}
+
+// The operands that packing and unpacking share.
+template <class Arguments>
+Call<Arguments> make_packing(const py::object& codes, const py::object& packed, Access of_codes, Access of_packed) {
+  Call<Arguments> call;
+  const Operand& bytes = call.operands.take("codes", codes, of_codes);
+  bytes.expect_type({ElementType::kS8}, "pass one code a byte as int8");
+  const MatrixSize size = expect_matrix(bytes);
+  const Operand& pairs = call.operands.take("packed", packed, of_packed);
+  pairs.expect_type({ElementType::kU8}, "pass two codes a byte as uint8");
+  expect_codes_of(pairs, size);
+  call.arguments.codes = bytes.address(), call.arguments.packed = pairs.address();
+  call.arguments.rows = size.rows, call.arguments.columns = size.columns;
+  return call;
+}
+Call<PackS4Arguments> make_pack_s4(const py::object& codes, const py::object& packed) {
+  return make_packing<PackS4Arguments>(codes, packed, Access::kRead, Access::kWrite);
+}
+Call<UnpackS4Arguments> make_unpack_s4(const py::object& packed, const py::object& codes) {
+  return make_packing<UnpackS4Arguments>(codes, packed, Access::kWrite, Access::kRead);
+}
+
+// int8 codes and what is found of each row.
+template <class Arguments>
+void take_row_outputs(Call<Arguments>& call, MatrixSize size, const py::object& codes, const py::object& row_sum) {
+  const Operand& to = call.operands.take("codes", codes, Access::kWrite);
+  to.expect_type({ElementType::kS8}, "allocate the codes as int8");
+  to.expect_shape({size.rows, size.columns}, "a code an element of x");
+  call.arguments.codes = to.address();
+  call.arguments.row_sum = call.operands.take_output("row_sum", row_sum, ElementType::kS32, size.rows);
+  call.arguments.rows = size.rows, call.arguments.columns = size.columns;
+}
+
+Call<QuantizeDynamicArguments> make_quantize_dynamic(const py::object& x, const py::object& codes, const py::object& scale,
+                                                     const py::object& zero_point, const py::object& row_sum) {
+  Call<QuantizeDynamicArguments> call;
+  QuantizeDynamicArguments& a = call.arguments;
+  const Operand& from = call.operands.take("x", x, Access::kRead);
+  a.type = expect_float(from);
+  const MatrixSize size = expect_matrix(from);
+  take_row_outputs(call, size, codes, row_sum);
+  a.x = from.address();
+  a.scale = call.operands.take_required_output("scale", scale, ElementType::kF32, size.rows);
+  a.zero_point = call.operands.take_output("zero_point", zero_point, ElementType::kS32, size.rows);
+  return call;
+}
+
+Call<LayerNormQuantizeArguments> make_layernorm_quantize(const py::object& x, const py::object& gamma, const py::object& beta,
+                                                         const py::object& codes, const py::object& scale, double eps,
+                                                         bool dynamic, const py::object& zero_point, const py::object& residual,
+                                                         const py::object& normalised, const py::object& row_sum,
+                                                         std::optional<int> qmin, std::optional<int> qmax) {
+  Call<LayerNormQuantizeArguments> call;
+  LayerNormQuantizeArguments& a = call.arguments;
+  const Operand& from = call.operands.take("x", x, Access::kRead);
+  a.type = expect_float(from);
+  const MatrixSize size = expect_matrix(from);
+  take_row_outputs(call, size, codes, row_sum);
+  a.x = from.address();
+  a.residual = call.operands.take_like("residual", residual, from, Access::kRead);
+  a.normalised = call.operands.take_like("normalised", normalised, from, Access::kWrite);
+  a.gamma = call.operands.take_required_floats("gamma", gamma, size.columns);
+  a.beta = call.operands.take_required_floats("beta", beta, size.columns);
+  a.dynamic = dynamic;
+  if (dynamic && (qmin || qmax))
+    throw py::value_error("qmin and qmax are given with dynamic=True, which has ranges of its own");
+  const Range range = expect_range(CodeType::kS8, qmin, qmax);
+  a.qmin = range.qmin, a.qmax = range.qmax;
+  a.scale = dynamic ? call.operands.take_required_output("scale", scale, ElementType::kF32, size.rows)
+                    : call.operands.take_scales("scale", scale, 1);
+  a.zero_point = dynamic ? call.operands.take_output("zero_point", zero_point, ElementType::kS32, size.rows)
+                         : call.operands.take_zero_points("zero_point", zero_point, 1);
+  a.eps = static_cast<float>(eps);
+  if (!(a.eps >= 0) || !std::isfinite(a.eps))
+    throw py::value_error("eps=" + std::to_string(eps) + ": not negative, and finite");
+  return call;
+}
+
+// ---------------------------------------------------------------- running a call
+
+template <class Arguments>
+const Quantizer<Arguments>& find_quantizer(const std::string& id) {
+  for (const Quantizer<Arguments>& quantizer : quantizers<Arguments>()) {
+    if (quantizer.config.id == id) return quantizer;
+  }
+  throw py::key_error("no kernel '" + id + "' of this family; see _native.quantizers()");
+}
+
+template <class Arguments>
+void expect_legal(const QuantizerConfig& config, const Call<Arguments>& call) {
+  const std::string reason = illegal_reason(config, call.arguments.rows, call.arguments.columns);
+  if (!reason.empty()) throw py::value_error(config.id + ": " + reason);
+  call.operands.expect_one_place();
+}
+
+template <class Arguments>
+py::dict emulate(const std::string& id, const Call<Arguments>& call, const simt::host::Options& options) {
+  const Quantizer<Arguments>& quantizer = find_quantizer<Arguments>(id);
+  expect_legal(quantizer.config, call);
+  const Operand& first = call.operands.first();
+  if (first.place().cuda)
+    first.reject("is on a CUDA device", "emulation needs CPU tensors; launch_" + quantizer.config.family + " runs on the GPU");
+  call.operands.expect_values();
+  simt::host::GlobalMemory memory;
+  call.operands.add_to(memory);
+  const auto start = std::chrono::steady_clock::now();
+  const simt::host::Report report = [&] {
+    const py::gil_scoped_release release;
+    return quantizer.emulate(call.arguments, memory, options);
+  }();
+  return to_dict(report, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+template <class Arguments>
+void launch(const std::string& id, const Call<Arguments>& call, std::uint64_t stream) {
+  const Quantizer<Arguments>& quantizer = find_quantizer<Arguments>(id);
+  expect_legal(quantizer.config, call);
+  const Operand& first = call.operands.first();
+  if (!first.place().cuda)
+    first.reject("is on the CPU", "move it to a CUDA device; emulate_" + quantizer.config.family + " runs on the CPU");
+  if (!quantizer.launch)
+    throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
+  const CurrentDevice device(first.place().index);
+  const int status = quantizer.launch(call.arguments, stream);
+  if (status != 0) throw std::runtime_error(id + ": the launch failed: " + cuda_error(status));
+}
+
+// Defines emulate_<family> and launch_<family>, which take the inputs of `make` by the names in `names`.
+template <class Arguments, class... Inputs, class... Names>
+void define(py::module_& module, const std::string& family, Call<Arguments> (*make)(Inputs...), const Names&... names) {
+  using py::arg;
+  module.def(("emulate_" + family).c_str(),
+             [make](const std::string& id, Inputs... inputs, const std::string& order, std::uint64_t seed, bool check,
+                    bool count, int threads, std::size_t max_hazards) {
+               return emulate(id, make(inputs...), make_options(order, seed, check, count, threads, max_hazards));
+             },
+             arg("kernel_id"), names..., arg("order") = "forward", arg("seed") = 0, arg("check") = true, arg("count") = true,
+             arg("threads") = 0, arg("max_hazards") = 16,
+             "Runs a kernel on the emulated machine; fills the outputs and returns hazards and counts.");
+  module.def(("launch_" + family).c_str(),
+             [make](const std::string& id, Inputs... inputs, std::uint64_t stream) { launch(id, make(inputs...), stream); },
+             arg("kernel_id"), names..., arg("stream") = 0,
+             "Launches a kernel on the operands' GPU and the given stream; returns at once.");
+}
+
+// ---------------------------------------------------------------- the tables
+
+py::dict describe(const QuantizerConfig& config) {
+  using py::arg;
+  const auto of_rows = [&](int value) { return config.row_threads ? py::object(py::int_(value)) : py::object(py::none()); };
+  return py::dict(arg("id") = config.id, arg("family") = config.family, arg("provider") = "handwritten",
+                  arg("architectures") = std::vector<std::string>{"sm_80", "sm_86", "sm_89", "sm_90a"},
+                  arg("threads") = config.threads, arg("shared_bytes") = config.shared_bytes,
+                  arg("row_threads") = of_rows(config.row_threads), arg("resident_columns") = of_rows(config.resident_columns),
+                  arg("streams") = config.streams);
+}
+
+// Calls visit(config) for every configuration of every family.
+template <class Visit>
+void for_each_config(Visit&& visit) {
+  const auto each = [&](const auto& table) {
+    for (const auto& quantizer : table) visit(quantizer.config);
+  };
+  each(quantizers<QuantizeArguments>()), each(quantizers<QuantizeDynamicArguments>());
+  each(quantizers<LayerNormQuantizeArguments>()), each(quantizers<DequantizeArguments>());
+  each(quantizers<RequantizeArguments>()), each(quantizers<PackS4Arguments>()), each(quantizers<UnpackS4Arguments>());
+}
+
+py::list list_quantizers() {
+  py::list result;
+  for_each_config([&](const QuantizerConfig& config) { result.append(describe(config)); });
+  return result;
+}
+
+py::object illegal(const std::string& id, int rows, int columns) {
+  std::optional<std::string> reason;
+  for_each_config([&](const QuantizerConfig& config) {
+    if (config.id == id) reason = illegal_reason(config, rows, columns);
+  });
+  if (!reason) throw py::key_error("no kernel '" + id + "'; see _native.quantizers()");
+  return reason->empty() ? py::none() : py::object(py::str(*reason));
+}
+
+}  // namespace
+
+void register_quantize(py::module_& module) {
+  using py::arg;
+  const auto optional = [](const char* name) { return py::arg_v(name, py::none()); };
+  module.def("quantizers", &list_quantizers, "Every compiled configuration of the quantizers.");
+  module.def("quantizer_illegal_reason", &illegal, arg("kernel_id"), arg("rows"), arg("columns"),
+             "Why a quantizer cannot take a matrix of this size, or None.");
+  define(module, "quantize", &make_quantize, arg("x"), arg("codes"), arg("scale"), py::kw_only(), optional("zero_point"),
+         arg("granularity") = "tensor", optional("qmin"), optional("qmax"));
+  define(module, "dequantize", &make_dequantize, arg("codes"), arg("out"), arg("scale"), py::kw_only(), optional("zero_point"),
+         arg("granularity") = "tensor");
+  define(module, "requantize", &make_requantize, arg("x"), arg("codes"), arg("scale"), py::kw_only(), optional("zero_point"),
+         optional("x_zero_point"), optional("row_scale"), optional("col_scale"), optional("bias"), optional("qmin"),
+         optional("qmax"));
+  define(module, "pack_s4", &make_pack_s4, arg("codes"), arg("packed"), py::kw_only());
+  define(module, "unpack_s4", &make_unpack_s4, arg("packed"), arg("codes"), py::kw_only());
+  define(module, "quantize_dynamic", &make_quantize_dynamic, arg("x"), arg("codes"), arg("scale"), py::kw_only(),
+         optional("zero_point"), optional("row_sum"));
+  define(module, "layernorm_quantize", &make_layernorm_quantize, arg("x"), arg("gamma"), arg("beta"), arg("codes"),
+         arg("scale"), py::kw_only(), arg("eps"), arg("dynamic") = false, optional("zero_point"), optional("residual"),
+         optional("normalised"), optional("row_sum"), optional("qmin"), optional("qmax"));
+}
+
+}  // namespace immabench::bindings

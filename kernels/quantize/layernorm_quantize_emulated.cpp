@@ -1,0 +1,22 @@
+// LayerNorm and quantization, compiled for the emulated machine.
+#include <quantize/layernorm_quantize.cuh>
+#include <quantize/quantizer_instances.hpp>
+#include <quantize/run_emulated.hpp>
+
+namespace immabench {
+namespace {
+
+template <class Config>
+simt::host::Report emulate(const LayerNormQuantizeArguments& arguments, simt::host::GlobalMemory& memory,
+                           const simt::host::Options& options) {
+  return run_emulated(plan<Config>(arguments), memory, options);
+}
+
+}  // namespace
+
+template <>
+EmulateQuantizer<LayerNormQuantizeArguments> emulated_quantizer(int config) {
+  return at_row_config(config, [&]<class Config>() { return &emulate<Config>; });
+}
+
+}  // namespace immabench

@@ -1,0 +1,103 @@
+#include <quantize/quantize.hpp>
+
+#include <climits>
+#include <cstdint>
+#include <vector>
+
+#include <quantize/quantizer_instances.hpp>
+#include <quantize/row_config.hpp>
+
+namespace immabench {
+namespace {
+
+template <class Arguments>
+void append(std::vector<Quantizer<Arguments>>& table, const QuantizerConfig& config) {
+  const int index = static_cast<int>(table.size());
+  LaunchQuantizer<Arguments> launch = nullptr;
+#if defined(IMMABENCH_CUDA)
+  launch = cuda_quantizer<Arguments>(index);
+#endif
+  table.push_back({config, emulated_quantizer<Arguments>(index), launch});
+}
+
+std::string make_id(const std::string& family, int threads) { return family + "_t" + std::to_string(threads) + "_sm80"; }
+
+template <class Arguments>
+std::vector<Quantizer<Arguments>> elementwise(const std::string& family) {
+  std::vector<Quantizer<Arguments>> table;
+  append(table, {.id = make_id(family, kElementwiseThreads), .family = family, .threads = kElementwiseThreads});
+  return table;
+}
+
+template <class Arguments>
+std::vector<Quantizer<Arguments>> by_rows(const std::string& family) {
+  std::vector<Quantizer<Arguments>> table;
+  for (const RowConfig& config : kRowConfigs) {
+    append(table, {.id = make_id(family, config.threads),
+                   .family = family,
+                   .threads = config.block_threads(),
+                   .shared_bytes = config.shared_bytes(),
+                   .row_threads = config.threads,
+                   .resident_columns = config.resident_columns(),
+                   .streams = config.streams});
+  }
+  return table;
+}
+
+}  // namespace
+
+template <>
+std::span<const Quantizer<QuantizeArguments>> quantizers() {
+  static const auto table = elementwise<QuantizeArguments>("quantize");
+  return table;
+}
+template <>
+std::span<const Quantizer<DequantizeArguments>> quantizers() {
+  static const auto table = elementwise<DequantizeArguments>("dequantize");
+  return table;
+}
+template <>
+std::span<const Quantizer<RequantizeArguments>> quantizers() {
+  static const auto table = elementwise<RequantizeArguments>("requantize");
+  return table;
+}
+template <>
+std::span<const Quantizer<PackS4Arguments>> quantizers() {
+  static const auto table = elementwise<PackS4Arguments>("pack_s4");
+  return table;
+}
+template <>
+std::span<const Quantizer<UnpackS4Arguments>> quantizers() {
+  static const auto table = elementwise<UnpackS4Arguments>("unpack_s4");
+  return table;
+}
+template <>
+std::span<const Quantizer<QuantizeDynamicArguments>> quantizers() {
+  static const auto table = by_rows<QuantizeDynamicArguments>("quantize_dynamic");
+  return table;
+}
+template <>
+std::span<const Quantizer<LayerNormQuantizeArguments>> quantizers() {
+  static const auto table = by_rows<LayerNormQuantizeArguments>("layernorm_quantize");
+  return table;
+}
+
+std::string illegal_reason(const QuantizerConfig& config, int rows, int columns) {
+  if (rows < 1 || columns < 1) return "rows and columns must be at least 1";
+  if (!config.row_threads) {
+    const std::int64_t vectors = std::int64_t{rows} * ((columns - 1) / kSmallestVector + 1);
+    if (vectors <= INT_MAX) return {};
+    return std::to_string(vectors) + " vectors of " + std::to_string(kSmallestVector) + " exceed 2^31-1; split the rows";
+  }
+  if (columns > kLargestRow) {
+    return std::to_string(columns) + " columns exceed " + std::to_string(kLargestRow) +
+           ", the most whose number fp32 holds and whose codes' sum int32 holds";
+  }
+  if (columns > config.resident_columns && !config.streams) {
+    return std::to_string(columns) + " columns exceed the " + std::to_string(config.resident_columns) + " that " +
+           std::to_string(config.row_threads) + " threads hold; take a configuration with more threads a row";
+  }
+  return {};
+}
+
+}  // namespace immabench

@@ -1,0 +1,111 @@
+// The quantizers as the rest of the library sees them: what a call is given, which kernels there are, how to run them.
+// Torch-free: addresses and integers in, a status or a report out. Matrices are row-major [rows, columns] without padding;
+// addresses of absent operands are 0.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace simt::host {
+class GlobalMemory;
+struct Options;
+struct Report;
+}  // namespace simt::host
+
+namespace immabench {
+
+enum class FloatType : int { kF32, kF16, kBF16 };
+enum class CodeType : int { kS8, kS4 };                   // int8, or int4 two a byte along the columns, low nibble first
+enum class Granularity : int { kTensor, kRow, kColumn };  // of scales (float32) and zero points (int32): one, [rows], [columns]
+
+constexpr int kElementwiseThreads = 256;  // a block of the kernels that go element by element
+constexpr int kSmallestVector = 4;        // elements they take at a time, at least
+
+// codes = clamp(rint(x / scale) + zero_point, qmin, qmax)
+struct QuantizeArguments {
+  std::uint64_t x = 0, codes = 0, scale = 0, zero_point = 0;
+  FloatType type = FloatType::kF32;
+  CodeType code_type = CodeType::kS8;
+  Granularity granularity = Granularity::kTensor;
+  int rows = 0, columns = 0, qmin = -128, qmax = 127;
+};
+
+// out = f32(code - zero_point) * scale, rounded to `type`
+struct DequantizeArguments {
+  std::uint64_t codes = 0, out = 0, scale = 0, zero_point = 0;
+  FloatType type = FloatType::kF32;
+  CodeType code_type = CodeType::kS8;
+  Granularity granularity = Granularity::kTensor;
+  int rows = 0, columns = 0;
+};
+
+// codes = clamp(rint(v / scale) + zero_point, qmin, qmax),   v = ((f32(x - x_zero_point) * row_scale) * col_scale) + bias
+struct RequantizeArguments {
+  std::uint64_t x = 0;  // int32 accumulators, or int8 codes of another scale
+  bool accumulators = true;
+  std::uint64_t x_zero_point = 0;                        // int32 [1]
+  std::uint64_t row_scale = 0, col_scale = 0, bias = 0;  // float32; bias [columns]
+  int row_scale_stride = 0, col_scale_stride = 0;        // 0: one scale for all, 1: one per row (column)
+  std::uint64_t scale = 0, zero_point = 0;               // of the result: float32 [1], int32 [1]
+  std::uint64_t codes = 0;
+  int rows = 0, columns = 0, qmin = -128, qmax = 127;
+};
+
+// int8 codes in [-8, 7] and the same two a byte: `columns` counts codes
+struct PackS4Arguments {
+  std::uint64_t codes = 0, packed = 0;
+  int rows = 0, columns = 0;
+};
+struct UnpackS4Arguments {
+  std::uint64_t packed = 0, codes = 0;
+  int rows = 0, columns = 0;
+};
+
+// Scale, and where `zero_point` is there zero point, of each row from its own values; then its codes.
+struct QuantizeDynamicArguments {
+  std::uint64_t x = 0, codes = 0, scale = 0;  // float32 [rows]
+  std::uint64_t zero_point = 0, row_sum = 0;  // int32 [rows]: of asymmetric codes; the sum of a row's codes
+  FloatType type = FloatType::kF32;
+  int rows = 0, columns = 0;
+};
+
+// y = round((h - mean(h)) / sqrt(var(h) + eps) * gamma + beta),   h = round(x + residual);   then the codes of y
+struct LayerNormQuantizeArguments {
+  std::uint64_t x = 0, residual = 0, normalised = 0;  // h and y have the type of x
+  std::uint64_t gamma = 0, beta = 0;                  // float32 [columns]
+  float eps = 0;
+  bool dynamic = false;  // scale and zero point of each row are found, as above, and written; else they are given, one for all
+  std::uint64_t codes = 0, scale = 0, zero_point = 0, row_sum = 0;
+  FloatType type = FloatType::kF32;
+  int rows = 0, columns = 0, qmin = -128, qmax = 127;
+};
+
+template <class Arguments>
+using EmulateQuantizer = simt::host::Report (*)(const Arguments&, simt::host::GlobalMemory&, const simt::host::Options&);
+template <class Arguments>
+using LaunchQuantizer = int (*)(const Arguments&, std::uint64_t stream);  // returns a cudaError_t
+
+// A launch configuration of any of the kernels.
+struct QuantizerConfig {
+  std::string id, family;
+  int threads = 0, shared_bytes = 0;  // of a block
+  int row_threads = 0;                // that share a row; 0 where elements are quantized one by one
+  int resident_columns = 0;           // of the longest row that is read once; 0 as above
+  bool streams = false;               // longer rows are legal, and read again
+};
+
+template <class Arguments>
+struct Quantizer {
+  QuantizerConfig config;
+  EmulateQuantizer<Arguments> emulate;
+  LaunchQuantizer<Arguments> launch;  // null in a build without CUDA
+};
+
+// Every compiled configuration of a family.
+template <class Arguments>
+std::span<const Quantizer<Arguments>> quantizers();
+
+// Why this kernel cannot take a matrix of this size, with what to change; empty when it can.
+std::string illegal_reason(const QuantizerConfig& config, int rows, int columns);
+
+}  // namespace immabench

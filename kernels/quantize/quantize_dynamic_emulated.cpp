@@ -1,0 +1,22 @@
+// The kernels that quantize rows by their own ranges, compiled for the emulated machine.
+#include <quantize/quantize_dynamic.cuh>
+#include <quantize/quantizer_instances.hpp>
+#include <quantize/run_emulated.hpp>
+
+namespace immabench {
+namespace {
+
+template <class Config>
+simt::host::Report emulate(const QuantizeDynamicArguments& arguments, simt::host::GlobalMemory& memory,
+                           const simt::host::Options& options) {
+  return run_emulated(plan<Config>(arguments), memory, options);
+}
+
+}  // namespace
+
+template <>
+EmulateQuantizer<QuantizeDynamicArguments> emulated_quantizer(int config) {
+  return at_row_config(config, [&]<class Config>() { return &emulate<Config>; });
+}
+
+}  // namespace immabench

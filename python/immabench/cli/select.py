@@ -1,0 +1,80 @@
+"""`immabench select`: which kernel to launch for how many rows, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from immabench.cli.options import PROBLEM_OPTIONS
+
+if TYPE_CHECKING:
+    from immabench.predict import Machine
+    from immabench.predict.selection import Choice
+    from immabench.problems import Problem
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("select")(select)
+
+
+def select(
+    shape: str = typer.Option(
+        ..., "--shape", metavar="MxNxK", help="N and K of the weights, and which M: 1:256:1x4096x4096, or 16x4096x4096."
+    ),
+    output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
+    with_: list[str] = PROBLEM_OPTIONS,
+    gpu: str = typer.Option(None, "--gpu", help="A GPU of the table; else the one here, else an H200."),
+    json: bool = typer.Option(False, "--json", help="Print the table as JSON."),
+) -> None:
+    """Print which hand-written kernel is predicted to be fastest for each number of rows. Nothing is run or measured.
+
+    Each line says what bounds the kernel and by how much the next best is slower; `immabench predict` explains a
+    prediction term by term.
+
+    Example: immabench select --shape 1:256:1x4096x4096 --gpu H200
+    """
+    from immabench.cli.output import print_json
+    from immabench.predict import gpu_named, machine_of, present_machine, selection_table
+
+    machine = machine_of(gpu_named(gpu)) if gpu else present_machine()
+    problem, rows = _problem(shape, output_type, with_)
+    choices = selection_table(problem, machine, rows)
+    if json:
+        described = {"kind": "predicted", "gpu": machine.name, "architecture": machine.architecture}
+        print_json({**described, "problem": problem.key, "choices": [choice.as_dict() for choice in choices]})
+    else:
+        _print(choices, problem, machine)
+
+
+def _problem(shape: str, output_type: str, options: list[str]) -> tuple[Problem, list[int]]:
+    """The problem of the fewest rows, and all of them, ascending. Raises UsageError for several N or K."""
+    from immabench.errors import UsageError
+    from immabench.measure.plan import shape_problem
+    from immabench.suites import parse_options, parse_shapes
+
+    shapes = parse_shapes(shape)
+    if len({(n, k) for _, n, k in shapes}) > 1:
+        raise UsageError(f"{shape}: a table is of one N and one K", "let only M vary")
+    rows = sorted({m for m, _, _ in shapes})
+    return shape_problem((rows[0], *shapes[0][1:]), output_type, parse_options(options)), rows
+
+
+def _print(choices: list[Choice], problem: Problem, machine: Machine) -> None:
+    from immabench.cli.output import print_table
+
+    columns = ("M", "kernel", "us", "bound by", "next best", "slower")
+    rows = (
+        (
+            f"{one.first_m}" if one.first_m == one.last_m else f"{one.first_m} to {one.last_m}",
+            one.kernel_id,
+            f"{one.first_us:.2f}" if one.first_m == one.last_m else f"{one.first_us:.2f} to {one.last_us:.2f}",
+            one.bound,
+            one.runner_up or "",
+            f"{one.slower_by:.0%}" if one.runner_up else "",
+        )
+        for one in choices
+    )
+    title = f"{problem.precision}, N={problem.n}, K={problem.k} on {machine.name} ({machine.architecture}): predicted"
+    print_table(f"{title}, not measured", columns, rows, numeric=("M", "us", "slower"))

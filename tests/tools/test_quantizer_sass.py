@@ -1,0 +1,101 @@
+"""What the compiled quantizers must look like, on every architecture of this build."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from immabench.errors import MissingHardwareError
+from immabench.profile import load_sass_facts
+from immabench.profile.families import kernel_name
+
+native = pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+
+KERNELS = {kernel["id"]: kernel for kernel in native.quantizers()}
+TYPES = ("f32", "f16", "bf16")
+ALIGNMENTS = ("aligned", "ragged")
+VARIANTS = {
+    "quantize": [f"{t}{by} {a}" for t in TYPES for by in ("", " by column") for a in ALIGNMENTS],
+    "dequantize": [f"{t}{by} {a}" for t in TYPES for by in ("", " by column") for a in ALIGNMENTS],
+    "requantize": [f"{x} {a}" for x in ("s32 by 4", "s8 by 4", "s8 by 16") for a in ALIGNMENTS],
+    "pack_s4": list(ALIGNMENTS),
+    "unpack_s4": list(ALIGNMENTS),
+}
+
+
+def variants(kernel: dict[str, Any]) -> list[str]:
+    """The variants of a configuration's code."""
+    if kernel["row_threads"] is None:
+        return VARIANTS[kernel["family"]]
+    passes = ("", " streamed") if kernel["streams"] else ("",)
+    return [f"{t} {a}{again}" for t in TYPES for a in ALIGNMENTS for again in passes]
+
+
+@pytest.fixture(scope="module")
+def facts() -> list[dict[str, Any]]:
+    try:
+        kernels = load_sass_facts()["kernels"]
+    except MissingHardwareError as error:
+        pytest.skip(str(error))
+    return [kernel for kernel in kernels if kernel["kernel_id"] in KERNELS]
+
+
+def names(kernels: list[dict[str, Any]]) -> list[str]:
+    return [f"{kernel['kernel_id']} {kernel['variant']} {kernel['arch']}" for kernel in kernels]
+
+
+def test_every_compiled_quantizer_is_described(facts: list[dict[str, Any]]) -> None:
+    expected = {
+        (name, variant, arch)
+        for name, kernel in KERNELS.items()
+        for variant in variants(kernel)
+        for arch in native.build_info()["architectures"]
+    }
+    found = [(kernel["kernel_id"], kernel["variant"], kernel["arch"]) for kernel in facts]
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+def test_threads_and_shared_memory_are_those_of_the_table(facts: list[dict[str, Any]]) -> None:
+    for fact in facts:
+        kernel = KERNELS[fact["kernel_id"]]
+        assert (fact["threads"], fact["dynamic_shared_bytes"]) == (kernel["threads"], kernel["shared_bytes"])
+
+
+def test_no_spills_and_no_local_memory(facts: list[dict[str, Any]]) -> None:
+    leaky = [kernel for kernel in facts if kernel["stack_bytes"] or kernel["local_loads"] or kernel["local_stores"]]
+    assert names(leaky) == []
+
+
+def test_two_blocks_fit_a_multiprocessor(facts: list[dict[str, Any]]) -> None:
+    """So that one loads while the other computes."""
+    assert names([kernel for kernel in facts if kernel["occupancy"]["blocks_per_sm"] < 2]) == []
+
+
+def test_calls_are_of_divisions_and_roots_alone(facts: list[dict[str, Any]]) -> None:
+    """IEEE division and square root call a routine for what are no ordinary numbers; nothing else is called."""
+    for kernel in facts:
+        divides = kernel["histogram"].get("MUFU", 0)
+        assert kernel["calls"] <= divides, names([kernel])
+        if kernel["kernel_id"].startswith(("dequantize", "pack", "unpack")):
+            assert kernel["calls"] == 0, names([kernel])
+
+
+def test_aligned_variants_load_in_vectors(facts: list[dict[str, Any]]) -> None:
+    """An element a load would need far more of them: here each row of 64 elements a thread takes 8 or 16."""
+    for kernel in facts:
+        if kernel["kernel_id"] == "quantize_dynamic_t256_sm80" and kernel["variant"].endswith("aligned"):
+            assert kernel["histogram"]["LDG"] == (16 if kernel["variant"].startswith("f32") else 8), names([kernel])
+
+
+def test_names_of_symbols() -> None:
+    config = "NS_13RowConfigTypeILi128ELi64ELb0EEE"
+    symbol = f"_ZN9immabench4cuda25layernorm_quantize_kernelINS0_11ElementBF16E{config}Lb0ELb1EEEvNS0_27LayerNormE"
+    name = kernel_name(symbol)
+    assert name is not None
+    assert (name.kernel_id, name.variant, name.threads) == ("layernorm_quantize_t128_sm80", "bf16 ragged", 128)
+    assert name.shared_bytes == 4 * (2 * 128 + 3 * 4)
+    dequantize = kernel_name("_ZN9immabench4cuda17dequantize_kernelINS0_10ElementF32ELb1ELb1EEEvNS0_20ParametersE")
+    assert dequantize is not None
+    assert (dequantize.kernel_id, dequantize.variant) == ("dequantize_t256_sm80", "f32 by column aligned")
