@@ -72,8 +72,12 @@ GemmTile describe(const WgmmaTile& tile) {
 
 GemmOperands operands_of(const WgmmaPackedTile& tile) {
   const bool bf16 = tile.format == PackedFormat::kW4BF16 || tile.format == PackedFormat::kW8BF16;
-  return {.a = !tile.floats() ? OperandType::kS8 : bf16 ? OperandType::kBF16 : OperandType::kF16,
-          .b = tile.weight_bits() == 8 ? OperandType::kS8 : tile.grouped() ? OperandType::kU4 : OperandType::kS4,
+  return {.a = !tile.floats() ? OperandType::kS8
+               : bf16         ? OperandType::kBF16
+                              : OperandType::kF16,
+          .b = tile.weight_bits() == 8 ? OperandType::kS8
+               : tile.grouped()        ? OperandType::kU4
+                                       : OperandType::kS4,
           .layout = WeightLayout::kFragmentMajor,
           .groups = tile.scale_bytes() ? GroupScale::kFloat
                     : tile.grouped()   ? GroupScale::kStep

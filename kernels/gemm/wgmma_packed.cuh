@@ -12,17 +12,16 @@
 //   and offsets of groups    [ parameters   <= 4 groups   ]  of the lane's two rows
 //
 // While one half of a stage is multiplied the other is unpacked into the other set of registers. A stage is full when its boxes
-// have landed, empty when each of the 8 consuming warps has read it. Weights of 16 rows are one piece of memory along K, so that
-// all of a stage's are one box of a tensor map; so are the parameters of its groups, whose rows are padded to 16 columns.
+// have landed, empty when each of the 8 consuming warps has read it. Weights of 16 rows are one piece of memory along K, so
+// that all of a stage's are one box of a tensor map; so are the parameters of its groups, whose rows are padded to 16 columns.
 //
 // Formats (parts/packed_weights.cuh) say how codes become operands. Where a float scales each group of integers
 // (kFloatGroups), the int32 sum of a group is exact, and sums[..] += f32(sum of group) * scale in ascending order of groups.
 //
 // split_k: the blocks of a cluster each take a part of K; sums meet through distributed shared memory.
 //
-// Needs rows of A, and the other operands, on 16 bytes, as tensor maps do; any M and N. Groups of 32, 64 or 128 elements of K, or,
-// where sums stay integers, one of all of K.
-// Inspect: `immabench emulate ID --shape MxNxK`.
+// Needs rows of A, and the other operands, on 16 bytes, as tensor maps do; any M and N. Groups of 32, 64 or 128 elements of K,
+// or, where sums stay integers, one of all of K. Inspect: `immabench emulate ID --shape MxNxK`.
 #pragma once
 #include <gemm/gemm_call.cuh>
 #include <gemm/wgmma_packed_tile.hpp>
@@ -224,8 +223,8 @@ class WgmmaPackedBlock {
       const int step = first + i;
       if (step % kGroupSteps == 0) load_rows(stage, consumer, step / kGroupSteps, rows);
       if (i == 0 || step % kSteps == 0)
-        words = simt::load_shared<PackedWords>(weights(stage) + lane_weights(consumer) +
-                                               simt::u32(step / kSteps * kFragmentBytes));
+        words =
+            simt::load_shared<PackedWords>(weights(stage) + lane_weights(consumer) + simt::u32(step / kSteps * kFragmentBytes));
       Format::unpack(words, step % kSteps, rows, fragments[i]);
     }
   }
@@ -236,8 +235,8 @@ class WgmmaPackedBlock {
 
   // ---------------------------------------------------------------- float scales of groups
 
-  // Units of a group, at most half a stage, take turns in two sets of registers. The int32 sums of a group are waited for before
-  // they are scaled; meanwhile the other consumer multiplies.
+  // Units of a group, at most half a stage, take turns in two sets of registers. The int32 sums of a group are waited for
+  // before they are scaled; meanwhile the other consumer multiplies.
   template <int kGroups>
   SIMT_DEVICE void multiply_groups(int consumer, Sums& sums) const {
     constexpr int kGroupSteps = kStageSteps / kGroups, kUnit = kGroupSteps < kHalf ? kGroupSteps : kHalf;
@@ -319,7 +318,8 @@ inline simt::TensorDescription describe_weights(const WgmmaPackedTile& tile, con
 }
 
 // Parameters of groups [k / group, n padded to 16], in boxes of a block's columns and a stage's groups.
-inline simt::TensorDescription describe_groups(const WgmmaPackedTile& tile, const GemmArguments& g, std::uint64_t base, int bytes) {
+inline simt::TensorDescription describe_groups(const WgmmaPackedTile& tile, const GemmArguments& g, std::uint64_t base,
+                                               int bytes) {
   const auto columns = std::uint64_t(ceil_divide(g.n, 16) * 16);
   const int groups = g.group == 32 || g.group == 64 ? tile.block_k / g.group : 1;
   return {.base = base,

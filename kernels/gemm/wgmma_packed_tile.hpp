@@ -8,9 +8,9 @@ namespace immabench {
 // How weights become the register operand (parts/packed_weights.cuh).
 enum class PackedFormat : int { kW4A8Channel, kW4A8Step, kW4A8Float, kW4F16, kW4BF16, kW8F16, kW8BF16 };
 
-constexpr int kFragmentBytes = 512;    // of a block of 16 rows of fragment-major weights
+constexpr int kFragmentBytes = 512;     // of a block of 16 rows of fragment-major weights
 constexpr int kPackedElementBytes = 8;  // weights are copied by
-constexpr int kGroupsAStage = 4;  // at most: of 32 elements of K
+constexpr int kGroupsAStage = 4;        // at most: of 32 elements of K
 
 // Sizes in elements. 128 rows of weights a block, 64 for each of two consuming warpgroups, are the instruction's rows;
 // `block_m` rows of activations are its N. `split_k` blocks of a cluster share one output tile.
@@ -57,8 +57,8 @@ struct WgmmaPackedTile {
   }
   IMMABENCH_CONSTEXPR int shared_bytes() const { return 1024 + ring_bytes() + 2 * stages * 8; }
 
-  // Of the 384 threads x 168 registers the block starts with: few for who only asks for copies, the rest for sums and two sets of
-  // fragments.
+  // Of the 384 threads x 168 registers the block starts with: few for who only asks for copies, the rest for sums and two sets
+  // of fragments.
   IMMABENCH_CONSTEXPR int producer_registers() const { return 40; }
   IMMABENCH_CONSTEXPR int consumer_registers() const { return 232; }
 
@@ -84,7 +84,8 @@ struct WgmmaPackedConfig {
 };
 
 // One line a configuration. 4.8 TB/s (the data sheet of an H200) over 132 multiprocessors need 36 KB in flight for each
-// microsecond of latency: 12 stages of 8 KiB of weights cover 2.7 of them, the 3 of 16 KiB of the widest tile 1.3.
+// microsecond of latency: 12 stages of 8 KiB of weights cover 2.7 of them. Tiles of 128 and 256 rows have as many stages as
+// fit.
 constexpr WgmmaPackedTile kWgmmaPackedTiles[] = {
     {.format = PackedFormat::kW4A8Channel, .block_m = 8, .split_k = 4, .stages = 12},
     {.format = PackedFormat::kW4A8Channel, .block_m = 16, .split_k = 4, .stages = 12},

@@ -1,4 +1,5 @@
-// What one block of a wgmma kernel is to do: which tiles of the output, which part of K, in step with the blocks of its cluster.
+// What one block of a wgmma kernel is to do: which tiles of the output, which part of K, in step with the blocks of its
+// cluster.
 #pragma once
 #include <gemm/wgmma_tile.hpp>
 #include <parts/gathered_epilogue.cuh>
@@ -78,7 +79,8 @@ SIMT_DEVICE void gather(const EpilogueParameters& p, const WgmmaWork<Config>& wo
   else
     simt::barrier_sync(1, kThreads);
   tile.template finish<Sum, kTile.split_k>(p, work.first_m(), work.first_n(), work.part,
-                                           consumer * kWarpgroupThreads + int(simt::thread_index()) % kWarpgroupThreads, kThreads);
+                                           consumer * kWarpgroupThreads + int(simt::thread_index()) % kWarpgroupThreads,
+                                           kThreads);
 }
 
 }  // namespace immabench::inline SIMT_TARGET

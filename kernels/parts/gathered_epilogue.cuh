@@ -7,8 +7,9 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-// A tile of sums, int32 or fp32, as the output has it, kRows x kColumns. Its rows are kPadding words longer than they need be, so that what a
-// warp writes at once falls into different banks: 8 words of each of 4 rows, or (kSwapped) of each of 4 rows two apart.
+// A tile of sums, int32 or fp32, as the output has it, kRows x kColumns. Its rows are kPadding words longer than they need be,
+// so that what a warp writes at once falls into different banks: 8 words of each of 4 rows, or (kSwapped) of each of 4 rows two
+// apart.
 template <int kRows, int kColumns, bool kSwapped>
 struct GatheredTile {
   static constexpr int kPadding = kSwapped ? 4 : 8, kPitch = (kColumns + kPadding) * 4;
@@ -45,8 +46,7 @@ struct GatheredTile {
       if (first_row + row >= p.m || first_column + column >= p.n) continue;
       ColumnParameters<4> columns;
       columns.load(p, first_column + column);
-      finish_four(p, first_row + row, first_column + column, sum_of_parts<Sum, kParts>(place(row, column), part),
-                  columns);
+      finish_four(p, first_row + row, first_column + column, sum_of_parts<Sum, kParts>(place(row, column), part), columns);
     }
   }
 

@@ -1,7 +1,8 @@
 // Packed weights become the register operand of wgmma: one 16-byte load a lane, then integer or half-precision arithmetic.
 //
 // A fragment-major block is 16 rows of weights in 32 lanes of 16 bytes (docs/numerics.md). A lane holds rows r and r + 8; of an
-// instruction's four registers 0 and 2 are of row r, 1 and 3 of row r + 8. Instructions for 8 codes, without what a group costs:
+// instruction's four registers 0 and 2 are of row r, 1 and 3 of row r + 8. Instructions for 8 codes, without what a group
+// costs:
 //
 //   s4 to s8          LOP3, IMAD.SHL LOP3          3   16 q: the sum is 16 times too large, and is shifted back at the end
 //   u4 to s8          2 (LOP3 IMAD LOP3), SHF      7   u * step + (128 - zero * step) in each byte, by one multiply-add

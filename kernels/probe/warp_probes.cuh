@@ -248,8 +248,9 @@ using WarpProbes =
               mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans,
               ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up,
               shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn,
-              add_rn, divide_rn, sqrt_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_16_bits, pairs_f16, pairs_bf16, dot_s8, permute_bytes,
-              bits, copy_async, copy_async_or_zeros, load_global_coherent, atomic_add_global, atomic_add_global_acq_rel>;
+              add_rn, divide_rn, sqrt_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_16_bits, pairs_f16, pairs_bf16,
+              dot_s8, permute_bytes, bits, copy_async, copy_async_or_zeros, load_global_coherent, atomic_add_global,
+              atomic_add_global_acq_rel>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

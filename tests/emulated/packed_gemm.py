@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from low_precision import ORDERS, aligned, group_affine, padded
+
 from immabench import _native
 from immabench.numerics import bf16_to_f32, f32_to_bf16
 
-ORDERS = ("forward", "reverse", "random")
+__all__ = ["ORDERS"]
 F16, BF16 = "f16", "bf16"
 
 
@@ -47,15 +49,9 @@ def fragment_major(codes: np.ndarray, bits: int, multiply_bits: int) -> np.ndarr
     return words.view(np.uint8).reshape(rows, columns, 512)
 
 
-def aligned(array: np.ndarray | None) -> np.ndarray | None:
-    """A copy that starts on 256 bytes, as allocations on a GPU do."""
-    if array is None:
-        return None
-    memory = np.empty(array.nbytes + 256, np.uint8)
-    start = -memory.ctypes.data % 256
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy
+def column_padded(array: np.ndarray) -> np.ndarray:
+    """One number a row and group [N, K / group], as kernels take them: [K / group, N padded to 16]."""
+    return np.ascontiguousarray(padded(array, 16, 1).T)
 
 
 @dataclass
@@ -84,7 +80,6 @@ class PackedGemm:
         """The output, poisoned before, and the machine's report."""
         dtype = {"s32": np.int32, "f32": np.float32, "f16": np.float16, "bf16": np.uint16}[output_type]
         out = aligned(np.full(self.shape, 0x5A, dtype))
-        groups = {name: getattr(self, name) for name in ("group_scale", "group_step", "group_zero")}
         report = _native.emulate_gemm(
             kernel["id"],
             aligned(self.a),
@@ -92,11 +87,22 @@ class PackedGemm:
             out,
             output_type=output_type,
             group=self.group,
-            **{name: None if array is None else aligned(array.T) for name, array in groups.items()},
+            **self.group_operands(kernel),
             **{name: aligned(array) for name, array in self.epilogue.items()},
             **options,
         )
         return out, report
+
+    def group_operands(self, kernel: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Parameters of groups as the kernel takes them: steps and zero points beside int8 in one word."""
+        operands = {}
+        if self.group_scale is not None:
+            operands["group_scale"] = aligned(column_padded(self.group_scale))
+        if kernel["operand_types"]["b"] == "u4":
+            beside_s8 = self.group_step is not None
+            words = group_affine(self.group_step, self.group_zero) if beside_s8 else column_padded(self.group_zero)
+            operands["group_affine" if beside_s8 else "group_zero"] = aligned(words)
+        return operands
 
     def sums(self) -> np.ndarray:
         """int32 or exact float64 sums; with `group_sums` fp32, added in ascending order of groups, each step rounded."""
@@ -179,8 +185,8 @@ def random_codes(rng: np.random.Generator, b_type: str, n: int, k: int) -> np.nd
     return codes
 
 
-def random_zero(rng: np.random.Generator, b_type: str, n: int, groups: int) -> np.ndarray | None:
-    return rng.integers(0, 15, (n, groups), np.uint8, endpoint=True) if b_type == "u4" else None
+def random_zero(rng: np.random.Generator, n: int, groups: int) -> np.ndarray:
+    return rng.integers(0, 15, (n, groups), np.uint8, endpoint=True)
 
 
 def spread(array: np.ndarray, group: int) -> np.ndarray:
@@ -188,8 +194,8 @@ def spread(array: np.ndarray, group: int) -> np.ndarray:
     return np.repeat(array, group, axis=1)
 
 
-def decoded(codes: np.ndarray, zero: np.ndarray | None, group: int) -> np.ndarray:
-    return codes.astype(np.float64) if zero is None else codes - spread(zero.astype(np.float64), group)
+def decoded(codes: np.ndarray, zero: np.ndarray, group: int) -> np.ndarray:
+    return codes - spread(zero.astype(np.float64), group)
 
 
 def integer_gemm(kernel: dict[str, Any], m: int, n: int, k: int, group: int = 0, seed: int = 0) -> PackedGemm:
@@ -199,18 +205,15 @@ def integer_gemm(kernel: dict[str, Any], m: int, n: int, k: int, group: int = 0,
     a = rng.integers(-128, 127, (m, k), np.int8, endpoint=True)
     a.flat[:: max(1, a.size // 7)] = -128
     codes = random_codes(rng, b_type, n, k)
-    groups = k // group if group else 0
-    zero = random_zero(rng, b_type, n, groups) if group else None
-    weights, scale, step = decoded(codes, zero, group), None, None
-    if form == "step":
-        offset = 8 if zero is None else zero.astype(np.int64)
-        # The largest step with which no code of the group leaves int8, at least 1.
-        largest = np.minimum(128 // np.maximum(offset, 1), 127 // np.maximum(15 - offset, 1)) + np.zeros((n, groups))
-        step = np.ceil(rng.uniform(size=(n, groups)) * largest).astype(np.int8)
-        step.flat[0] = np.ravel(largest)[0]
-        weights = weights * spread(step.astype(np.float64), group)
+    weights, scale, step, zero = codes.astype(np.float64), None, None, None
+    if group:
+        zero = random_zero(rng, n, k // group)
+        # The largest steps with which no code of the group leaves int8, or less.
+        largest = np.minimum(128 // np.maximum(zero, 1).astype(int), 127 // np.maximum(15 - zero.astype(int), 1))
+        step = np.where(rng.random(zero.shape) < 0.5, largest, rng.integers(1, largest, endpoint=True))
+        weights = decoded(codes, zero, group) * spread(step.astype(np.float64), group)
     if form == "float":
-        scale = (2.0 ** rng.uniform(-12, 4, (n, groups))).astype(np.float32)
+        scale = (2.0 ** rng.uniform(-12, 4, (n, k // group))).astype(np.float32)
     packed = fragment_major(codes, 4, 8)
     return PackedGemm(
         a, a.astype(np.float64), packed, weights, group, scale, step, zero, group_sums=form == "float"
@@ -241,7 +244,7 @@ def float_gemm(
     groups = k // group if group else 0
     if not group:
         return PackedGemm(a, from_16_bits(a_type, a), packed, codes.astype(np.float64))
-    zero = random_zero(rng, b_type, n, groups)
+    zero = random_zero(rng, n, groups)
     exponents = rng.integers(-3, 3, (n, groups), endpoint=True).astype(np.float64)
     mantissas = rng.uniform(1, 2, (n, groups)) if general else 1.0
     scale = to_16_bits(a_type, mantissas * 2.0**exponents)

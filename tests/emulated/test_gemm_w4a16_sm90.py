@@ -15,6 +15,7 @@ from packed_gemm import (
     fragment_major,
     from_16_bits,
     kernels_of,
+    random_zero,
     rounded_k,
     spread,
     to_16_bits,
@@ -25,12 +26,12 @@ from immabench import _native
 
 KERNELS = kernels_of("gemm_w4a16")
 by_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel["id"])
-GROUPS = (32, 64, 128, 256)
+GROUPS = (32, 64, 128)
 
 
 def test_every_pair_of_types_has_a_kernel() -> None:
     pairs = {(kernel["operand_types"]["a"], kernel["operand_types"]["b"]) for kernel in KERNELS}
-    assert pairs == {("f16", "s4"), ("f16", "u4"), ("bf16", "s4"), ("bf16", "u4")}
+    assert pairs == {("f16", "u4"), ("bf16", "u4")}
     assert {kernel["block_tile"][0] for kernel in KERNELS} == {8, 16, 64, 128, 256}
     assert all(kernel["operand_types"]["accumulator"] == "f32" for kernel in KERNELS)
 
@@ -38,7 +39,7 @@ def test_every_pair_of_types_has_a_kernel() -> None:
 @by_kernel
 def test_exact_on_the_edges_of_the_tile(kernel: dict[str, Any]) -> None:
     for index, (m, n, k) in enumerate(edges(kernel)):
-        group = GROUPS[index % 4]
+        group = GROUPS[index % 3]
         float_gemm(kernel, m, n, rounded_k(k, group), group).expect_exact(kernel, "f32", order=ORDERS[index % 3])
 
 
@@ -46,7 +47,7 @@ def test_exact_on_the_edges_of_the_tile(kernel: dict[str, Any]) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_exact_in_every_order(kernel: dict[str, Any], order: str) -> None:
     m, n, k = kernel["block_tile"]
-    for group in (32, 64, 5 * k):
+    for group in GROUPS:
         float_gemm(kernel, m + 1, n + 1, 5 * k, group).expect_exact(kernel, "f32", order=order)
 
 
@@ -63,10 +64,10 @@ def test_exact_with_an_epilogue(kernel: dict[str, Any], output_type: str) -> Non
 def test_one_hot_activations_decode_every_code_with_any_scale(kernel: dict[str, Any]) -> None:
     """Weights are `round((code - zero) * scale)` in the activations' type, one rounding: bit for bit, whatever the scale."""
     n, k, group = 64, 128, 32
-    a_type, b_type = kernel["operand_types"]["a"], kernel["operand_types"]["b"]
+    a_type = kernel["operand_types"]["a"]
     rng = np.random.default_rng(3)
-    codes = (np.arange(n)[:, None] + np.arange(k)) % 16 - (8 if b_type == "s4" else 0)
-    zero = rng.integers(0, 15, (n, k // group), np.uint8, endpoint=True) if b_type == "u4" else None
+    codes = (np.arange(n)[:, None] + np.arange(k)) % 16
+    zero = random_zero(rng, n, k // group)
     scale = to_16_bits(a_type, rng.uniform(0.5, 1, (n, k // group)) * 2.0 ** rng.integers(-9, 9, (n, k // group)))
     product = decoded(codes, zero, group) * spread(from_16_bits(a_type, scale), group)
     weights = from_16_bits(a_type, to_16_bits(a_type, product))
@@ -97,11 +98,11 @@ def test_operands_and_outputs_move_at_the_ideal(kernel: dict[str, Any]) -> None:
     assert report["macs"] == 2 * m * n * 8 * k
     for name in ("wgmma_operands", "shared_load", "shared_store"):
         assert counts[name]["wavefronts"] == counts[name]["ideal"] > 0, name
-    assert counts["bulk_load"]["bytes"] == 2 * (2 * m + n // 2) * 8 * k
-    for name in ("bulk_load", "global_load", "global_store"):
+    assert counts["bulk_load"]["bytes"] == 2 * ((2 * m + n // 2) * 8 * k + n * 8 * 3)
+    for name in ("bulk_load", "global_store"):
         assert counts[name]["sectors"] == counts[name]["ideal"], name
 
 
 def test_sums_of_floats_have_no_zero_point_of_activations() -> None:
     reason = _native.illegal_reason(KERNELS[0]["id"], 8, 128, 128, "f32", group=32, a_zero=True)
-    assert reason == "sums floats, which a zero point of A cannot correct; quantize A symmetrically"
+    assert "a zero point of A needs integer sums" in reason

@@ -49,7 +49,8 @@ inline void run(const Problem& problem, const Launch& launch) {
   const auto out = allocate<std::int32_t>(size(m, n));
   std::mt19937 generator(1);
   for (int i = 0; i < m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
-  for (int i = 0; i < n * k; ++i) b[i] = static_cast<std::int8_t>(static_cast<std::int8_t>(generator()) >> (8 - problem.b_bits));
+  for (int i = 0; i < n * k; ++i)
+    b[i] = static_cast<std::int8_t>(static_cast<std::int8_t>(generator()) >> (8 - problem.b_bits));
   immabench::GemmArguments arguments;
   arguments.a = reinterpret_cast<std::uint64_t>(a.get()), arguments.b = reinterpret_cast<std::uint64_t>(b.get());
   arguments.out = reinterpret_cast<std::uint64_t>(out.get());

@@ -1,4 +1,5 @@
-// The wgmma kernel with packed weights: s4 with K split, and u4 with zero points of groups of 32. More stages than the ring has.
+// The wgmma kernel with packed weights: s4 with K split, and u4 with zero points of groups of 32. More stages than the ring
+// has.
 #include <gemm/wgmma_packed.cuh>
 #include <parts/packed_weights.cuh>
 
@@ -10,6 +11,18 @@ using simt::host::Operation;
 namespace {
 
 int zero_of(int group, int column) { return 4 + (group * 5 + column * 3) % 9; }
+
+// Of steps 1 and zero points of groups of 32: [K / 32, N padded to 16], of 16 columns in the order 0, 8, 1, 9, ..
+std::vector<std::uint16_t> affine_words(int n, int k) {
+  std::vector<std::uint16_t> words;
+  for (int group = 0; group < k / 32; ++group) {
+    for (int place = 0; place < ceil_divide(n, 16) * 16; ++place) {
+      const int column = place / 16 * 16 + place % 16 / 2 + place % 2 * 8;
+      words.push_back(std::uint16_t(1 + 256 * (128 - zero_of(group, column))));
+    }
+  }
+  return words;
+}
 
 // Fragment-major codes of 4 bits (docs/numerics.md): b [n, k], less than 4 bits wide where zero points are added.
 std::vector<std::uint8_t> pack(const GemmArguments& g, bool zeros) {
@@ -27,7 +40,8 @@ std::vector<std::uint8_t> pack(const GemmArguments& g, bool zeros) {
 }
 
 template <class T>
-std::uint64_t add(simt::host::GlobalMemory& memory, const std::unique_ptr<T[], void (*)(void*)>& owner, const std::vector<T>& of) {
+std::uint64_t add(simt::host::GlobalMemory& memory, const std::unique_ptr<T[], void (*)(void*)>& owner,
+                  const std::vector<T>& of) {
   std::copy(of.begin(), of.end(), owner.get());
   memory.add(owner.get(), of.size() * sizeof(T), simt::host::Access::kRead);
   return reinterpret_cast<std::uint64_t>(owner.get());
@@ -38,16 +52,15 @@ void run(const mutants::Problem& problem, bool zeros) {
   mutants::run(problem, [=](const GemmArguments& given, auto& memory, const auto& options) {
     GemmArguments arguments = given;
     const std::vector<std::uint8_t> codes = pack(given, zeros);
-    std::vector<std::uint8_t> zero;
-    for (int i = 0; i < given.k / 32 * given.n; ++i) zero.push_back(std::uint8_t(zero_of(i / given.n, i % given.n)));
+    const std::vector<std::uint16_t> affine = affine_words(given.n, given.k);
     const auto code_memory = mutants::allocate<std::uint8_t>(codes.size());
-    const auto zero_memory = mutants::allocate<std::uint8_t>(zero.size());
+    const auto affine_memory = mutants::allocate<std::uint16_t>(affine.size());
     arguments.b = add(memory, code_memory, codes);
-    if (zeros) arguments.group = 32, arguments.group_zero = add(memory, zero_memory, zero);
+    if (zeros) arguments.group = 32, arguments.group_affine = add(memory, affine_memory, affine);
     constexpr WgmmaPackedTile kTile = Config::tile;
     const simt::host::LaunchShape shape{
         {block_count(kTile, arguments)}, kTile.threads(), kTile.shared_bytes(), kTile.cluster()};
-    const auto parameters = make_packed_parameters<Config>(arguments, !zeros);
+    const auto parameters = make_packed_parameters<Config>(arguments);
     return simt::host::launch(shape, memory, options, [&] { wgmma_packed_kernel<Config>(parameters); });
   });
 }
