@@ -138,7 +138,7 @@ def test_illegal_problems_say_what_to_change(form: str, k: int, group: int, mess
 def test_operands_start_on_16_bytes() -> None:
     kernel = KERNELS[0]
     a = np.ones(8 * 128 + 4, np.int8)[4:].reshape(8, 128)
-    with pytest.raises(ValueError, match="tensor map: the tensor must start on 16 bytes"):
+    with pytest.raises(ValueError, match="operand 'a' starts at an address that is no multiple of 16 bytes"):
         _native.emulate_gemm(
             kernel["id"], a, np.zeros((1, 2, 512), np.uint8), np.zeros((8, 16), np.int32), output_type="s32"
         )
