@@ -76,6 +76,51 @@ GemmTile describe(const WgmmaTile& tile) {
           .needs_sm90a = true};
 }
 
+GemmOperands operands_of(const WgmmaPackedTile& tile) {
+  const bool bf16 = tile.format == PackedFormat::kW4BF16 || tile.format == PackedFormat::kW8BF16;
+  return {.a = !tile.floats() ? OperandType::kS8
+               : bf16         ? OperandType::kBF16
+                              : OperandType::kF16,
+          .b = tile.weight_bits() == 8 ? OperandType::kS8
+               : tile.grouped()        ? OperandType::kU4
+                                       : OperandType::kS4,
+          .layout = WeightLayout::kFragmentMajor,
+          .groups = tile.scale_bytes() ? GroupScale::kFloat
+                    : tile.grouped()   ? GroupScale::kStep
+                                       : GroupScale::kNone};
+}
+
+std::string make_id(const WgmmaPackedTile& tile) {
+  const GemmOperands operands = operands_of(tile);
+  const std::string a = operands.a == OperandType::kS8 ? "s8" : operands.a == OperandType::kF16 ? "f16" : "bf16";
+  const std::string b = operands.b == OperandType::kS8 ? "s8" : operands.b == OperandType::kS4 ? "s4" : "u4";
+  const std::string id = "wgmma_" + a + b + (operands.integer() ? "s32_" : "f32_") + by(tile.block_m, tile.block_n) + "x" +
+                         std::to_string(tile.block_k) + "_w" + std::to_string(tile.consumers) +
+                         (tile.split_k > 1 ? "_k" + std::to_string(tile.split_k) : "");
+  return id + "_s" + std::to_string(tile.stages) + "_sm90a";
+}
+
+GemmTile describe(const WgmmaPackedTile& tile) {
+  return {.instruction = "m64n" + std::to_string(tile.block_m) + (tile.floats() ? "k16" : "k32"),
+          .block_m = tile.block_m,
+          .block_n = tile.block_n,
+          .block_k = tile.block_k,
+          .warps_m = 1,
+          .warps_n = tile.consumers,
+          .warp_m = tile.block_m,
+          .warp_n = tile.consumer_rows(),
+          .stages = tile.stages,
+          .threads = tile.threads(),
+          .shared_bytes = tile.shared_bytes(),
+          .split_k = tile.split_k,
+          .swapped = true,
+          .needs_sm90a = true};
+}
+
+const char* family_of(const WgmmaPackedTile& tile) {
+  return !tile.floats() ? "gemm_w4a8" : tile.weight_bits() == 4 ? "gemm_w4a16" : "gemm_w8a16";
+}
+
 template <class Table, int... kShard>
 void append_mma(std::vector<GemmKernel>& kernels, const char* types, const char* family, const GemmOperands& operands,
                 std::integer_sequence<int, kShard...>) {
@@ -127,6 +172,20 @@ void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, k
   }
 }
 
+template <int... kShard>
+void append_packed(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate[kWgmmaPackedTileCount] = {};
+  LaunchGemm launch[kWgmmaPackedTileCount] = {};
+  (fill_wgmma_packed_emulated<kShard>(emulate), ...);
+#if defined(IMMABENCH_CUDA)
+  (fill_wgmma_packed_cuda<kShard>(launch), ...);
+#endif
+  for (int i = 0; i < kWgmmaPackedTileCount; ++i) {
+    const WgmmaPackedTile& tile = kWgmmaPackedTiles[i];
+    kernels.push_back({make_id(tile), family_of(tile), operands_of(tile), describe(tile), emulate[i], launch[i]});
+  }
+}
+
 std::vector<GemmKernel> make_kernels() {
   constexpr auto kShards = std::make_integer_sequence<int, IMMABENCH_SHARDS>{};
   std::vector<GemmKernel> kernels;
@@ -140,6 +199,7 @@ std::vector<GemmKernel> make_kernels() {
   append_dequantized<W8A16Tiles>(kernels, OperandType::kS8, "gemm_w8a16", kShards);
   append_mma<S4Tiles>(kernels, "imma_s4s4s32", "gemm_w4a4", {.a = OperandType::kS4, .b = OperandType::kS4}, kShards);
   append_mma<B1Tiles>(kernels, "bmma_b1b1s32", "gemm_b1", {.a = OperandType::kB1, .b = OperandType::kB1}, kShards);
+  append_packed(kernels, kShards);
   return kernels;
 }
 

@@ -164,6 +164,7 @@ IMMABENCH_PROBE(from_16_bits) {
   r[0] = as_bits(simt::from_f16(simt::u16(r[0] & 0xFBFF)));
   r[1] = as_bits(simt::from_bf16(simt::u16(r[1] & 0xFF7F)));
 }
+// NaNs become one and the same.
 IMMABENCH_PROBE(pairs_f16) {
   const u32 a = r[0], b = r[1], c = r[2];
   r[0] = simt::fma_rn_f16x2(a, b, c), r[1] = simt::multiply_rn_f16x2(a, b), r[2] = simt::subtract_rn_f16x2(a, b);

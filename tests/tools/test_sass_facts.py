@@ -27,11 +27,16 @@ def names(kernels: list[dict[str, Any]]) -> list[str]:
     return [f"{kernel['kernel_id']} {kernel['variant']} {kernel['arch']}" for kernel in kernels]
 
 
+def variants(config: KernelConfig) -> tuple[str, ...]:
+    """Fragment-major weights come with rows of activations on 16 bytes, others any way."""
+    return ("aligned",) if config.weight_layout == "fragment_major" else ("aligned", "ragged")
+
+
 def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None:
     expected = {
         (config.id, variant, arch)
         for config in kernel_configs()
-        for variant in (("aligned",) if config.weight_layout == "fragment_major" else ("aligned", "ragged"))
+        for variant in variants(config)
         for arch in native.build_info()["architectures"]
         if (arch == "sm_90a" or not config.id.startswith("wgmma"))
         and (arch != "sm_90a" or config.family != "gemm_w4a4")
@@ -60,10 +65,16 @@ def of(family: str, facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [kernel for kernel in facts if kernel["kernel_id"].startswith(family)]
 
 
-def igmma(kernel: dict[str, Any]) -> str:
-    """The machine's name of the instruction that the table gives, m64nNk32."""
-    n = kernel_config(kernel["kernel_id"]).mma.removeprefix("m64n").removesuffix("k32")
-    return f"IGMMA.64x{n}x32.S8.S8"
+def wgmma(kernel: dict[str, Any]) -> str:
+    """The machine's name of the instruction that the table gives, m64nNk32 of integers or m64nNk16 of floats."""
+    config = kernel_config(kernel["kernel_id"])
+    n, k = config.mma.removeprefix("m64n").split("k")
+    ending = {"s8": ".S8.S8", "f16": ".F32", "bf16": ".F32.BF16"}[config.operand_types["a"]]
+    return f"{'I' if k == '32' else 'H'}GMMA.64x{n}x{k}{ending}"
+
+
+def is_packed(kernel: dict[str, Any]) -> bool:
+    return kernel_config(kernel["kernel_id"]).weight_layout == "fragment_major"
 
 
 MMA = {
@@ -87,7 +98,7 @@ def by_mma_sync(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]]) -> None:
     for kernel in by_mma_sync(facts):
         assert set(kernel["mma"]) == {mma_of(kernel_config(kernel["kernel_id"]))}, names([kernel])
-    assert names([kernel for kernel in of("wgmma", facts) if set(kernel["mma"]) != {igmma(kernel)}]) == []
+    assert names([kernel for kernel in of("wgmma", facts) if set(kernel["mma"]) != {wgmma(kernel)}]) == []
 
 
 def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, Any]]) -> None:
@@ -109,11 +120,40 @@ def test_multicast_is_in_the_code_of_clusters_that_share_operands(facts: list[di
 def test_wgmma_waits_once_a_stage(facts: list[dict[str, Any]]) -> None:
     """ptxas serialises wgmma, with a remark, where registers are touched under way: then each would be waited for."""
     for kernel in of("wgmma", facts):
+        if is_packed(kernel):
+            continue
         config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
         groups = config.warp_tile[1 if config.swapped else 0] // 64
-        stages, left = divmod(loop["mma"][igmma(kernel)], 4 * groups)
+        stages, left = divmod(loop["mma"][wgmma(kernel)], 4 * groups)
         assert (left, stages >= 1) == (0, True), names([kernel])
         assert loop["histogram"]["WARPGROUP"] == 2 * stages, names([kernel])  # wgmma.fence and wgmma.wait_group
+
+
+def test_packed_weights_are_unpacked_while_others_are_multiplied(facts: list[dict[str, Any]]) -> None:
+    """One wait and one fence each half of a stage; where floats scale groups, another of each at a group's beginning."""
+    for kernel in filter(is_packed, of("wgmma", facts)):
+        config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
+        half = 2 if config.operand_types["a"] == "s8" else 4
+        halves, left = divmod(loop["mma"][wgmma(kernel)], half)
+        assert (left, halves >= 1) == (0, True), names([kernel])
+        float_groups = config.group_scale == "float" and config.operand_types["a"] == "s8"
+        waits = loop["histogram"]["WARPGROUP"]
+        assert waits <= 4 * 2 * halves if float_groups else waits == 2 * halves, names([kernel])
+
+
+UNPACKING = ("LOP3", "SHF", "IMAD", "PRMT", "HADD2", "HFMA2", "HMUL2", "LDS")
+AN_ELEMENT = {"s8s4s32": 0.5, "s8u4s32": 1.25, "f16u4f32": 2.2, "bf16u4f32": 2.4, "f16s8f32": 1.5, "bf16s8f32": 2.0}
+
+
+def test_unpacking_takes_few_instructions_an_element(facts: list[dict[str, Any]]) -> None:
+    """Loads, parameters and addresses included. A thread has 64 of a stage's weights: 4 steps of s8, 8 of 16 bits."""
+    for kernel in filter(is_packed, of("wgmma", facts)):
+        types, loop = kernel["kernel_id"].split("_")[1], kernel["main_loop"]
+        if types not in AN_ELEMENT:
+            continue
+        elements = 64 * loop["mma"][wgmma(kernel)] / (4 if types.startswith("s8") else 8)
+        spent = sum(loop["histogram"].get(name, 0) for name in UNPACKING)
+        assert spent <= AN_ELEMENT[types] * elements, (names([kernel]), spent / elements)
 
 
 def test_the_main_loop_is_found_with_all_its_multiplies(facts: list[dict[str, Any]]) -> None:

@@ -121,6 +121,35 @@ def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
     )
 
 
+# Of `PackedFormat` in order: what the ids begin with, bits of an activation and of a weight, bytes of the parameters of
+# a group and row.
+_PACKED_FORMATS = (
+    ("wgmma_s8s4s32", 8, 4, 0),
+    ("wgmma_s8u4s32", 8, 4, 2),
+    ("wgmma_s8u4f32", 8, 4, 6),
+    ("wgmma_f16u4f32", 16, 4, 3),
+    ("wgmma_bf16u4f32", 16, 4, 3),
+    ("wgmma_f16s8f32", 16, 8, 0),
+    ("wgmma_bf16s8f32", 16, 8, 0),
+)
+
+
+def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
+    number, block_m, split_k, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+    types, a_bits, b_bits, group_bytes = _PACKED_FORMATS[number]
+    split = f"_k{split_k}" if split_k > 1 else ""
+    # Operands of 128 elements of K, and parameters of 4 groups, on 1024 bytes.
+    stage = -(-(16 * (block_m * a_bits + 128 * b_bits) + 4 * 128 * group_bytes) // 1024) * 1024
+    return KernelName(
+        kernel_id=f"{types}_{block_m}x128x128_w2{split}_s{stages}_sm90a",
+        variant="aligned",
+        threads=384,
+        # Room to align; the stages, or the gathered tile in their place; two mbarriers a stage.
+        shared_bytes=1024 + max(stages * stage, block_m * (128 + 4) * 4) + 2 * stages * 8,
+        only_on="sm_90a",
+    )
+
+
 def _variant(symbol: str, tile: re.Match[str]) -> str:
     """The template argument after the tile's: whether the operands are aligned."""
     aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
@@ -136,6 +165,7 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         _mma,
     ),
     (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
+    (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4})"), _wgmma_packed),
     (
         re.compile(
             r"\d(?P<family>quantize_dynamic|layernorm_quantize)_kernelI.*?\dElement(?P<type>F32|F16|BF16)"

@@ -22,10 +22,14 @@ double decode(u32 bits, int exponent_bits) {
 
 // Is `got` the nearest of all 16-bit floats to `value`, ties to the even one? Infinity stands at twice the largest power of
 // two.
-void expect_nearest(float value, u32 got, int exponent_bits) {
-  const auto distance = [&](u32 bits) { return std::abs(decode(bits, exponent_bits) - double(value)); };
+template <class Real>
+void expect_nearest(Real value, u32 got, int exponent_bits) {
+  const auto distance = [&](u32 bits) {
+    const Real difference = Real(decode(bits, exponent_bits)) - value;
+    return difference < 0 ? -difference : difference;
+  };
   const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits), magnitude = got & 0x7FFF;
-  CHECK(std::signbit(value) == bool(got & 0x8000));
+  CHECK((value < 0 || (value == 0 && 1 / value < 0)) == bool(got & 0x8000));
   CHECK(magnitude <= infinity);
   for (const u32 neighbour : {magnitude - 1, magnitude + 1}) {
     if (neighbour > infinity) continue;  // wraps below zero too
@@ -44,10 +48,46 @@ void expect_conversions(float value) {
     CHECK_EQUAL(bf16, value < 0 ? 0xFF80u : 0x7F80u);
   } else {
     if (std::abs(value) < 131072.0f)
-      expect_nearest(value, f16, 5);
+      expect_nearest(double(value), f16, 5);
     else
       CHECK_EQUAL(f16 & 0x7FFF, 0x7C00u);
-    expect_nearest(value, bf16, 8);
+    expect_nearest(double(value), bf16, 8);
+  }
+}
+
+// 113 bits of mantissa: exact where exponents lie within 60 of each other.
+using Quad = __float128;
+
+void expect_half(Quad value, u32 got, int exponent_bits) {
+  if (value != value)
+    CHECK_EQUAL(got, 0x7FFFu);
+  else if (value - value != 0)
+    CHECK_EQUAL(got, (value < 0 ? 0x8000u : 0u) | ((1u << exponent_bits) - 1) << (15 - exponent_bits));
+  else
+    expect_nearest(value, got, exponent_bits);
+}
+
+// What a 16-bit float stands for, infinities and NaNs too.
+Quad value_of(u32 bits, int exponent_bits) {
+  const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits), magnitude = bits & 0x7FFF;
+  if (magnitude > infinity) return std::numeric_limits<double>::quiet_NaN();
+  if (magnitude == infinity) return bits & 0x8000 ? -HUGE_VAL : HUGE_VAL;
+  return decode(bits, exponent_bits);
+}
+
+struct PairFunctions {
+  u32 (*fma)(u32, u32, u32);
+  u32 (*multiply)(u32, u32);
+  u32 (*subtract)(u32, u32);
+};
+
+void expect_pairs(const PairFunctions& pairs, int exponent_bits, u32 a, u32 b, u32 c) {
+  const u32 fma = pairs.fma(a, b, c), product = pairs.multiply(a, b), difference = pairs.subtract(a, b);
+  for (const int shift : {0, 16}) {
+    const auto value = [&](u32 word) { return value_of(word >> shift & 0xFFFF, exponent_bits); };
+    expect_half(value(a) * value(b) + value(c), fma >> shift & 0xFFFF, exponent_bits);
+    expect_half(value(a) * value(b), product >> shift & 0xFFFF, exponent_bits);
+    expect_half(value(a) - value(b), difference >> shift & 0xFFFF, exponent_bits);
   }
 }
 
@@ -208,6 +248,31 @@ CASE(byte_dot_products) {
     simt::i64 sum = c;
     for (int byte = 0; byte < 4; ++byte) sum += simt::i64(simt::i8(a >> 8 * byte)) * simt::i8(b >> 8 * byte);
     CHECK_EQUAL(simt::dot_s8(a, b, c), simt::i32(u32(sum)));
+  }
+}
+
+CASE(pairs_of_16_bit_floats) {
+  const PairFunctions f16{simt::fma_rn_f16x2, simt::multiply_rn_f16x2, simt::subtract_rn_f16x2};
+  const PairFunctions bf16{simt::fma_rn_bf16x2, simt::multiply_rn_bf16x2, simt::subtract_rn_bf16x2};
+  std::mt19937 random(5);
+  for (int i = 0; i < 100000; ++i) {
+    const u32 a = u32(random()), b = u32(random()), c = u32(random());
+    expect_pairs(f16, 5, a, b, c);
+    // Exponents of bf16 around 1, so that quadruple precision holds their sums; then any, where nothing is added.
+    const auto near_one = [](u32 word) { return (word & 0x8F7F8F7F) | 0x38003800; };
+    expect_pairs(bf16, 8, near_one(a), near_one(b), near_one(c));
+    expect_half(value_of(a & 0xFFFF, 8) * value_of(b & 0xFFFF, 8), simt::multiply_rn_bf16x2(a, b) & 0xFFFF, 8);
+  }
+  // A product halfway between two f16, and an addend far below that decides: 2049 = (2048 + 1), +- 2^-24.
+  CHECK_EQUAL(simt::fma_rn_f16x2(0x6800, 0x3C00, 0x3C00) & 0xFFFF, 0x6800u);  // 2048 + 1: a tie, to even
+  CHECK_EQUAL(simt::fma_rn_f16x2(0x1001, 0x0001, 0x3C00) & 0xFFFF, 0x3C00u);
+  // Zeros keep the signs of IEEE 754, and special numbers their meaning.
+  for (const u32 a : {0x0000u, 0x8000u, 0x7C00u, 0xFC00u, 0x7E00u, 0x3C00u, 0x0001u, 0x7BFFu, 0x7F80u, 0xFF80u, 0x7F7Fu}) {
+    for (const u32 b : {0x0000u, 0x8000u, 0x7C00u, 0xBC00u, 0x8001u, 0xFBFFu, 0x7F80u, 0xFF7Fu}) {
+      expect_pairs(f16, 5, a, b, 0x8000), expect_pairs(f16, 5, a, b, 0);
+      for (const u32 c : {0x8000u, 0u})
+        expect_half(value_of(a, 8) * value_of(b, 8) + value_of(c, 8), simt::fma_rn_bf16x2(a, b, c) & 0xFFFF, 8);
+    }
   }
 }
 
