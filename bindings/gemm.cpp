@@ -34,12 +34,15 @@ py::dict emulate(const std::string& id, const py::object& a, const py::object& b
   call.arguments.multiprocessors = multiprocessors;
   if (call.a().place().cuda) call.a().reject("is on a CUDA device", "emulation needs CPU tensors; launch_gemm runs on the GPU");
   call.expect_valid_values();
+  call.take_workspace();
 
   simt::host::GlobalMemory memory;
   for (const Operand* input : call.inputs()) {
     memory.add(reinterpret_cast<const void*>(input->address()), input->bytes(), simt::host::Access::kRead);
   }
   memory.add(reinterpret_cast<const void*>(call.out().address()), call.out().bytes(), simt::host::Access::kWrite);
+  if (const Operand* workspace = call.workspace())
+    memory.add(reinterpret_cast<const void*>(workspace->address()), workspace->bytes(), simt::host::Access::kReadWrite);
   const auto start = std::chrono::steady_clock::now();
   const simt::host::Report report = [&] {
     const py::gil_scoped_release release;
@@ -52,11 +55,13 @@ void launch(const std::string& id, const py::object& a, const py::object& b, con
             const std::string& output_type, const std::string& activation, int group, std::uint64_t stream,
             const py::kwargs& optional) {
   const GemmKernel& kernel = find_kernel(id);
-  const GemmCall call(kernel, a, b, out, output_type, activation, group, optional);
+  GemmCall call(kernel, a, b, out, output_type, activation, group, optional);
   if (!call.a().place().cuda) call.a().reject("is on the CPU", "move it to a CUDA device; emulate_gemm runs on the CPU");
   if (!kernel.launch)
     throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
   const CurrentDevice device(call.a().place().index);
+  call.arguments.multiprocessors = device.multiprocessors();
+  call.take_workspace();
   const std::string unsupported = unsupported_reason(kernel.tile, compute_capability(call.a().place().index));
   if (!unsupported.empty()) throw std::runtime_error(kernel.id + ": " + unsupported);
   const int status = kernel.launch(call.arguments, stream);
@@ -101,8 +106,8 @@ py::dict describe_kernel(const GemmKernel& kernel) {
                   arg("warps") = std::vector<int>{tile.warps_m, tile.warps_n},
                   arg("warp_tile") = std::vector<int>{tile.warp_m, tile.warp_n}, arg("stages") = tile.stages,
                   arg("cluster") = std::vector<int>{tile.cluster_m, tile.cluster_n}, arg("split_k") = tile.split_k,
-                  arg("swapped") = tile.swapped, arg("threads") = tile.threads, arg("shared_bytes") = tile.shared_bytes,
-                  arg("mma") = tile.instruction);
+                  arg("streamed") = tile.streamed, arg("swapped") = tile.swapped, arg("threads") = tile.threads,
+                  arg("shared_bytes") = tile.shared_bytes, arg("mma") = tile.instruction);
 }
 
 py::list kernels() {
@@ -117,6 +122,10 @@ py::object illegal(const std::string& id, int m, int n, int k, const std::string
   return reason.empty() ? py::none() : py::object(py::str(reason));
 }
 
+std::int64_t workspace(const std::string& id, int m, int n, int k, int multiprocessors) {
+  return workspace_bytes(find_kernel(id), m, n, k, multiprocessors);
+}
+
 }  // namespace
 
 void register_gemm(py::module_& module) {
@@ -124,6 +133,8 @@ void register_gemm(py::module_& module) {
   module.def("kernels", &kernels, "Every compiled tile configuration.");
   module.def("illegal_reason", &illegal, arg("kernel_id"), arg("m"), arg("n"), arg("k"), arg("output_type"), py::kw_only(),
              arg("group") = 0, arg("a_zero") = false, "Why a kernel cannot compute a problem, or None.");
+  module.def("workspace_bytes", &workspace, arg("kernel_id"), arg("m"), arg("n"), arg("k"), py::kw_only(),
+             arg("multiprocessors"), "Bytes that the blocks of a kernel need to add up what they share.");
   module.def("emulate_gemm", &emulate, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
              arg("activation") = "none", arg("group") = 0, arg("order") = "forward", arg("seed") = 0, arg("check") = true,
              arg("count") = true, arg("threads") = 0, arg("max_hazards") = 16,

@@ -9,9 +9,9 @@ namespace py = pybind11;
 namespace immabench::bindings {
 namespace {
 
-constexpr const char* kOptionalNames[] = {"row_scale",   "col_scale",      "bias",          "a_zero",    "b_sum",
-                                          "residual",    "residual_scale", "residual_zero", "out_scale", "out_zero",
-                                          "group_scale", "group_affine",   "group_zero"};
+constexpr const char* kOptionalNames[] = {
+    "row_scale",     "col_scale", "bias",     "a_zero",      "b_sum",        "residual",          "residual_scale",
+    "residual_zero", "out_scale", "out_zero", "group_scale", "group_affine", GemmCall::kWorkspace};
 
 constexpr int kFragmentRows = 16, kFragmentBytes = 512;  // of a block of fragment-major weights
 
@@ -79,7 +79,9 @@ GemmCall::GemmCall(const GemmKernel& kernel, const py::object& a, const py::obje
 
 std::vector<const Operand*> GemmCall::inputs() const {
   std::vector<const Operand*> present{&a_, &b_};
-  for (const auto& [name, operand] : optional_) present.push_back(&operand);
+  for (const auto& [name, operand] : optional_) {
+    if (name != kWorkspace) present.push_back(&operand);
+  }
   return present;
 }
 
@@ -137,6 +139,8 @@ void GemmCall::expect_weights(int n, int k) const {
 void GemmCall::take_epilogue(const std::string& activation) {
   EpilogueArguments& e = arguments.epilogue;
   e.activation = parse_activation(activation);
+  if (e.output == OutputType::kS32 && !kernel_.operands.integer())
+    throw py::value_error(kernel_.id + " sums in float; take output type f32, f16, bf16 or s8");
   if (e.output == OutputType::kS32) refuse_beside_sums(activation);
   e.row_scale_stride = take_vector("row_scale", ElementType::kF32, Extent::kOneOrAll, arguments.m, e.row_scale);
   e.col_scale_stride = take_vector("col_scale", ElementType::kF32, Extent::kOneOrAll, arguments.n, e.col_scale);
@@ -198,22 +202,14 @@ void GemmCall::take_residual() {
 }
 
 void GemmCall::take_groups(int group) {
-  const GroupScale form = kernel_.operands.groups;
-  const bool of_s8 = kernel_.operands.a == OperandType::kS8, unsigned_codes = kernel_.operands.b == OperandType::kU4;
-  expect_present("group_scale", form == GroupScale::kFloat);
-  expect_present("group_affine", of_s8 && unsigned_codes);
-  expect_present("group_zero", !of_s8 && unsigned_codes);
+  const GemmOperands& operands = kernel_.operands;
+  const bool of_s8 = operands.a == OperandType::kS8;
+  expect_present("group_scale", of_s8 && operands.groups == GroupScale::kFloat);
+  expect_present("group_affine", operands.b == OperandType::kU4);
   arguments.group = group;
   if (group == 0) return;
-  const ElementType own = kernel_.operands.a == OperandType::kF16    ? ElementType::kF16
-                          : kernel_.operands.a == OperandType::kBF16 ? ElementType::kBF16
-                                                                     : ElementType::kF32;
-  if (own == ElementType::kBF16)
-    take_group_array("group_scale", {own, ElementType::kU16}, arguments.group_scale);
-  else
-    take_group_array("group_scale", {own}, arguments.group_scale);
-  take_group_array("group_affine", {ElementType::kU16}, arguments.group_affine);
-  take_group_array("group_zero", {ElementType::kU8}, arguments.group_zero);
+  take_group_array("group_scale", {ElementType::kF32}, arguments.group_scale);
+  take_group_array("group_affine", {of_s8 ? ElementType::kU16 : ElementType::kU32}, arguments.group_affine);
 }
 
 void GemmCall::expect_present(const std::string& name, bool needed) const {
@@ -240,6 +236,18 @@ void GemmCall::take_group_array(const std::string& name, std::initializer_list<E
   address = array->address();
 }
 
+void GemmCall::take_workspace() {
+  const std::int64_t needed = workspace_bytes(kernel_, arguments.m, arguments.n, arguments.k, arguments.multiprocessors);
+  const Operand* given = workspace();
+  if (needed == 0) return;
+  constexpr const char* kRemedy = "pass workspace_bytes(...) zeros as uint8";
+  if (!given) throw py::value_error(kernel_.id + " needs a 'workspace' of " + std::to_string(needed) + " bytes; " + kRemedy);
+  given->expect_type({ElementType::kU8}, kRemedy);
+  if (static_cast<std::int64_t>(given->bytes()) < needed || given->address() % 16 != 0)
+    given->reject("is not " + std::to_string(needed) + " bytes on a multiple of 16", kRemedy);
+  arguments.workspace = given->address();
+}
+
 template <class T, class IsValid>
 void GemmCall::expect_values(const std::string& name, IsValid&& is_valid, const char* rule) const {
   const Operand* vector = find(name);
@@ -258,8 +266,21 @@ void GemmCall::expect_valid_values() const {
   const auto is_s8 = [](std::int32_t value) { return value >= -128 && value <= 127; };
   for (const char* name : {"a_zero", "residual_zero", "out_zero"})
     expect_values<std::int32_t>(name, is_s8, "zero points of int8 are from -128 to 127");
-  const auto fits = [](std::uint16_t affine) { return (affine >> 8) <= 128 && 15 * (affine & 0xFF) + (affine >> 8) <= 255; };
-  expect_values<std::uint16_t>("group_affine", fits, "(code - zero) * step fits int8 for every code");
+  expect_valid_affine();
+}
+
+// Of 16-bit activations a zero word is padding.
+void GemmCall::expect_valid_affine() const {
+  const auto steps = [](std::uint16_t affine) { return (affine >> 8) <= 128 && 15 * (affine & 0xFF) + (affine >> 8) <= 255; };
+  const auto scales = [this](std::uint32_t affine) {
+    const bool bf16 = kernel_.operands.a == OperandType::kBF16;
+    const std::uint32_t scale = affine & 0xFFFF, infinity = bf16 ? 0x7F80 : 0x7C00, magic = bf16 ? 0x4300 : 0x6400;
+    return affine == 0 || (scale > 0 && scale < infinity && affine >> 16 >= magic && affine >> 16 <= magic + 15);
+  };
+  if (kernel_.operands.a == OperandType::kS8)
+    expect_values<std::uint16_t>("group_affine", steps, "(code - zero) * step fits int8 for every code");
+  else
+    expect_values<std::uint32_t>("group_affine", scales, "scales are positive and finite, zero points from 0 to 15");
 }
 
 }  // namespace immabench::bindings

@@ -18,6 +18,8 @@ class GemmCall {
   GemmCall(const GemmKernel& kernel, const pybind11::object& a, const pybind11::object& b, const pybind11::object& out,
            const std::string& output_type, const std::string& activation, int group, const pybind11::dict& optional);
 
+  static constexpr const char* kWorkspace = "workspace";
+
   GemmArguments arguments;
 
   const Operand& a() const { return a_; }
@@ -26,6 +28,9 @@ class GemmCall {
   // Values too: scales are positive and finite, a bias is finite, zero points are in range. On the CPU alone, where looking at
   // them means no waiting for a GPU.
   void expect_valid_values() const;
+  // The memory in which blocks add up what they share, once the number of multiprocessors is known; null where they share none.
+  void take_workspace();
+  const Operand* workspace() const { return find(kWorkspace); }
 
  private:
   enum class Extent { kOne, kAll, kOneOrAll };  // values of a vector: one, one a row (column), either
@@ -37,6 +42,7 @@ class GemmCall {
   void take_groups(int group);
   const Operand* find(const std::string& name) const;
   void expect_present(const std::string& name, bool needed) const;
+  void expect_valid_affine() const;
   void expect_chunks(const Operand& operand) const;
   void expect_weights(int n, int k) const;
   void refuse_beside_sums(const std::string& activation) const;

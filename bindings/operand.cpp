@@ -15,10 +15,11 @@ struct TypeEntry {
   const char* name;
 };
 constexpr TypeEntry kTypes[] = {
-    {dlpack::kInt, 8, ElementType::kS8, "int8"},           {dlpack::kUInt, 8, ElementType::kU8, "uint8"},
-    {dlpack::kUInt, 16, ElementType::kU16, "uint16"},      {dlpack::kInt, 32, ElementType::kS32, "int32"},
-    {dlpack::kInt, 64, ElementType::kS64, "int64"},        {dlpack::kFloat, 16, ElementType::kF16, "float16"},
-    {dlpack::kBfloat, 16, ElementType::kBF16, "bfloat16"}, {dlpack::kFloat, 32, ElementType::kF32, "float32"},
+    {dlpack::kInt, 8, ElementType::kS8, "int8"},        {dlpack::kUInt, 8, ElementType::kU8, "uint8"},
+    {dlpack::kUInt, 16, ElementType::kU16, "uint16"},   {dlpack::kUInt, 32, ElementType::kU32, "uint32"},
+    {dlpack::kInt, 32, ElementType::kS32, "int32"},     {dlpack::kInt, 64, ElementType::kS64, "int64"},
+    {dlpack::kFloat, 16, ElementType::kF16, "float16"}, {dlpack::kBfloat, 16, ElementType::kBF16, "bfloat16"},
+    {dlpack::kFloat, 32, ElementType::kF32, "float32"},
 };
 
 const TypeEntry* find(const dlpack::DataType& type) {

@@ -9,7 +9,7 @@
 
 namespace immabench::bindings {
 
-enum class ElementType { kS8, kU8, kU16, kS32, kS64, kF16, kBF16, kF32, kOther };
+enum class ElementType { kS8, kU8, kU16, kU32, kS32, kS64, kF16, kBF16, kF32, kOther };
 
 struct Place {
   bool cuda = false;

@@ -34,11 +34,12 @@ class CurrentDevice {
  public:
   explicit CurrentDevice(int index);
   ~CurrentDevice();
+  int multiprocessors() const;
   CurrentDevice(const CurrentDevice&) = delete;
   CurrentDevice& operator=(const CurrentDevice&) = delete;
 
  private:
-  int before_ = -1;
+  int index_, before_ = -1;
 };
 
 }  // namespace immabench

@@ -67,11 +67,13 @@ int compute_capability(int index) {
   return 10 * attribute(cudaDevAttrComputeCapabilityMajor, index) + attribute(cudaDevAttrComputeCapabilityMinor, index);
 }
 
-CurrentDevice::CurrentDevice(int index) {
+CurrentDevice::CurrentDevice(int index) : index_(index) {
   cudaGetDevice(&before_);
   const cudaError_t status = cudaSetDevice(index);
   if (status != cudaSuccess) throw std::runtime_error("device " + std::to_string(index) + ": " + cuda_error(status));
 }
+
+int CurrentDevice::multiprocessors() const { return attribute(cudaDevAttrMultiProcessorCount, index_); }
 
 CurrentDevice::~CurrentDevice() {
   if (before_ >= 0) cudaSetDevice(before_);

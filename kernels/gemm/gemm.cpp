@@ -22,17 +22,21 @@ constexpr int shared_limit(int architecture) {
 
 std::string by(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
 
+std::string split(int split_k) {
+  if (split_k == 1) return {};
+  return split_k == kStreamK ? "_streamk" : "_k" + std::to_string(split_k);
+}
+
 std::string make_id(const std::string& types, const MmaTile& tile) {
   return types + "_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
-         by(tile.warps_m, tile.warps_n) + "_s" + std::to_string(tile.stages) + "_sm80";
+         by(tile.warps_m, tile.warps_n) + split(tile.split_k) + "_s" + std::to_string(tile.stages) + "_sm80";
 }
 
 std::string make_id(const WgmmaTile& tile) {
   std::string id = "wgmma_s8s8s32_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
                    std::to_string(tile.consumers);
   if (tile.cluster_m * tile.cluster_n > 1) id += "_c" + by(tile.cluster_m, tile.cluster_n);
-  if (tile.split_k > 1) id += "_k" + std::to_string(tile.split_k);
-  return id + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
+  return id + split(tile.split_k) + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
 }
 
 GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
@@ -47,6 +51,8 @@ GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
           .stages = tile.stages,
           .threads = tile.threads(),
           .shared_bytes = tile.shared_bytes(widths),
+          .split_k = tile.split_k == kStreamK ? 1 : tile.split_k,
+          .streamed = tile.split_k == kStreamK,
           .ends_at_sm89 = widths.a_bits == 4};
 }
 
@@ -68,6 +74,51 @@ GemmTile describe(const WgmmaTile& tile) {
           .split_k = tile.split_k,
           .swapped = swapped,
           .needs_sm90a = true};
+}
+
+GemmOperands operands_of(const WgmmaPackedTile& tile) {
+  const bool bf16 = tile.format == PackedFormat::kW4BF16 || tile.format == PackedFormat::kW8BF16;
+  return {.a = !tile.floats() ? OperandType::kS8
+               : bf16         ? OperandType::kBF16
+                              : OperandType::kF16,
+          .b = tile.weight_bits() == 8 ? OperandType::kS8
+               : tile.grouped()        ? OperandType::kU4
+                                       : OperandType::kS4,
+          .layout = WeightLayout::kFragmentMajor,
+          .groups = tile.scale_bytes() ? GroupScale::kFloat
+                    : tile.grouped()   ? GroupScale::kStep
+                                       : GroupScale::kNone};
+}
+
+std::string make_id(const WgmmaPackedTile& tile) {
+  const GemmOperands operands = operands_of(tile);
+  const std::string a = operands.a == OperandType::kS8 ? "s8" : operands.a == OperandType::kF16 ? "f16" : "bf16";
+  const std::string b = operands.b == OperandType::kS8 ? "s8" : operands.b == OperandType::kS4 ? "s4" : "u4";
+  const std::string id = "wgmma_" + a + b + (operands.integer() ? "s32_" : "f32_") + by(tile.block_m, tile.block_n) + "x" +
+                         std::to_string(tile.block_k) + "_w" + std::to_string(tile.consumers) +
+                         (tile.split_k > 1 ? "_k" + std::to_string(tile.split_k) : "");
+  return id + "_s" + std::to_string(tile.stages) + "_sm90a";
+}
+
+GemmTile describe(const WgmmaPackedTile& tile) {
+  return {.instruction = "m64n" + std::to_string(tile.block_m) + (tile.floats() ? "k16" : "k32"),
+          .block_m = tile.block_m,
+          .block_n = tile.block_n,
+          .block_k = tile.block_k,
+          .warps_m = 1,
+          .warps_n = tile.consumers,
+          .warp_m = tile.block_m,
+          .warp_n = tile.consumer_rows(),
+          .stages = tile.stages,
+          .threads = tile.threads(),
+          .shared_bytes = tile.shared_bytes(),
+          .split_k = tile.split_k,
+          .swapped = true,
+          .needs_sm90a = true};
+}
+
+const char* family_of(const WgmmaPackedTile& tile) {
+  return !tile.floats() ? "gemm_w4a8" : tile.weight_bits() == 4 ? "gemm_w4a16" : "gemm_w8a16";
 }
 
 template <class Table, int... kShard>
@@ -96,6 +147,18 @@ void append_w4a8(std::vector<GemmKernel>& kernels, const char* types, Shards sha
   append_mma<W4A8Tiles<kAffine, kFloat>>(kernels, types, "gemm_w4a8", operands, shards);
 }
 
+template <template <bool kBF16> class Tiles, class Shards>
+void append_dequantized(std::vector<GemmKernel>& kernels, OperandType weights, const char* family, Shards shards) {
+  GemmOperands operands{.a = OperandType::kF16,
+                        .b = weights,
+                        .layout = WeightLayout::kFragmentMajor,
+                        .groups = weights == OperandType::kU4 ? GroupScale::kFloat : GroupScale::kNone};
+  const std::string sums = (weights == OperandType::kU4 ? "u4" : "s8") + std::string("f32");
+  append_mma<Tiles<false>>(kernels, ("hmma_f16" + sums).c_str(), family, operands, shards);
+  operands.a = OperandType::kBF16;
+  append_mma<Tiles<true>>(kernels, ("hmma_bf16" + sums).c_str(), family, operands, shards);
+}
+
 template <int... kShard>
 void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
   EmulateGemm emulate[kWgmmaTileCount] = {};
@@ -109,6 +172,20 @@ void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, k
   }
 }
 
+template <int... kShard>
+void append_packed(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate[kWgmmaPackedTileCount] = {};
+  LaunchGemm launch[kWgmmaPackedTileCount] = {};
+  (fill_wgmma_packed_emulated<kShard>(emulate), ...);
+#if defined(IMMABENCH_CUDA)
+  (fill_wgmma_packed_cuda<kShard>(launch), ...);
+#endif
+  for (int i = 0; i < kWgmmaPackedTileCount; ++i) {
+    const WgmmaPackedTile& tile = kWgmmaPackedTiles[i];
+    kernels.push_back({make_id(tile), family_of(tile), operands_of(tile), describe(tile), emulate[i], launch[i]});
+  }
+}
+
 std::vector<GemmKernel> make_kernels() {
   constexpr auto kShards = std::make_integer_sequence<int, IMMABENCH_SHARDS>{};
   std::vector<GemmKernel> kernels;
@@ -118,8 +195,11 @@ std::vector<GemmKernel> make_kernels() {
   append_w4a8<true, false>(kernels, "imma_s8u4s32", kShards);
   append_w4a8<false, true>(kernels, "imma_s8s4f32", kShards);
   append_w4a8<true, true>(kernels, "imma_s8u4f32", kShards);
+  append_dequantized<W4A16Tiles>(kernels, OperandType::kU4, "gemm_w4a16", kShards);
+  append_dequantized<W8A16Tiles>(kernels, OperandType::kS8, "gemm_w8a16", kShards);
   append_mma<S4Tiles>(kernels, "imma_s4s4s32", "gemm_w4a4", {.a = OperandType::kS4, .b = OperandType::kS4}, kShards);
   append_mma<B1Tiles>(kernels, "bmma_b1b1s32", "gemm_b1", {.a = OperandType::kB1, .b = OperandType::kB1}, kShards);
+  append_packed(kernels, kShards);
   return kernels;
 }
 
@@ -132,12 +212,15 @@ std::string row_reason(const GemmOperands& operands, int k) {
          (chunks ? "16 bytes" : "bytes") + "; pad K with zeros";
 }
 
+// 16 rows of packed weights, and a row of 16-bit activations, are counted in bytes by an int.
+constexpr int kLongestPackedK = 1 << 26;
+
 std::string group_reason(const GemmOperands& operands, int k, int group) {
   if (operands.groups == GroupScale::kNone) return group == 0 ? "" : "has no scales a group of K; take another kernel";
-  const bool whole = operands.groups == GroupScale::kStep && group == k;
-  if (group != 32 && group != 64 && group != 128 && !whole) {
-    return "has groups of 32, 64 or 128 elements of K" +
-           std::string(operands.groups == GroupScale::kStep ? ", or one of all of K" : "") + ", not " + std::to_string(group);
+  const bool may_be_whole = operands.groups == GroupScale::kStep || bits_of(operands.a) == 16;
+  if (group != 32 && group != 64 && group != 128 && !(may_be_whole && group == k)) {
+    return "has groups of 32, 64 or 128 elements of K" + std::string(may_be_whole ? ", or one of all of K" : "") + ", not " +
+           std::to_string(group);
   }
   return k % group == 0 ? ""
                         : "K=" + std::to_string(k) + " is no whole number of groups of " + std::to_string(group) + "; pad K";
@@ -160,12 +243,25 @@ std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int gr
   }
   if (a_zero && !operands.integer())
     return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
+  if (k > kLongestPackedK && operands.layout == WeightLayout::kFragmentMajor)
+    return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLongestPackedK) + ", what 16 packed rows may have; split K";
   for (std::string reason : {row_reason(operands, k), group_reason(operands, k, group)}) {
     if (!reason.empty()) return reason;
   }
   const std::int64_t blocks = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
   if (blocks > INT_MAX) return std::to_string(blocks) + " tiles exceed the largest grid; take a larger tile or split M";
   return {};
+}
+
+std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors) {
+  const GemmTile& tile = kernel.tile;
+  const bool clusters = tile.needs_sm90a;  // whose blocks add up in shared memory
+  if (clusters || (tile.split_k == 1 && !tile.streamed)) return 0;
+  const int tiles = ceil_divide(m, tile.block_m) * ceil_divide(n, tile.block_n);
+  const int blocks = grid_blocks(tile.streamed ? kStreamK : tile.split_k, tile.shared_bytes, tiles,
+                                 ceil_divide(k, tile.block_k), multiprocessors);
+  constexpr int kSlots = 2, kBytes = 4;  // parts a block leaves at most; of a sum, and of a tile's counter
+  return std::int64_t{kSlots} * blocks * tile.block_m * tile.block_n * kBytes + std::int64_t{tiles} * kBytes;
 }
 
 std::string unsupported_reason(const GemmTile& tile, int architecture) {

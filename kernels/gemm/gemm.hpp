@@ -21,11 +21,13 @@ struct GemmArguments {
   std::uint64_t out = 0;       // of type epilogue.output
   EpilogueArguments epilogue;
   int m = 0, n = 0, k = 0;
-  // Of weights with parameters a group of K: [K / group, N], N padded to 16 as the weights are.
-  std::uint64_t group_scale = 0;   // float32, or the type of 16-bit activations
-  std::uint64_t group_affine = 0;  // uint16, step + 256 (128 - zero * step); within 16 columns in the order 0, 8, 1, 9, ..
-  std::uint64_t group_zero = 0;    // uint8, the zero points of unsigned weights
-  int group = 0;                   // elements of K, 0 without groups
+  // Of weights with parameters a group of K: [K / group, N], N padded to 16 as the weights are. `group_affine` of s8
+  // activations is uint16, step + 256 (128 - zero * step); of 16-bit ones uint32, the scale's bits below those of 1024 + zero
+  // (f16) or 128 + zero (bf16). Within 16 columns it lies in the order 0, 8, 1, 9, ..
+  std::uint64_t group_scale = 0;  // float32
+  std::uint64_t group_affine = 0;
+  int group = 0;                // elements of K, 0 without groups
+  std::uint64_t workspace = 0;  // of workspace_bytes, zeros before the first launch
   // Of the device: kernels that go from tile to tile start so many blocks. Emulation pretends; an H200 has 132.
   int multiprocessors = 132;
 };
@@ -59,7 +61,7 @@ constexpr int longest_exact_k(OperandType a, OperandType b, bool a_zero) {
 enum class WeightLayout : int { kRowMajor, kFragmentMajor };
 
 // What scales weights beside the epilogue's col_scale: nothing, an integer step and zero point a group (the sum stays an
-// integer), or a float scale a group. One group may be all of K where there are steps.
+// integer), or a float scale a group. One group may be all of K but where int8 activations meet float scales.
 enum class GroupScale : int { kNone, kStep, kFloat };
 
 struct GemmOperands {
@@ -79,7 +81,8 @@ struct GemmTile {
   int warp_m, warp_n;
   int stages, threads, shared_bytes;
   int cluster_m = 1, cluster_n = 1, split_k = 1;
-  bool swapped = false;  // the instruction's rows are columns of the output
+  bool streamed = false;  // all tiles' K is dealt out to as many blocks as run at once
+  bool swapped = false;   // the instruction's rows are columns of the output
   bool needs_sm90a = false;
   bool ends_at_sm89 = false;  // later architectures have no such instruction
 };
@@ -100,6 +103,10 @@ std::span<const GemmKernel> gemm_kernels();
 std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group = 0, bool a_zero = false);
 
 // Why an architecture (80, 86, 89, 90) cannot run this tile's kernel: its instructions, or shared memory for its block; empty
+// Bytes of global memory in which blocks of a kernel add up what they share, zeros before its first launch; 0 where they share
+// nothing.
+std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors);
+
 // when it can.
 std::string unsupported_reason(const GemmTile& tile, int architecture);
 

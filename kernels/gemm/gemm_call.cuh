@@ -3,6 +3,7 @@
 #include <gemm/gemm.hpp>
 #include <parts/epilogue.cuh>
 #include <parts/swizzle.cuh>
+#include <simt/tensor_map.hpp>
 
 namespace immabench::inline SIMT_TARGET {
 
@@ -17,6 +18,17 @@ inline bool is_vectorised(const GemmArguments& g) {
   const auto aligned = [](std::uint64_t address, int bytes) { return address % std::uint64_t(4 * bytes) == 0; };
   return g.n % 4 == 0 && aligned(g.out, bytes_of(e.output)) && aligned(e.residual, bytes_of(e.residual_type)) &&
          aligned(e.col_scale | e.bias | e.b_sum | e.out_scale | e.out_zero, 4);
+}
+
+// A K-major operand of elements of 1 or 2 bytes, in boxes of `box_rows` swizzled lines of 128 bytes.
+inline simt::TensorDescription describe_operand(std::uint64_t base, int element_bytes, int rows, int k, int box_rows) {
+  return {.base = base,
+          .element_bytes = element_bytes,
+          .rank = 2,
+          .extent = {std::uint64_t(k), std::uint64_t(rows)},
+          .stride_bytes = {0, std::uint64_t(k) * std::uint64_t(element_bytes)},
+          .box = {std::uint32_t(128 / element_bytes), std::uint32_t(box_rows)},
+          .swizzle = simt::TensorSwizzle::k128Bytes};
 }
 
 inline EpilogueParameters make_epilogue(const GemmArguments& g) {

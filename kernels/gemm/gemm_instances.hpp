@@ -3,6 +3,7 @@
 #pragma once
 #include <gemm/gemm.hpp>
 #include <gemm/mma_tile.hpp>
+#include <gemm/wgmma_packed_tile.hpp>
 #include <gemm/wgmma_tile.hpp>
 
 namespace immabench {
@@ -17,6 +18,10 @@ template <int kShard>
 void fill_wgmma_emulated(EmulateGemm (&table)[kWgmmaTileCount]);
 template <int kShard>
 void fill_wgmma_cuda(LaunchGemm (&table)[kWgmmaTileCount]);
+template <int kShard>
+void fill_wgmma_packed_emulated(EmulateGemm (&table)[kWgmmaPackedTileCount]);
+template <int kShard>
+void fill_wgmma_packed_cuda(LaunchGemm (&table)[kWgmmaPackedTileCount]);
 
 // Calls visit.operator()<index>() for every index below kCount that shard kShard takes.
 template <int kShard, int kShards, int kCount, int kIndex = kShard, class Visit>

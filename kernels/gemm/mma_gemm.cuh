@@ -29,8 +29,9 @@
 //
 // The three parts of the kernel know nothing of each other, so that work can be dealt out otherwise (a part of K a block,
 // several tiles a block): `TileWork` says which tile and which tiles of K, `multiply_tile` adds that range to a WarpTile,
-// `store_tile` turns sums into outputs. After multiply_tile no copy is in flight and no stage is read; a block that goes on to
-// another tile needs a syncthreads between store_tile, whose slabs lie in the stages, and the next multiply_tile.
+// `store_tile` turns sums into outputs. Tiles that share (MmaTile::split_k) do so by parts/tile_shares.cuh. After multiply_tile
+// no copy is in flight and no stage is read; a block that goes on to another tile needs a syncthreads between store_tile, whose
+// slabs lie in the stages, and the next multiply_tile.
 //
 // Constraints: a whole, even number of steps a tile, so that fragment buffers alternate in place. The ragged variant (kAligned
 // = false) takes any K and any addresses, where the operands have one. int32 stays exact up to the K of gemm.hpp. Inspect:
@@ -41,7 +42,10 @@
 #include <parts/epilogue.cuh>
 #include <parts/mma_fragments.cuh>
 #include <parts/tile_schedule.cuh>
+#include <parts/tile_shares.cuh>
 #include <simt/simt.cuh>
+#include <type_traits>
+#include <utility>
 
 namespace immabench::inline SIMT_TARGET {
 
@@ -49,6 +53,7 @@ template <class Operands>
 struct MmaGemmParameters {
   typename Operands::Parameters operands;
   EpilogueParameters epilogue;
+  Workspace workspace{};  // where blocks share tiles
 };
 
 // A tile of the output, and the tiles of K [first_k, last_k) to add up, at least one.
@@ -57,12 +62,12 @@ struct TileWork {
   int first_k, last_k;
 };
 
-// The tile of a block when every block has one, with all of K.
+// Tile `index` of the schedule, with all of K.
 template <class Operands, class Config>
-SIMT_DEVICE TileWork whole_tile(const MmaGemmParameters<Operands>& p, int block) {
+SIMT_DEVICE TileWork whole_tile(const MmaGemmParameters<Operands>& p, int index) {
   constexpr MmaTile kTile = Config::tile;
   const TileSchedule schedule{ceil_divide(p.epilogue.m, kTile.block_m), ceil_divide(p.epilogue.n, kTile.block_n)};
-  const TileCoordinate tile = schedule.tile(block);
+  const TileCoordinate tile = schedule.tile(index);
   return {tile.m * kTile.block_m, tile.n * kTile.block_n, 0, Operands::k_tiles(p.operands, kTile.block_k)};
 }
 
@@ -118,10 +123,42 @@ SIMT_DEVICE void store_tile(const EpilogueParameters& p, const TileWork& work, c
   store_warp_tile(p, sums, work.first_m + origin.m, work.first_n + origin.n, slab);
 }
 
+// One tile after the other of this block's share, each as much of it as the share has. Who is last at a tile adds up its parts.
+template <class Operands, class Config, bool kAligned>
+SIMT_DEVICE void work_off_share(const MmaGemmParameters<Operands>& p) {
+  constexpr MmaTile kTile = Config::tile;
+  using WarpTile = typename Operands::template WarpTile<Config>;
+  using Sums = std::remove_cvref_t<decltype(std::declval<WarpTile&>().sums())>;
+  using Parts = PartialSums<Sums, kTile.threads()>;
+  const int tiles = ceil_divide(p.epilogue.m, kTile.block_m) * ceil_divide(p.epilogue.n, kTile.block_n);
+  const int k_tiles = Operands::k_tiles(p.operands, kTile.block_k), block = int(simt::block_index_x());
+  const TileShares shares{k_tiles, simt::i64(tiles) * k_tiles, int(simt::grid_size_x())};
+  const Parts parts{p.workspace, shares};
+  for (simt::i64 step = shares.first(block), end = shares.last(block); step < end;) {
+    const int tile = int(step / k_tiles);
+    TileWork work = whole_tile<Operands, Config>(p, tile);
+    work.first_k = int(step % k_tiles);
+    work.last_k = end - step < k_tiles - work.first_k ? work.first_k + int(end - step) : k_tiles;
+    step += work.last_k - work.first_k;
+    WarpTile warp{p.operands};
+    multiply_tile<Operands, Config, kAligned>(p.operands, work, warp);
+    if (work.last_k - work.first_k == k_tiles) {
+      store_tile<Config>(p.epilogue, work, warp.sums());
+    } else if (parts.leave(block, tile, warp.sums())) {
+      Sums sums;
+      parts.gather(tile, sums);
+      store_tile<Config>(p.epilogue, work, sums);
+    }
+    simt::syncthreads();  // the next tile's stages lie where the epilogue's slabs do
+  }
+}
+
 template <class Operands, class Config, bool kAligned>
 SIMT_KERNEL(Config::tile.threads())
 mma_gemm_kernel(SIMT_PARAMETERS MmaGemmParameters<Operands> p) {
-  if constexpr (Operands::kNative) {
+  if constexpr (Operands::kNative && Config::tile.shares_tiles()) {
+    work_off_share<Operands, Config, kAligned>(p);
+  } else if constexpr (Operands::kNative) {
     const TileWork work = whole_tile<Operands, Config>(p, int(simt::block_index_x()));
     typename Operands::template WarpTile<Config> warp{p.operands};
     multiply_tile<Operands, Config, kAligned>(p.operands, work, warp);
@@ -131,13 +168,14 @@ mma_gemm_kernel(SIMT_PARAMETERS MmaGemmParameters<Operands> p) {
 
 // ---- on the host, for both targets
 
-inline unsigned block_count(const MmaTile& tile, const GemmArguments& g) {
-  return unsigned(ceil_divide(g.m, tile.block_m)) * unsigned(ceil_divide(g.n, tile.block_n));
+inline int block_count(const MmaTile& tile, const MmaWidths& widths, const GemmArguments& g) {
+  const int tiles = ceil_divide(g.m, tile.block_m) * ceil_divide(g.n, tile.block_n);
+  return grid_blocks(tile.split_k, tile.shared_bytes(widths), tiles, ceil_divide(g.k, tile.block_k), g.multiprocessors);
 }
 
-template <class Operands>
+template <class Operands, class Config>
 MmaGemmParameters<Operands> make_parameters(const GemmArguments& g) {
-  return {Operands::make_parameters(g), make_epilogue(g)};
+  return {Operands::make_parameters(g), make_epilogue(g), {{g.workspace}, 2 * block_count(Config::tile, Operands::widths, g)}};
 }
 
 }  // namespace immabench::inline SIMT_TARGET

@@ -15,8 +15,8 @@ cudaError_t launch_mma_variant(const GemmArguments& arguments, cudaStream_t stre
     const cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared);
     if (status != cudaSuccess) return status;
   }
-  kernel<<<block_count(Config::tile, arguments), Config::tile.threads(), kShared, stream>>>(
-      make_parameters<Operands>(arguments));
+  kernel<<<unsigned(block_count(Config::tile, Operands::widths, arguments)), Config::tile.threads(), kShared, stream>>>(
+      make_parameters<Operands, Config>(arguments));
   return cudaGetLastError();
 }
 

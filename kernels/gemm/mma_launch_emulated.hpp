@@ -9,9 +9,10 @@ namespace immabench::inline SIMT_TARGET {
 template <class Operands, class Config>
 simt::host::Report emulate_mma(const GemmArguments& arguments, simt::host::GlobalMemory& memory,
                                const simt::host::Options& options) {
-  const auto parameters = make_parameters<Operands>(arguments);
-  const simt::host::LaunchShape shape{
-      {block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes(Operands::widths)};
+  const auto parameters = make_parameters<Operands, Config>(arguments);
+  const simt::host::LaunchShape shape{{unsigned(block_count(Config::tile, Operands::widths, arguments))},
+                                      Config::tile.threads(),
+                                      Config::tile.shared_bytes(Operands::widths)};
   const auto run = [&]<bool kAligned>() {
     return simt::host::launch(shape, memory, options, [&] { mma_gemm_kernel<Operands, Config, kAligned>(parameters); });
   };

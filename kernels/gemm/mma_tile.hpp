@@ -24,7 +24,7 @@ struct MmaWidths {
 
 // Groups of K that have parameters of their own are 32, 64 or 128 elements: tiles of 128 hold whole ones, 4 steps of 32.
 constexpr int kGroupTileK = 128, kGroupSteps = 4;
-constexpr int kAffineBytes = 2, kScaleBytes = 4;  // of a group's parameters
+constexpr int kAffineBytes = 2, kScaleBytes = 4, kFloatAffineBytes = 4;  // of a group's parameters
 
 constexpr MmaWidths w4a8_widths(bool affine, bool float_sums) {
   return {.a_bits = 8,
@@ -35,15 +35,26 @@ constexpr MmaWidths w4a8_widths(bool affine, bool float_sums) {
           .only_128 = true};
 }
 
+// Of weights that become 16-bit floats: those of 4 bits have groups.
+constexpr MmaWidths dequantized_widths(int weight_bits) {
+  const bool grouped = weight_bits == 4;
+  return {
+      .a_bits = 16, .b_bits = weight_bits, .mma_k = 16, .group_bytes = grouped ? kFloatAffineBytes : 0, .only_128 = grouped};
+}
+
 // Of operands that the instruction takes as they lie in memory: it multiplies 32 bytes of every row.
 constexpr MmaWidths row_major_widths(int bits) { return {.a_bits = bits, .b_bits = bits, .mma_k = 256 / bits}; }
+
+constexpr int kStreamK = 0;
 
 // Sizes in elements; `warps_m` x `warps_n` warps share the block tile; `stages` K tiles are in flight or in use.
 struct MmaTile {
   int block_m, block_n, block_k;
   int warps_m, warps_n;
   int stages;
+  int split_k = 1;  // blocks that share a tile, each a part of K; kStreamK deals out all tiles' K to as many as run at once
 
+  IMMABENCH_CONSTEXPR bool shares_tiles() const { return split_k != 1; }
   IMMABENCH_CONSTEXPR int warp_m() const { return block_m / warps_m; }
   IMMABENCH_CONSTEXPR int warp_n() const { return block_n / warps_n; }
   IMMABENCH_CONSTEXPR int threads() const { return 32 * warps_m * warps_n; }
@@ -73,6 +84,8 @@ struct MmaTile {
       return "block_k must be 128: whole groups of K, and of packed weights two blocks";
     if (warp_m() * warp_n() * (widths.two_sums ? 2 : 1) > 64 * 64)
       return "more than 128 accumulator registers a thread leave too few for the rest";
+    if (split_k < 0 || split_k > 16) return "K is split in 2 to 16 parts, or streamed";
+    if (shares_tiles() && widths.two_sums) return "fp32 sums of groups are added in order: K is not split";
     if (threads() > 1024) return "a block has at most 1024 threads";
     if (stages < 2 || stages > 5) return "2 to 5 stages";
     if (shared_bytes(widths) > 227 * 1024) return "a block has at most 227 KB of shared memory (sm_90)";
@@ -80,11 +93,20 @@ struct MmaTile {
   }
 };
 
+// Blocks to launch: one a tile; `split_k` a tile; or, where all K is streamed, as many as run at once and have work.
+constexpr int grid_blocks(int split_k, int shared_bytes, int tiles, int k_tiles, int multiprocessors) {
+  if (split_k != kStreamK) return tiles * (split_k < k_tiles ? split_k : k_tiles);
+  constexpr int kSharedOfSmallest = 99 * 1024;  // of a multiprocessor, among the architectures there is code for
+  const int resident = kSharedOfSmallest / shared_bytes;
+  const std::int64_t at_once = std::int64_t{multiprocessors} * (resident > 1 ? resident : 1);
+  return int(std::int64_t{tiles} * k_tiles < at_once ? std::int64_t{tiles} * k_tiles : at_once);
+}
+
 // A tile as a type, for kernels to be instantiated with: nvcc mangles integers into kernel names, class-typed parameters it
 // does not. The integers are what ties a SASS listing to a configuration.
-template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages>
+template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages, int kSplitK = 1>
 struct MmaConfig {
-  static constexpr MmaTile tile{kBlockM, kBlockN, kBlockK, kWarpsM, kWarpsN, kStages};
+  static constexpr MmaTile tile{kBlockM, kBlockN, kBlockK, kWarpsM, kWarpsN, kStages, kSplitK};
 };
 
 // ---- the tables, one line a configuration. Small M first: few rows want many columns and deep pipelines; large tiles re-use
@@ -106,6 +128,12 @@ struct S8Tiles {
       {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 2},
       {.block_m = 128, .block_n = 256, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3},
       {.block_m = 256, .block_n = 128, .block_k = 64, .warps_m = 4, .warps_n = 2, .stages = 3},
+      // Of few tiles every one has several blocks.
+      {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5, .split_k = 4},
+      {.block_m = 16, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = kStreamK},
+      {.block_m = 64, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 3, .split_k = kStreamK},
+      {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = 2},
+      {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = kStreamK},
   };
 };
 
@@ -145,6 +173,30 @@ struct W4A8Tiles : W4A8TileList {
   static constexpr MmaWidths widths = w4a8_widths(kAffine, kFloat);
 };
 
+// Of weights that become f16 or bf16. Warps lie beside each other up to 64 rows, so that each weight is unpacked once.
+struct W4A16TileList {
+  static constexpr MmaWidths widths = dequantized_widths(4);
+  static constexpr MmaTile tiles[] = {
+      {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
+      {.block_m = 32, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
+      {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3},
+      {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 2},
+  };
+};
+template <bool kBF16>
+struct W4A16Tiles : W4A16TileList {};
+
+struct W8A16TileList {
+  static constexpr MmaWidths widths = dequantized_widths(8);
+  static constexpr MmaTile tiles[] = {
+      {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
+      {.block_m = 64, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 4},
+      {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3},
+  };
+};
+template <bool kBF16>
+struct W8A16Tiles : W8A16TileList {};
+
 template <class Table>
 constexpr int kTileCount = int(std::size(Table::tiles));
 
@@ -157,9 +209,11 @@ constexpr bool is_valid_table() {
 }
 static_assert(is_valid_table<S8Tiles>() && is_valid_table<S4Tiles>() && is_valid_table<B1Tiles>());
 static_assert(is_valid_table<W4A8Tiles<false, false>>() && is_valid_table<W4A8Tiles<true, true>>());
+static_assert(is_valid_table<W4A16TileList>() && is_valid_table<W8A16TileList>());
 
 template <class Table, int kIndex>
 using MmaConfigAt = MmaConfig<Table::tiles[kIndex].block_m, Table::tiles[kIndex].block_n, Table::tiles[kIndex].block_k,
-                              Table::tiles[kIndex].warps_m, Table::tiles[kIndex].warps_n, Table::tiles[kIndex].stages>;
+                              Table::tiles[kIndex].warps_m, Table::tiles[kIndex].warps_n, Table::tiles[kIndex].stages,
+                              Table::tiles[kIndex].split_k>;
 
 }  // namespace immabench

@@ -29,12 +29,10 @@
 // Inspect: `immabench emulate ID --shape MxNxK`. The ladder that leads here: docs/hopper-ladder.md.
 #pragma once
 #include <gemm/gemm_call.cuh>
-#include <gemm/wgmma_tile.hpp>
-#include <parts/gathered_epilogue.cuh>
+#include <gemm/wgmma_work.cuh>
 #include <parts/stage_ring.cuh>
 #include <parts/tensor_epilogue.cuh>
 #include <parts/tile_loader.cuh>
-#include <parts/tile_schedule.cuh>
 #include <simt/simt.cuh>
 #include <tensor_maps.hpp>
 
@@ -48,56 +46,18 @@ struct WgmmaS8Parameters {
   bool out_by_boxes = false;  // rows of the output start on 16 bytes
 };
 
-// What one block of a cluster is to do. All blocks of a cluster go through the same tiles in step.
-template <class Config>
-struct WgmmaWork {
-  static constexpr WgmmaTile kTile = Config::tile;
-  static constexpr int kSharing = kTile.cluster_m * kTile.cluster_n;
-
-  int rank = int(simt::block_index_x()) % kTile.cluster();
-  int row_rank = rank % kTile.cluster_rows();  // which rows of the cluster's tiles, where it shares operands
-  int column_rank = rank / kTile.cluster_rows() % kTile.cluster_columns();
-  int part = kTile.split_k > 1 ? rank : 0;
-  int clusters = int(simt::grid_size_x()) / kTile.cluster();
-  int index = int(simt::block_index_x()) / kTile.cluster();  // of the cluster's tile
-  TileSchedule schedule;
-  int first_k, last_k;  // tiles along K
-
-  SIMT_DEVICE explicit WgmmaWork(const WgmmaS8Parameters& p)
-      : schedule{ceil_divide(p.epilogue.m, kTile.block_m * kTile.cluster_m),
-                 ceil_divide(p.epilogue.n, kTile.block_n * kTile.cluster_n)} {
-    const int k_tiles = ceil_divide(p.rows.k, kTile.block_k), each = ceil_divide(k_tiles, kTile.split_k);
-    first_k = part * each < k_tiles ? part * each : k_tiles;
-    last_k = first_k + each < k_tiles ? first_k + each : k_tiles;
-  }
-
-  SIMT_DEVICE bool is_left() const { return index < schedule.m_tiles * schedule.n_tiles; }
-  SIMT_DEVICE void advance() { index += clusters; }
-  // Where this block's tile begins in the output.
-  SIMT_DEVICE int first_m() const {
-    const int m_rank = kTile.swapped ? column_rank : row_rank;
-    return (schedule.tile(index).m * kTile.cluster_m + m_rank) * kTile.block_m;
-  }
-  SIMT_DEVICE int first_n() const {
-    const int n_rank = kTile.swapped ? row_rank : column_rank;
-    return (schedule.tile(index).n * kTile.cluster_n + n_rank) * kTile.block_n;
-  }
-  SIMT_DEVICE int first_row() const { return kTile.swapped ? first_n() : first_m(); }
-  SIMT_DEVICE int first_column() const { return kTile.swapped ? first_m() : first_n(); }
-};
-
 template <class Config, bool kAligned>
 class WgmmaS8Block {
  public:
   SIMT_DEVICE explicit WgmmaS8Block(const WgmmaS8Parameters& p)
       : p_(p),
-        work_(p),
+        work_(p.epilogue.m, p.epilogue.n, p.rows.k),
         stages_((simt::shared_base() + 1023) & ~1023u),
         ring_{stages_ + simt::u32(kRingBytes + kTile.staging_bytes())} {}
 
   SIMT_DEVICE void run() {
     if (simt::thread_index() == 0) ring_.initialise(kAligned ? 1 : 4, kTile.consumers * kSources);
-    synchronise_cluster();
+    WgmmaWork<Config>::synchronise_cluster();
     const int warpgroup = int(simt::warp_index()) / 4;
     if (warpgroup == 0)
       produce();
@@ -119,15 +79,6 @@ class WgmmaS8Block {
   using Position = RingPosition<kTile.stages>;
   using Sums = simt::i32[kGroups][kSums];
 
-  SIMT_DEVICE static void synchronise_cluster() {
-    if constexpr (kTile.cluster() > 1) {
-      simt::cluster_arrive();
-      simt::cluster_wait();
-    } else {
-      simt::syncthreads();
-    }
-  }
-
   SIMT_DEVICE simt::u32 stage_rows(int stage) const { return stages_ + simt::u32(stage * kTile.stage_bytes()); }
   SIMT_DEVICE simt::u32 stage_columns(int stage) const { return stage_rows(stage) + simt::u32(kRowBytes); }
 
@@ -143,8 +94,8 @@ class WgmmaS8Block {
         load_bytes(work, at);
       }
     }
-    if constexpr (kTile.gathers()) meet_parts();
-    leave();
+    if constexpr (kTile.gathers()) WgmmaWork<Config>::meet_parts();
+    WgmmaWork<Config>::leave();
   }
 
   SIMT_DEVICE void fetch_boxes(const WgmmaWork<Config>& work, Position& at) const {
@@ -204,12 +155,12 @@ class WgmmaS8Block {
       Sums sums = {};
       multiply(work, at, consumer, sums);
       if constexpr (kTile.gathers())
-        gather(work, consumer, sums);
+        gather(p_.epilogue, work, stages_, consumer, sums);
       else
         send(work, consumer, sums, staging);
     }
     if constexpr (!kTile.gathers()) staging.drain();
-    leave();
+    WgmmaWork<Config>::leave();
   }
 
   SIMT_DEVICE void multiply(const WgmmaWork<Config>& work, Position& at, int consumer, Sums& sums) const {
@@ -276,32 +227,6 @@ class WgmmaS8Block {
     }
   }
 
-  SIMT_DEVICE void gather(const WgmmaWork<Config>& work, int consumer, const Sums& sums) const {
-    constexpr int kThreads = kTile.consumers * kWarpgroupThreads;
-    const GatheredTile<kTile.block_m, kTile.block_n, kTile.swapped> tile{stages_};
-    simt::barrier_sync(1, kThreads);  // every consumer is past its products: the stages are free
-    SIMT_UNROLL
-    for (int group = 0; group < kGroups; ++group) {
-      tile.write(sums[group], consumer * kTile.consumer_rows() + group * kWgmmaM);
-    }
-    if constexpr (kTile.split_k > 1)
-      meet_parts();
-    else
-      simt::barrier_sync(1, kThreads);
-    tile.template finish<kTile.split_k>(p_.epilogue, work.first_m(), work.first_n(), work.part,
-                                        consumer * kWarpgroupThreads + int(simt::thread_index()) % kWarpgroupThreads, kThreads);
-  }
-
-  // All parts of the tile are in shared memory.
-  SIMT_DEVICE static void meet_parts() {
-    if constexpr (kTile.split_k > 1) synchronise_cluster();
-  }
-
-  // No block may return while another sends to it, or reads from it.
-  SIMT_DEVICE static void leave() {
-    if constexpr (kTile.cluster() > 1) synchronise_cluster();
-  }
-
   const WgmmaS8Parameters& p_;
   const WgmmaWork<Config> work_;
   const simt::u32 stages_;
@@ -326,17 +251,6 @@ inline unsigned block_count(const WgmmaTile& tile, const GemmArguments& g) {
   return unsigned(tile.cluster()) * (tile.persistent() && at_once < clusters ? (at_once ? at_once : 1) : clusters);
 }
 
-// A K-major operand in boxes of `box_rows` swizzled lines.
-inline simt::TensorDescription describe_operand(std::uint64_t base, int rows, int k, int box_rows) {
-  return {.base = base,
-          .element_bytes = 1,
-          .rank = 2,
-          .extent = {std::uint64_t(k), std::uint64_t(rows)},
-          .stride_bytes = {0, std::uint64_t(k)},
-          .box = {kWgmmaRowBytes, std::uint32_t(box_rows)},
-          .swizzle = simt::TensorSwizzle::k128Bytes};
-}
-
 inline simt::TensorDescription describe_output(const GemmArguments& g) {
   const int bytes = bytes_of(g.epilogue.output);
   return {.base = g.out,
@@ -352,7 +266,7 @@ inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmArgume
   const OperandView a{{g.a}, g.m, g.k}, b{{g.b}, g.n, g.k};
   WgmmaS8Parameters p{.rows = tile.swapped ? b : a, .columns = tile.swapped ? a : b, .epilogue = make_epilogue(g)};
   const auto map = [](const OperandView& operand, int box_rows) {
-    return encode(describe_operand(operand.data.address, operand.rows, operand.k, box_rows));
+    return encode(describe_operand(operand.data.address, 1, operand.rows, operand.k, box_rows));
   };
   if (is_aligned(g)) {
     p.row_map = map(p.rows, tile.block_rows() / tile.cluster_columns());

@@ -28,17 +28,8 @@ cudaError_t launch_variant(const GemmArguments& arguments, cudaStream_t stream) 
   return cudaLaunchKernelEx(&config, kernel, make_parameters(kTile, arguments));
 }
 
-int multiprocessors() {
-  int device = 0, count = 0;
-  cudaGetDevice(&device);
-  cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
-  return count;
-}
-
 template <class Config>
-int launch(const GemmArguments& given, std::uint64_t stream_address) {
-  GemmArguments arguments = given;
-  arguments.multiprocessors = multiprocessors();
+int launch(const GemmArguments& arguments, std::uint64_t stream_address) {
   const auto stream = reinterpret_cast<cudaStream_t>(stream_address);
   return is_aligned(arguments) ? launch_variant<Config, true>(arguments, stream)
                                : launch_variant<Config, false>(arguments, stream);

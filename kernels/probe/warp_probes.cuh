@@ -164,6 +164,15 @@ IMMABENCH_PROBE(from_16_bits) {
   r[0] = as_bits(simt::from_f16(simt::u16(r[0] & 0xFBFF)));
   r[1] = as_bits(simt::from_bf16(simt::u16(r[1] & 0xFF7F)));
 }
+// NaNs become one and the same.
+IMMABENCH_PROBE(pairs_f16) {
+  const u32 a = r[0], b = r[1], c = r[2];
+  r[0] = simt::fma_rn_f16x2(a, b, c), r[1] = simt::multiply_rn_f16x2(a, b), r[2] = simt::subtract_rn_f16x2(a, b);
+}
+IMMABENCH_PROBE(pairs_bf16) {
+  const u32 a = r[0], b = r[1], c = r[2];
+  r[0] = simt::fma_rn_bf16x2(a, b, c), r[1] = simt::multiply_rn_bf16x2(a, b), r[2] = simt::subtract_rn_bf16x2(a, b);
+}
 IMMABENCH_PROBE(dot_s8) { r[0] = u32(simt::dot_s8(r[0], r[1], i32(r[2]))); }
 IMMABENCH_PROBE(permute_bytes) { r[0] = simt::permute_bytes(r[0], r[1], r[2]); }
 IMMABENCH_PROBE(bits) {
@@ -239,8 +248,9 @@ using WarpProbes =
               mma_m16n8k256_b1_xor, mma_m16n8k256_b1_and, ldmatrix_x1, ldmatrix_x2, ldmatrix_x4, ldmatrix_x1_trans,
               ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up,
               shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn,
-              add_rn, divide_rn, sqrt_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_16_bits, dot_s8, permute_bytes,
-              bits, copy_async, copy_async_or_zeros, load_global_coherent, atomic_add_global, atomic_add_global_acq_rel>;
+              add_rn, divide_rn, sqrt_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_16_bits, pairs_f16, pairs_bf16,
+              dot_s8, permute_bytes, bits, copy_async, copy_async_or_zeros, load_global_coherent, atomic_add_global,
+              atomic_add_global_acq_rel>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

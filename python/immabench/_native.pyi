@@ -20,6 +20,9 @@ def illegal_reason(
 ) -> str | None:
     """Why a kernel cannot compute an M x N x K problem, or None; `group` elements of K share a scale of the weights."""
 
+def workspace_bytes(kernel_id: str, m: int, n: int, k: int, *, multiprocessors: int) -> int:
+    """Bytes of the `workspace` in which blocks of a kernel add up what they share; 0 where they share nothing."""
+
 OutputType = Literal["s32", "s8", "f32", "f16", "bf16"]
 Activation = Literal["none", "relu", "gelu"]
 
@@ -51,14 +54,14 @@ def emulate_gemm(
     out_zero: Any = None,
     group_scale: Any = None,
     group_affine: Any = None,
-    group_zero: Any = None,
+    workspace: Any = None,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a [M, K], b [N, K], out [M, N], of the kernel's types; 4-bit codes two a byte, uint8.
 
     Fragment-major weights are uint8 [ceil(N/16), ceil(K/block), 512]. float32: row_scale [1] or [M], col_scale [1] or
     [N], bias [N], residual_scale [1], out_scale [1] or [N]. int32: a_zero [1] or [M] with b_sum [N], residual_zero [1],
     out_zero [1] or [N]. residual [M, N] of any output type but s32. group_* [K / group, N], N padded
-    to 16: scales float32 (or of the activations' 16-bit type), affine uint16, zero points uint8. docs/numerics.md says
+    to 16: scales float32 beside s8; affine uint16 beside s8, uint32 beside 16-bit activations. docs/numerics.md says
     what each does.
 
     Fills `out` and returns `hazards` (each a dict of kind, detail, file, line, block, thread; the block is its linear
@@ -89,7 +92,7 @@ def launch_gemm(
     out_zero: Any = None,
     group_scale: Any = None,
     group_affine: Any = None,
-    group_zero: Any = None,
+    workspace: Any = None,
 ) -> None:
     """Launch a kernel on the operands' GPU and `stream` (a cudaStream_t as an integer); returns at once.
 

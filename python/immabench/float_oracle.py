@@ -6,7 +6,8 @@ docs/numerics.md derives the bounds. An integer problem has none: it is compared
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from functools import cached_property
+from math import ceil, erf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +19,34 @@ from immabench.numerics import (
     blocked_product,
     compare_exact,
     comparison,
+    epilogue_reference,
     gemm_reference,
     integer_weights,
+    residual_values,
     round_to,
     shown,
 )
 from immabench.operands import Operands, typed_operands
 from immabench.problems import INTEGER_TYPES, Problem
 
-UNIT_ROUNDOFF = {"f32": 2.0**-24, "f16": 2.0**-11, "bf16": 2.0**-8}
+UNIT_ROUNDOFF = {"f32": 2.0**-24, "f16": 2.0**-11, "bf16": 2.0**-8, "s8": 2.0**-24}
+"""Of a result's type; of s8, that of the division by its scale."""
+
+LEAST_NORMAL = {"f32": 2.0**-126, "f16": 2.0**-14, "bf16": 2.0**-126}
+"""Below it numbers of a type are subnormal. FP8 is left out: its sums are none of fp32."""
+
+MMA_STEP, MMA_ROUNDINGS = 16, 18
+"""Products that a matrix instruction of 16-bit floats sums along K, and what it may lose, in units of `MMA_UNIT` of the
+sum of magnitudes: docs/numerics.md, "Floating-point matrix instructions"."""
+
+MMA_UNIT = 2.0**-23
+"""The unit roundoff of fp32 arithmetic that may round in any direction."""
+
+EPILOGUE_ROUNDINGS = 3
+"""In units of `MMA_UNIT`: five roundings to nearest at most, of two scales, a bias, a residual and its int8 scale."""
+
+GELU_SLOPE, GELU_ROUNDINGS = 1.13, 7
+"""The largest slope of GELU, 1.1289 at sqrt(2), and its own error in units of 2^-24 of its argument."""
 
 FP8_STEP = 32
 """Products one FP8 tensor-core instruction of Hopper sums along K (`wgmma` m64nNk32)."""
@@ -43,17 +63,20 @@ SUM_SIGMAS = 6.0
 class FloatReference:
     """The float64 result `want` [M,N] of a float problem, and what the error of a computed one is measured by.
 
-    `magnitude` is the sum of the absolute terms, `|A| |B|^T` with scales, plus `|bias|`; `rss` the root of the sum of
-    the squared products, with scales, for FP8 only.
+    `magnitude` is the sum of the absolute terms, `|A| |B|^T` with scales, plus `|bias|` and `|residual|`; `rss` the
+    root of the sum of the squared products, with scales, for FP8 only. Of int8 outputs `want` is what is quantized by
+    `out_scale` [1 or N] and `out_zero`.
     """
 
     want: NDArray[np.float64]
     magnitude: NDArray[np.float64]
     rss: NDArray[np.float64] | None = None
+    out_scale: NDArray[np.float32] | None = None
+    out_zero: NDArray[np.int32] | None = None
 
 
 def float_reference(problem: Problem, operands: Operands) -> FloatReference:
-    """The exact product of operands as `typed_operands` makes them, then scales and bias in float64.
+    """The exact product of operands as `typed_operands` makes them, then the epilogue in float64.
 
     Every operand there is a whole multiple, below 2^12, of a power of two of its type's own, so products and their sums
     in any order are whole multiples of one unit below 2^53 for any K up to 2^29, which float64 holds.
@@ -63,10 +86,57 @@ def float_reference(problem: Problem, operands: Operands) -> FloatReference:
     want = blocked_product(a, b, np.float64) * scale
     magnitude = (np.abs(a) @ np.abs(b).T) * scale
     rss = np.sqrt(np.square(a) @ np.square(b).T) * scale if problem.a_type == "e4m3" else None
-    if operands.bias is None:
-        return FloatReference(want, magnitude, rss)
-    bias = as_float32(problem.bias_type, operands.bias).astype(np.float64)[None, :]
-    return FloatReference(want + bias, magnitude + np.abs(bias), rss)
+    for added in _added(problem, operands):
+        want, magnitude = want + added, magnitude + np.abs(added)
+    return FloatReference(_activated(problem, want), magnitude, rss, operands.out_scale, operands.out_zero)
+
+
+def _added(problem: Problem, operands: Operands) -> list[NDArray[np.float64]]:
+    """The bias [1,N] and the residual [M,N], where there are any."""
+    added = []
+    if operands.bias is not None:
+        added.append(as_float32(problem.bias_type, operands.bias).astype(np.float64)[None, :])
+    if operands.residual is not None:
+        added.append(residual_values(problem, operands).astype(np.float64))
+    return added
+
+
+def _activated(problem: Problem, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    if problem.activation == "relu":
+        return np.maximum(x, 0.0)
+    if problem.activation == "gelu":
+        return np.asarray(x * 0.5 * (1.0 + np.vectorize(erf, otypes=[np.float64])(x * np.sqrt(0.5))))
+    return x
+
+
+def determined_reference(problem: Problem, operands: Operands) -> Array:
+    """The result, bit for bit, where `is_determined`: the exact sum, which fp32 holds then, and the epilogue as for
+    integers."""
+    total = blocked_product(decoded_a(problem, operands), decoded_b(problem, operands), np.float64)
+    return epilogue_reference(problem, total.astype(np.float32), operands)
+
+
+def is_determined(problem: Problem, operands: Operands) -> bool:
+    """Whether no sum of products rounds, in whatever order fp32 arithmetic that PTX allows adds them up.
+
+    All products of an element are multiples of the lowest bits of its row and its column, and less than 2^24 of those
+    in all; nothing is subnormal (docs/numerics.md, "Floating-point matrix instructions").
+    """
+    a, b = decoded_a(problem, operands), decoded_b(problem, operands)
+    least = LEAST_NORMAL.get(problem.a_type, np.inf)
+    if any((np.abs(values[values != 0]) < least).any() for values in (a, b)):
+        return False
+    units = _lowest_bit(a)[:, None] * _lowest_bit(b)[None, :]
+    magnitude = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64).T
+    return bool((magnitude < 2.0**24 * units).all() and (units >= 2.0**-126).all() and (magnitude < 2.0**127).all())
+
+
+def _lowest_bit(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of each row the lowest bit set in any element, as a number; infinity where all are 0."""
+    mantissa, exponent = np.frexp(values.astype(np.float64))
+    integer = np.ldexp(mantissa, 24).astype(np.int64)
+    lowest = np.ldexp((integer & -integer).astype(np.float64), exponent - 24)
+    return np.asarray(np.min(lowest, axis=1, where=values != 0, initial=np.inf))
 
 
 def decoded_a(problem: Problem, operands: Operands) -> NDArray[np.float32]:
@@ -104,13 +174,31 @@ def error_bound(problem: Problem, reference: FloatReference) -> NDArray[np.float
 def float_bound(problem: Problem, reference: FloatReference) -> NDArray[np.float64]:
     """The bound of a GEMM that sums in fp32.
 
-    `gamma(K + 1)` bounds K + 1 fp32 additions in any order (Higham, Accuracy and Stability of Numerical Algorithms,
-    2nd ed., section 3.1); two roundings to the output type follow, since libraries that split K may round partial sums.
-    Subnormal float16 results may be off by its smallest spacing.
+    The sum, then what follows it, then two roundings to the output type, since libraries that split K may round partial
+    sums. Subnormal float16 results may be off by its smallest spacing.
     """
-    steps = (problem.k + 1) * UNIT_ROUNDOFF["f32"]
-    relative = steps / (1.0 - steps) + 2.0 * UNIT_ROUNDOFF[problem.output_type]
+    relative = _sum_error(problem)
+    if problem.activation == "gelu":
+        relative = GELU_SLOPE * relative + GELU_ROUNDINGS * 2.0**-24
+    relative += 2.0 * UNIT_ROUNDOFF[problem.output_type]
     return relative * reference.magnitude + 2.0**-24
+
+
+def _sum_error(problem: Problem) -> float:
+    """What a sum with scales, bias and residual may be off by, in units of the sum of magnitudes.
+
+    Integer weights beside 16-bit activations are multiplied by tensor cores, which may round in any direction. Else
+    `gamma(K + 1)` bounds K + 1 fp32 additions in any order (Higham, Accuracy and Stability of Numerical Algorithms,
+    2nd ed., section 3.1).
+    """
+    if problem.a_type in ("f16", "bf16") and problem.b_type in INTEGER_TYPES:
+        return _gamma(MMA_ROUNDINGS * ceil(problem.k / MMA_STEP) + EPILOGUE_ROUNDINGS, MMA_UNIT)
+    return _gamma(problem.k + 1, UNIT_ROUNDOFF["f32"])
+
+
+def _gamma(roundings: int, unit: float) -> float:
+    """n u / (1 - n u), n roundings of unit roundoff u."""
+    return roundings * unit / (1.0 - roundings * unit)
 
 
 def fp8_bound(problem: Problem, reference: FloatReference) -> NDArray[np.float64]:
@@ -129,16 +217,58 @@ def fp8_bound(problem: Problem, reference: FloatReference) -> NDArray[np.float64
 
 
 def compare_float(problem: Problem, got: Array, reference: FloatReference) -> Comparison:
-    """Compare a float GEMM with its reference, each element within `error_bound`; NaN and infinity fail."""
+    """Compare a float GEMM with its reference, each element within `error_bound`; NaN and infinity fail.
+
+    An int8 is right if something within the bound is quantized to it.
+    """
+    bound = error_bound(problem, reference)
+    if problem.output_type == "s8":
+        low, high = (_quantized(reference, reference.want + error) for error in (-bound, bound))
+        differs = ~((low <= got) & (got <= high))
+        return comparison(differs, lambda i, j: (f"{got[i, j]}", f"{low[i, j]:g} to {high[i, j]:g}"))
     value = as_float32(problem.output_type, got).astype(np.float64)
     # Written so that a NaN, which compares false, counts as wrong.
-    differs = ~(np.abs(value - reference.want) <= error_bound(problem, reference))
+    differs = ~(np.abs(value - reference.want) <= bound)
     return comparison(differs, lambda i, j: (shown(problem, got[i, j]), f"{reference.want[i, j]:.9g}"))
+
+
+def _quantized(reference: FloatReference, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    assert reference.out_scale is not None
+    zero = 0 if reference.out_zero is None else reference.out_zero
+    return np.asarray(np.clip(np.rint(x / reference.out_scale) + zero, -128, 127))
+
+
+class Oracle:
+    """What outputs of `problem` with the s8 `operands` are compared with."""
+
+    def __init__(self, problem: Problem, operands: Operands) -> None:
+        self._problem, self._typed = problem, typed_operands(problem, operands)
+
+    @cached_property
+    def determined(self) -> bool:
+        """Whether one result alone is right: always of integers, of floats where `is_determined`."""
+        return self._problem.is_integer or is_determined(self._problem, self._typed)
+
+    def compare(self, got: Array) -> Comparison:
+        """Exactly, or within `error_bound` for floats."""
+        if self._problem.is_integer:
+            return compare_exact(self._problem, got, self._exact)
+        return compare_float(self._problem, got, self._reference)
+
+    def compare_determined(self, got: Array) -> Comparison:
+        """Exactly, floats too: of kernels that round as docs/numerics.md says, where nothing else is right."""
+        return compare_exact(self._problem, got, self._exact)
+
+    @cached_property
+    def _exact(self) -> Array:
+        reference = gemm_reference if self._problem.is_integer else determined_reference
+        return reference(self._problem, self._typed)
+
+    @cached_property
+    def _reference(self) -> FloatReference:
+        return float_reference(self._problem, self._typed)
 
 
 def compare_with_oracle(problem: Problem, got: Array, operands: Operands) -> Comparison:
     """Compare an output of `problem` with what its s8 `operands` give: exactly, or within `error_bound` for floats."""
-    typed = typed_operands(problem, operands)
-    if problem.is_integer:
-        return compare_exact(problem, got, gemm_reference(problem, typed))
-    return compare_float(problem, got, float_reference(problem, typed))
+    return Oracle(problem, operands).compare(got)

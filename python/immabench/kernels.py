@@ -21,9 +21,10 @@ from immabench.problems import Problem
 class KernelConfig:
     """One compiled tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline.
 
-    `cluster` blocks (along M, N) share operands, `split_k` blocks share one output tile; `swapped`: the instruction's
-    rows are columns of the output. `weight_layout` is "row_major" or "fragment_major" (immabench.packing);
-    `group_scale` says what a group of its weights has: "none", an integer "step", or a "float" scale.
+    `cluster` blocks (along M, N) share operands, `split_k` blocks share one output tile; `streamed` kernels deal out
+    the K of all tiles evenly; `swapped`: the instruction's rows are columns of the output. `weight_layout` is
+    "row_major" or "fragment_major" (immabench.packing); `group_scale` says what a group of its weights has: "none", an
+    integer "step", or a "float" scale.
     """
 
     id: str
@@ -42,6 +43,7 @@ class KernelConfig:
     cluster: tuple[int, int] = (1, 1)
     split_k: int = 1
     swapped: bool = False
+    streamed: bool = False
     weight_layout: str = "row_major"
     group_scale: str = "none"
 
@@ -87,7 +89,7 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
         problem.n,
         problem.k,
         problem.output_type,
-        group=problem.b_group,
+        group=kernel_group(config, problem),
         a_zero=problem.a_zero != "none",
     )
     return reason
@@ -102,7 +104,11 @@ def _operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:
         return f"multiplies {config.operand_types['a']} activations, not {problem.a_type}"
     if config.operand_types["b"] == "s4" and problem.b_type == "u4":
         return "multiplies signed codes, which have no zero points"
-    needed = "step" if problem.b_group and problem.b_scale == "none" else problem.b_scale
+    needed = problem.b_scale
+    if needed == "none" and problem.b_type in ("s4", "u4") and problem.a_type in ("f16", "bf16"):
+        needed = "float"
+    elif needed == "none" and problem.b_group:
+        needed = "step"
     if config.group_scale != needed:
         have, want = (_GROUP_WORDS[kind] for kind in (config.group_scale, needed))
         return f"takes {have}, not {want}"
@@ -114,6 +120,19 @@ _GROUP_WORDS = {
     "step": "groups with integer steps",
     "float": "groups with float scales",
 }
+
+
+def kernel_group(config: KernelConfig, problem: Problem) -> int:
+    """Elements of K a group has for `config`: where the problem has no groups and the kernel has, one is all of K."""
+    return problem.b_group or (problem.k if config.group_scale != "none" else 0)
+
+
+def workspace_bytes(config: KernelConfig, problem: Problem, multiprocessors: int) -> int:
+    """Bytes of zeros that a launch of `config` takes to add up what its blocks share; 0 where they share nothing."""
+    if config.cluster != (1, 1) or config.mma.startswith("m64") or (config.split_k == 1 and not config.streamed):
+        return 0
+    m, n, k = problem.m, problem.n, problem.k
+    return int(native().workspace_bytes(config.id, m, n, k, multiprocessors=multiprocessors))
 
 
 def runs_on(config: KernelConfig, architecture: str) -> bool:
@@ -137,6 +156,8 @@ def match_names(kind: str, names: Iterable[str], globs: Sequence[str]) -> list[s
 
 
 def match_kernels(globs: Sequence[str] = ()) -> list[KernelConfig]:
-    """The configurations whose id matches any glob, all without globs. Raises NothingSelectedError."""
-    selected = set(match_names("kernel", (config.id for config in kernel_configs()), globs))
-    return [config for config in kernel_configs() if config.id in selected]
+    """The configurations whose id or family matches any glob, all without globs. Raises NothingSelectedError."""
+    configs = kernel_configs()
+    names = dict.fromkeys(name for config in configs for name in (config.id, config.family))
+    selected = set(match_names("kernel", names, globs))
+    return [config for config in configs if selected & {config.id, config.family}]

@@ -21,7 +21,7 @@ from immabench.numerics import (
     quantize,
     round_to,
 )
-from immabench.problems import TYPE_BITS, Problem
+from immabench.problems import Problem
 
 POISON_BITS = {"s32": 0x5A5A5A5A, "s8": 0x5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
 """What an element holds until a kernel writes it: quiet NaNs with a payload, a pattern no one sums up to for s32. An s8
@@ -138,14 +138,12 @@ def _zero_points(generator: np.random.Generator, kind: str, length: int) -> NDAr
 
 def _output_spread(problem: Problem) -> float:
     """About the standard deviation of what is quantized to int8: of sums of random codes times middling scales."""
-    codes = {1: 0.5, 4: 4.6, 8: 73.9}
-    spread = (
-        float(np.sqrt(problem.k)) * codes[min(8, TYPE_BITS[problem.a_type])] * codes[min(8, TYPE_BITS[problem.b_type])]
-    )
-    if not problem.is_integer:
-        return float(np.sqrt(problem.k)) / 3
+    codes = {"b1": 0.5, "s4": 4.6, "u4": 4.6, "s8": 73.9}
+    a, b = (codes.get(operand_type(problem, name), 73.9 / 128) for name in ("a", "b"))
+    groups = 2.0**-5.5 if problem.b_scale == "float" and not problem.is_integer else 1.0
     scales = (problem.row_scale, problem.col_scale)
-    return spread * float(np.prod([1.0 if kind == "none" else 10**-2.0 for kind in scales]))
+    outer = float(np.prod([1.0 if kind == "none" else 10**-2.0 for kind in scales]))
+    return float(np.sqrt(problem.k)) * a * b * groups * outer
 
 
 def typed_operands(problem: Problem, operands: Operands) -> Operands:

@@ -90,7 +90,8 @@ def _positive_or_one(scale: Array) -> NDArray[np.float32]:
 
 def row_sums(codes: NDArray[np.int8]) -> NDArray[np.int32]:
     """The sum of each row's codes, int32 [rows]; exact to 2^24 columns."""
-    return codes.sum(axis=1, dtype=np.int32)
+    sums: NDArray[np.int32] = codes.sum(axis=1, dtype=np.int32)
+    return sums
 
 
 def sum_rows(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,15 +13,20 @@ from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
 from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, problem_for
 from immabench.numerics import compare_exact, gemm_reference
-from immabench.operands import Operands, make_operands, poisoned_output
+from immabench.operands import Operands, make_operands, poisoned_output, typed_operands
 from immabench.problems import ACTIVATIONS, RESIDUAL_TYPES, Problem
 from immabench.providers.base import describe_hazard
+from immabench.providers.buffers import HostBuffers
+from immabench.providers.handwritten import EmulatedLaunch
 
 CONFIGS = [config for config in kernel_configs() if config.family == "gemm_s8"]
 IMMA = [config for config in CONFIGS if config.id.startswith("imma")]
 WGMMA = [config for config in CONFIGS if config.id.startswith("wgmma")]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
-by_imma = pytest.mark.parametrize("config", IMMA, ids=lambda config: config.id)
+SHARED = [config for config in IMMA if config.streamed or config.split_k > 1]
+WHOLE = [config for config in IMMA if config not in SHARED]
+by_whole = pytest.mark.parametrize("config", WHOLE, ids=lambda config: config.id)
+by_shared = pytest.mark.parametrize("config", SHARED, ids=lambda config: config.id)
 by_wgmma = pytest.mark.parametrize("config", WGMMA, ids=lambda config: config.id)
 
 
@@ -41,6 +46,8 @@ def test_the_table_covers_small_to_large_tiles() -> None:
     assert len(IMMA) >= 8
     assert {(16, 64), (256, 128), (128, 256)} <= tiles
     assert {config.stages for config in IMMA} == {2, 3, 4, 5}
+    assert {config.split_k for config in SHARED} == {1, 2, 4}
+    assert {config.streamed for config in SHARED} == {False, True}
 
 
 def test_the_table_covers_every_policy_of_wgmma() -> None:
@@ -93,7 +100,7 @@ def test_exact_with_a_zero_point_of_the_activations(config: KernelConfig, a_zero
         expect_exact(config, Problem(50, 72, 80, output_type=output_type, a_zero=a_zero))
 
 
-@by_imma
+@by_whole
 @pytest.mark.parametrize("output_type", ["s32", "s8", "f32", "f16", "bf16"])
 def test_aligned_shapes_move_no_byte_twice(config: KernelConfig, output_type: str) -> None:
     m, n, k = config.block_tile
@@ -148,6 +155,47 @@ def test_wgmma_is_exact_however_many_blocks_go_from_tile_to_tile(config: KernelC
     problem = Problem(2 * m + 1, 3 * n + 8, 3 * k + 16, output_type="f16", row_scale="vector", bias=True)
     for order in ORDERS:
         expect_exact(config, problem, order=order, multiprocessors=multiprocessors)
+
+
+@by_shared
+@pytest.mark.parametrize("multiprocessors", [1, 3, 132])
+def test_shared_tiles_are_exact_however_many_blocks_share_them(config: KernelConfig, multiprocessors: int) -> None:
+    m, n, k = config.block_tile
+    for depth in (k, 3 * k + 16, 7 * k):
+        problem = Problem(m + 1, 2 * n + 8, depth, output_type="f16", row_scale="vector", bias=True)
+        for order in ORDERS:
+            expect_exact(config, problem, order=order, multiprocessors=multiprocessors)
+
+
+@by_shared
+def test_a_launch_leaves_its_workspace_as_the_next_needs_it(config: KernelConfig) -> None:
+    m, n, k = config.block_tile
+    problem = Problem(m, 2 * n, 9 * k)
+    buffers = HostBuffers(problem, make_operands(problem), "emulated")
+    launch = EmulatedLaunch(config.id, buffers, multiprocessors=5)
+    want = gemm_reference(problem, typed_operands(problem, make_operands(problem)))
+    for _ in range(3):
+        buffers.poison()
+        launch.launch()
+        assert (buffers.out == want).all()
+
+
+@by_shared
+def test_parts_of_sums_move_in_whole_lines(config: KernelConfig) -> None:
+    m, n, k = config.block_tile
+    counts = expect_exact(config, Problem(m, n, 8 * k), multiprocessors=132)["counts"]
+    for name in ("global_load", "global_store"):
+        assert counts[name]["sectors"] == counts[name]["ideal"] > 0, name
+    assert counts["global_atomic"]["requests"] > 0
+
+
+def test_a_workspace_too_small_is_named() -> None:
+    config, out = SHARED[0], np.zeros((4, 8), np.int32)
+    a, b = np.ones((4, 1024), np.int8), np.ones((8, 1024), np.int8)
+    with pytest.raises(ValueError, match=r"needs a 'workspace' of \d+ bytes; pass workspace_bytes"):
+        _native.emulate_gemm(config.id, a, b, out, output_type="s32")
+    with pytest.raises(ValueError, match=r"operand 'workspace' is not \d+ bytes on a multiple of 16"):
+        _native.emulate_gemm(config.id, a, b, out, output_type="s32", workspace=np.zeros(16, np.uint8))
 
 
 def test_the_extremes_of_int8_do_not_overflow() -> None:

@@ -54,6 +54,20 @@ def w4a8(
     return Mutant(name, file, old, new, program="w4a8", kernel=kernel, **found)  # type: ignore[arg-type]
 
 
+def w4a16(
+    name: str, old: str, new: str, *, kernel: str = "groups", file: str = "parts/dequantized_operands.cuh"
+) -> Mutant:
+    """A mistake in the kernels whose weights become floats, which makes wrong results."""
+    return Mutant(name, file, old, new, program="w4a16", kernel=kernel, wrong=True)
+
+
+def packed(
+    name: str, old: str, new: str, *, kernel: str = "channel", file: str = "gemm/wgmma_packed.cuh", **found: str | int
+) -> Mutant:
+    """A mistake in the wgmma kernel with packed weights."""
+    return Mutant(name, file, old, new, program="wgmma_packed", kernel=kernel, **found)  # type: ignore[arg-type]
+
+
 def rows(name: str, file: str, old: str, new: str, *, kernel: str = "block", **found: str | bool) -> Mutant:
     """A mistake in the kernels that quantize rows."""
     return Mutant(name, f"quantize/{file}", old, new, program="quantize", kernel=kernel, **found)  # type: ignore[arg-type]
@@ -218,8 +232,9 @@ MUTANTS = [
     ),
     wgmma(
         "leaves while the cluster still sends",
-        "if constexpr (kTile.cluster() > 1) synchronise_cluster();\n  }\n\n  const",
-        "}\n\n  const",
+        "SIMT_DEVICE static void leave() {\n    if constexpr (kTile.cluster() > 1) synchronise_cluster();",
+        "SIMT_DEVICE static void leave() {",
+        file="gemm/wgmma_work.cuh",
         hazard="peer-exited",
     ),
     wgmma(
@@ -253,6 +268,7 @@ MUTANTS = [
         "gathers over stages still multiplied",
         "simt::barrier_sync(1, kThreads);  // every consumer",
         "// every consumer",
+        file="gemm/wgmma_work.cuh",
         kernel="split",
         hazard="race",
     ),
@@ -260,6 +276,7 @@ MUTANTS = [
         "adds up parts that are not there yet",
         "if constexpr (kTile.split_k > 1) synchronise_cluster();\n  }",
         "if constexpr (kTile.split_k > 1) simt::cluster_arrive();\n  }",
+        file="gemm/wgmma_work.cuh",
         kernel="split",
         hazard="barrier-mismatch",
     ),
@@ -278,12 +295,74 @@ MUTANTS = [
         kernel="ragged",
         hazard="missing-proxy-fence",
     ),
-    rows(
-        "no barrier between the warps of a sum",
-        "row_reduction.cuh",
-        "simt::store_shared(next_ + 4 * thread, total);\n      simt::syncthreads();",
-        "simt::store_shared(next_ + 4 * thread, total);",
+    packed(
+        "lets go of a stage whose second half is still multiplied",
+        "if (half == 0 && k > work_.first_k) {",
+        "if (half == 1) {",
+        hazard="write-under-read",
+    ),
+    packed(
+        "unpacks into registers that are still multiplied",
+        "simt::wgmma_wait<1>(sums);  // the half before",
+        "simt::wgmma_wait<2>(sums);  // the half before",
+        hazard="wgmma",
+    ),
+    packed("no fence behind the unpacking", "simt::wgmma_fence(fragments[half]);", "", hazard="wgmma"),
+    packed(
+        "lets go before all lanes have read",
+        "simt::syncwarp();\n    if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.empty(stage));",
+        "if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.empty(stage));",
         hazard="race",
+    ),
+    packed("lets go once a warpgroup", "4 * kTile.consumers", "kTile.consumers", hazard="race"),
+    packed(
+        "gives out more registers than there are",
+        "producer_registers() const { return 40; }",
+        "producer_registers() const { return 48; }",
+        file="gemm/wgmma_packed_tile.hpp",
+        hazard="deadlock",
+    ),
+    packed(
+        "takes the nibbles of the other row",
+        "a[2 * half] = word << 4 & 0xF0F0F0F0;",
+        "a[2 * half] = word & 0xF0F0F0F0;",
+        file="parts/packed_weights.cuh",
+        wrong=True,
+    ),
+    packed(
+        "fetches the weights of other rows",
+        "work_.first_n() / 16}",
+        "work_.first_n() / 32}",
+        wrong=True,
+    ),
+    packed(
+        "does not announce the parameters",
+        "(kGrouped ? groups() * kGroupBytes : 0)",
+        "0",
+        kernel="groups",
+        hazard="deadlock",
+    ),
+    packed(
+        "fetches the parameters of other columns",
+        "const int box[2] = {work_.first_n(), k * kTile.block_k / p_.group};",
+        "const int box[2] = {work_.first_n() + 16, k * kTile.block_k / p_.group};",
+        kernel="groups",
+        wrong=True,
+    ),
+    packed(
+        "takes the parameters of the other row",
+        "offset[1] = simt::permute_bytes(word, 0, 0x3333);",
+        "offset[1] = simt::permute_bytes(word, 0, 0x1111);",
+        file="parts/packed_weights.cuh",
+        kernel="groups",
+        wrong=True,
+    ),
+    packed(
+        "takes the parameters of the group before",
+        "load_rows(stage, consumer, step / kGroupSteps, rows)",
+        "load_rows(stage, consumer, (step - 1) / kGroupSteps, rows)",
+        kernel="groups",
+        wrong=True,
     ),
     rows(
         "no barrier between the warps of a maximum",
@@ -432,6 +511,43 @@ MUTANTS += [
     ),
 ]
 
+MUTANTS += [
+    w4a16("keeps the codes of one block alone", "codes_[k_block % 2][block] =", "codes_[0 * k_block][block] ="),
+    w4a16(
+        "keeps the codes of one block of channels alone",
+        "codes_[k_block % 2][block] =",
+        "codes_[0 * k_block][block] =",
+        kernel="channels",
+    ),
+    w4a16(
+        "takes what a group has a step too early",
+        "if (begins_group(step)) take_affine();",
+        "if (begins_group(step + 1)) take_affine();",
+    ),
+    w4a16("reads what the first group of a tile has", "groups_.row(step / 2)", "groups_.row(0 * step)"),
+    w4a16("swaps rows r and r + 8 of weights", "b[2 * block + i % 2][i / 2]", "b[2 * block + 1 - i % 2][i / 2]"),
+    w4a16("swaps the halves of a step", "b[2 * block + i % 2][i / 2]", "b[2 * block + i % 2][1 - i / 2]"),
+    w4a16(
+        "gives row r the scale of row r + 8",
+        "scale_[i] = simt::permute_bytes(words[i], 0, 0x1010);\n    constexpr",
+        "scale_[i] = simt::permute_bytes(words[1], 0, 0x1010);\n    constexpr",
+        file="parts/unpack_float.cuh",
+    ),
+    w4a16(
+        "forgets that codes of row r + 8 lie four bits higher",
+        "simt::fma_rn_f16x2(high, kSixteenth, less_)",
+        "simt::subtract_rn_f16x2(high, zero_)",
+        file="parts/unpack_float.cuh",
+    ),
+    w4a16(
+        "forgets the sign of a code",
+        "masked_or(codes, 0x00800080, k128)",
+        "masked_or(codes, 0, k128)",
+        file="parts/unpack_float.cuh",
+        kernel="channels",
+    ),
+]
+
 
 @pytest.fixture(scope="session")
 def machine_library(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
@@ -465,7 +581,9 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
     return [dict(item.split("=") for item in line.split()) for line in lines]
 
 
-@pytest.mark.parametrize(("program", "kernels"), [("imma", 1), ("w4a8", 2), ("wgmma", 3), ("quantize", 4)])
+@pytest.mark.parametrize(
+    ("program", "kernels"), [("imma", 1), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3), ("wgmma_packed", 2), ("quantize", 4)]
+)
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
     assert len(lines) == 3 * kernels

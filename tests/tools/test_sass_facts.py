@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from immabench.errors import MissingHardwareError
-from immabench.kernels import kernel_config, kernel_configs
+from immabench.kernels import KernelConfig, kernel_config, kernel_configs
 from immabench.profile import load_sass_facts
 
 native = pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
@@ -27,11 +27,16 @@ def names(kernels: list[dict[str, Any]]) -> list[str]:
     return [f"{kernel['kernel_id']} {kernel['variant']} {kernel['arch']}" for kernel in kernels]
 
 
+def variants(config: KernelConfig) -> tuple[str, ...]:
+    """Fragment-major weights come with rows of activations on 16 bytes, others any way."""
+    return ("aligned",) if config.weight_layout == "fragment_major" else ("aligned", "ragged")
+
+
 def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None:
     expected = {
         (config.id, variant, arch)
         for config in kernel_configs()
-        for variant in (("aligned",) if config.weight_layout == "fragment_major" else ("aligned", "ragged"))
+        for variant in variants(config)
         for arch in native.build_info()["architectures"]
         if (arch == "sm_90a" or not config.id.startswith("wgmma"))
         and (arch != "sm_90a" or config.family != "gemm_w4a4")
@@ -60,24 +65,40 @@ def of(family: str, facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [kernel for kernel in facts if kernel["kernel_id"].startswith(family)]
 
 
-def igmma(kernel: dict[str, Any]) -> str:
-    """The machine's name of the instruction that the table gives, m64nNk32."""
-    n = kernel_config(kernel["kernel_id"]).mma.removeprefix("m64n").removesuffix("k32")
-    return f"IGMMA.64x{n}x32.S8.S8"
+def wgmma(kernel: dict[str, Any]) -> str:
+    """The machine's name of the instruction that the table gives, m64nNk32 of integers or m64nNk16 of floats."""
+    config = kernel_config(kernel["kernel_id"])
+    n, k = config.mma.removeprefix("m64n").split("k")
+    ending = {"s8": ".S8.S8", "f16": ".F32", "bf16": ".F32.BF16"}[config.operand_types["a"]]
+    return f"{'I' if k == '32' else 'H'}GMMA.64x{n}x{k}{ending}"
 
 
-MMA = {"m16n8k32": "IMMA.16832.S8.S8", "m16n8k64": "IMMA.16864.S4.S4", "m16n8k256": "BMMA.168256.AND.POPC"}
+def is_packed(kernel: dict[str, Any]) -> bool:
+    return kernel_config(kernel["kernel_id"]).weight_layout == "fragment_major"
+
+
+MMA = {
+    ("m16n8k32", "s8"): "IMMA.16832.S8.S8",
+    ("m16n8k64", "s4"): "IMMA.16864.S4.S4",
+    ("m16n8k256", "b1"): "BMMA.168256.AND.POPC",
+    ("m16n8k16", "f16"): "HMMA.16816.F32",
+    ("m16n8k16", "bf16"): "HMMA.16816.F32.BF16",
+}
 """The machine's names of the instructions by mma.sync."""
 
 
+def mma_of(config: KernelConfig) -> str:
+    return MMA[config.mma, config.operand_types["a"]]
+
+
 def by_mma_sync(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return of("imma", facts) + of("bmma", facts)
+    return of("imma", facts) + of("bmma", facts) + of("hmma", facts)
 
 
 def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]]) -> None:
     for kernel in by_mma_sync(facts):
-        assert set(kernel["mma"]) == {MMA[kernel_config(kernel["kernel_id"]).mma]}, names([kernel])
-    assert names([kernel for kernel in of("wgmma", facts) if set(kernel["mma"]) != {igmma(kernel)}]) == []
+        assert set(kernel["mma"]) == {mma_of(kernel_config(kernel["kernel_id"]))}, names([kernel])
+    assert names([kernel for kernel in of("wgmma", facts) if set(kernel["mma"]) != {wgmma(kernel)}]) == []
 
 
 def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, Any]]) -> None:
@@ -99,11 +120,40 @@ def test_multicast_is_in_the_code_of_clusters_that_share_operands(facts: list[di
 def test_wgmma_waits_once_a_stage(facts: list[dict[str, Any]]) -> None:
     """ptxas serialises wgmma, with a remark, where registers are touched under way: then each would be waited for."""
     for kernel in of("wgmma", facts):
+        if is_packed(kernel):
+            continue
         config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
         groups = config.warp_tile[1 if config.swapped else 0] // 64
-        stages, left = divmod(loop["mma"][igmma(kernel)], 4 * groups)
+        stages, left = divmod(loop["mma"][wgmma(kernel)], 4 * groups)
         assert (left, stages >= 1) == (0, True), names([kernel])
         assert loop["histogram"]["WARPGROUP"] == 2 * stages, names([kernel])  # wgmma.fence and wgmma.wait_group
+
+
+def test_packed_weights_are_unpacked_while_others_are_multiplied(facts: list[dict[str, Any]]) -> None:
+    """One wait and one fence each half of a stage; where floats scale groups, another of each at a group's beginning."""
+    for kernel in filter(is_packed, of("wgmma", facts)):
+        config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
+        half = 2 if config.operand_types["a"] == "s8" else 4
+        halves, left = divmod(loop["mma"][wgmma(kernel)], half)
+        assert (left, halves >= 1) == (0, True), names([kernel])
+        float_groups = config.group_scale == "float" and config.operand_types["a"] == "s8"
+        waits = loop["histogram"]["WARPGROUP"]
+        assert waits <= 4 * 2 * halves if float_groups else waits == 2 * halves, names([kernel])
+
+
+UNPACKING = ("LOP3", "SHF", "IMAD", "PRMT", "HADD2", "HFMA2", "HMUL2", "LDS")
+AN_ELEMENT = {"s8s4s32": 0.5, "s8u4s32": 1.25, "f16u4f32": 2.2, "bf16u4f32": 2.4, "f16s8f32": 1.5, "bf16s8f32": 2.0}
+
+
+def test_unpacking_takes_few_instructions_an_element(facts: list[dict[str, Any]]) -> None:
+    """Loads, parameters and addresses included. A thread has 64 of a stage's weights: 4 steps of s8, 8 of 16 bits."""
+    for kernel in filter(is_packed, of("wgmma", facts)):
+        types, loop = kernel["kernel_id"].split("_")[1], kernel["main_loop"]
+        if types not in AN_ELEMENT:
+            continue
+        elements = 64 * loop["mma"][wgmma(kernel)] / (4 if types.startswith("s8") else 8)
+        spent = sum(loop["histogram"].get(name, 0) for name in UNPACKING)
+        assert spent <= AN_ELEMENT[types] * elements, (names([kernel]), spent / elements)
 
 
 def test_the_main_loop_is_found_with_all_its_multiplies(facts: list[dict[str, Any]]) -> None:
@@ -112,10 +162,30 @@ def test_the_main_loop_is_found_with_all_its_multiplies(facts: list[dict[str, An
         config = configs[kernel["kernel_id"]]
         warp_m, warp_n = config.warp_tile
         a_k_tile = warp_m // 16 * (warp_n // 8) * (config.block_tile[2] // int(config.mma.removeprefix("m16n8k")))
-        multiplies = kernel["main_loop"]["mma"][MMA[config.mma]]
+        multiplies = kernel["main_loop"]["mma"][mma_of(config)]
         # The compiler may unroll the loop over K tiles.
         assert multiplies % a_k_tile == 0, f"{multiplies} multiplies, {a_k_tile} a K tile"
         assert kernel["main_loop"]["histogram"]["BAR"] == multiplies // a_k_tile
+
+
+# Of 8 weights that become 16-bit floats (parts/unpack_float.cuh): arithmetic of pairs, logic.
+UNPACKING = {("f16", "u4"): (8, 4), ("bf16", "u4"): (8, 4), ("f16", "s8"): (4, 4), ("bf16", "s8"): (4, 8)}
+
+
+def test_weights_become_floats_by_as_few_instructions_as_stated(facts: list[dict[str, Any]]) -> None:
+    for kernel in of("hmma", facts):
+        config, histogram = kernel_config(kernel["kernel_id"]), kernel["main_loop"]["histogram"]
+        types = (config.operand_types["a"], config.operand_types["b"])
+        (warp_m, warp_n), block_k = config.warp_tile, config.block_tile[2]
+        k_tiles = kernel["main_loop"]["mma"][mma_of(config)] // (warp_m // 16 * (warp_n // 8) * (block_k // 16))
+        arithmetic, logic = (each * k_tiles * warp_n * block_k // 32 // 8 for each in UNPACKING[types])
+        # In f16 the zero points of row r + 8 take one subtraction more, for each of the four groups a tile may have.
+        groups = 4 * k_tiles * warp_n // 16 if types == ("f16", "u4") else 0
+        assert sum(histogram.get(name, 0) for name in ("HADD2", "HMUL2", "HFMA2")) == arithmetic + groups, names(
+            [kernel]
+        )
+        # Some more is of addresses and of groups, but less than a second one for every pair.
+        assert logic <= histogram["LOP3"] < logic + 24 * k_tiles, names([kernel])
 
 
 def test_a_block_fits_where_the_kernel_is_said_to_run(facts: list[dict[str, Any]]) -> None:

@@ -12,8 +12,8 @@ from immabench.profile.loops import natural_loops
 from immabench.profile.sass import Instruction, classify, describe_kernel, parse_listing, parse_resources
 
 DATA = Path(__file__).parent / "data"
-ALIGNED = "_Z15mma_gemm_kernelI16RowMajorOperandsI2S8E9MmaConfigILi128ELi64ELi64ELi2ELi2ELi3EELb1EEvPKiPii"
-RAGGED = "_Z15mma_gemm_kernelI16RowMajorOperandsI2S8E9MmaConfigILi16ELi128ELi64ELi1ELi4ELi2EELb0EEvPKiPii"
+ALIGNED = "_Z15mma_gemm_kernelI16RowMajorOperandsI2S8E9MmaConfigILi128ELi64ELi64ELi2ELi2ELi3ELi1EELb1EEvPKiPii"
+RAGGED = "_Z15mma_gemm_kernelI16RowMajorOperandsI2S8E9MmaConfigILi16ELi128ELi64ELi1ELi4ELi2ELi1EELb0EEvPKiPii"
 HELPER = "_Z6helperPi"
 
 
@@ -74,7 +74,7 @@ def test_helpers_are_no_kernels(listing: dict[str, list[Instruction]]) -> None:
 
 
 def test_id_from_a_symbol_inside_namespaces() -> None:
-    operands, config = "NS0_16RowMajorOperandsIN4simt4cuda2S8EEE", "NS_9MmaConfigILi16ELi64ELi128ELi1ELi4ELi5EEE"
+    operands, config = "NS0_16RowMajorOperandsIN4simt4cuda2S8EEE", "NS_9MmaConfigILi16ELi64ELi128ELi1ELi4ELi5ELi1EEE"
     symbol = f"_ZN9immabench4cuda15mma_gemm_kernelI{operands}{config}Lb0EEEvNS0_17MmaGemmParametersIT_EE"
     name = kernel_name(symbol)
     assert name is not None

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, erf
 
 import numpy as np
 import pytest
 
 from immabench.float_oracle import (
     FloatReference,
+    Oracle,
     compare_float,
     compare_with_oracle,
     decoded_a,
     decoded_b,
+    determined_reference,
     error_bound,
     float_bound,
     float_reference,
+    is_determined,
 )
-from immabench.numerics import Array, as_float32, e4m3_to_f32, round_to
+from immabench.numerics import Array, as_float32, e4m3_to_f32, epilogue_reference, round_to
 from immabench.operands import Operands, make_operands, typed_operands
 from immabench.problems import Problem
 
@@ -131,6 +134,174 @@ class TestFloatBound:
         assert wrong.first is not None
         assert wrong.first[1] == 7
         assert wrong.wrong <= 64
+
+
+def grouped(m: int, n: int, k: int, **fields: object) -> Problem:
+    """16-bit activations and u4 weights in groups of 32."""
+    return Problem(m, n, k, **{"a_type": "f16", "b_type": "u4", "b_group": 32, "b_scale": "float", **fields})  # type: ignore[arg-type]
+
+
+def cut_product(a: Array, b: Array, bits: int) -> Array:
+    """A @ B^T as tensor cores were seen to sum it (docs/numerics.md [13]): 16 products and the running sum are aligned
+    to the largest of them, cut to `bits` bits towards zero, and added."""
+    total = np.zeros((a.shape[0], b.shape[0]))
+    for k in range(0, a.shape[1], 16):
+        products = a[:, None, k : k + 16].astype(np.float64) * b[None, :, k : k + 16]
+        terms = np.concatenate([products, total[:, :, None]], axis=2)
+        unit = np.ldexp(1.0, np.frexp(np.abs(terms).max(axis=2))[1] - bits)[:, :, None]
+        total = (np.trunc(terms / unit) * unit).sum(axis=2)
+        total = np.trunc(total / unit[:, :, 0]) * unit[:, :, 0]
+    return total
+
+
+def general(problem: Problem, seed: int = 0) -> Operands:
+    """Operands whose mantissas are full, so that sums round."""
+    generator = np.random.default_rng(seed)
+    typed = typed_operands(problem, make_operands(problem))
+    a = generator.normal(0, 1, (problem.m, problem.k)).astype(np.float32)
+    scale = generator.uniform(0.01, 0.1, (problem.n, problem.k // problem.b_group)).astype(np.float32)
+    return replace(typed, a=round_to(problem.a_type, a), group_scale=round_to(problem.a_type, scale))
+
+
+@pytest.mark.parametrize("a_type", ["f16", "bf16"])
+@pytest.mark.parametrize("k", [32, 256, 1024])
+class TestIntegerWeights:
+    """Integer weights beside 16-bit floats, which tensor cores multiply."""
+
+    def test_sums_cut_to_24_bits_pass(self, k: int, a_type: str) -> None:
+        problem = grouped(16, 24, k, a_type=a_type, output_type="f32")
+        operands = general(problem)
+        reference = float_reference(problem, operands)
+        total = cut_product(decoded_a(problem, operands), decoded_b(problem, operands), bits=24)
+        assert (total != reference.want).any()
+        assert compare_float(problem, total.astype(np.float32), reference).exact
+
+    def test_sums_cut_to_12_bits_do_not(self, k: int, a_type: str) -> None:
+        problem = grouped(16, 24, k, a_type=a_type, output_type="f32")
+        operands = general(problem)
+        total = cut_product(decoded_a(problem, operands), decoded_b(problem, operands), bits=12)
+        assert not compare_float(problem, total.astype(np.float32), float_reference(problem, operands)).exact
+
+    def test_the_bound_is_the_stated_one(self, k: int, a_type: str) -> None:
+        problem = grouped(3, 2, k, a_type=a_type, output_type="f32")
+        reference = referenced(problem)[1]
+        roundings = 18 * ceil(k / 16) * 2.0**-23
+        least = roundings / (1 - roundings) * reference.magnitude
+        bound = float_bound(problem, reference)
+        assert (bound >= least).all()
+        assert (bound <= least + 6 * 2.0**-23 * reference.magnitude + 2.0**-24).all()
+
+    @pytest.mark.parametrize("output_type", ["f32", "f16"])
+    @pytest.mark.parametrize("mistake", ["zero point", "scale of another group", "swapped nibbles", "missed step"])
+    def test_a_planted_mistake_is_found(self, k: int, a_type: str, output_type: str, mistake: str) -> None:
+        problem = grouped(64, 48, k, a_type=a_type, output_type=output_type)
+        typed, reference = referenced(problem)
+        right = round_to(output_type, reference.want.astype(np.float32))
+        assert compare_float(problem, right, reference).exact
+        wrong = float_reference(problem, planted(typed, mistake))
+        got = round_to(output_type, wrong.want.astype(np.float32))
+        found = compare_float(problem, got, reference)
+        assert not found.exact
+        if mistake != "missed step":
+            differs = np.argwhere(got != right)
+            assert set(differs[:, 1]) == {7}
+
+
+def planted(typed: Operands, mistake: str) -> Operands:
+    """`typed` with one mistake in row 7 of the weights, or one step of 16 along K left out."""
+    assert typed.group_zero is not None
+    assert typed.group_scale is not None
+    b, zero, scale = typed.b.copy(), typed.group_zero.copy(), typed.group_scale.copy()
+    if mistake == "zero point":
+        zero[7, -1] ^= 1
+    if mistake == "scale of another group":
+        others = scale[scale != scale[7, -1]]
+        scale[7, -1] = others[0]
+    if mistake == "swapped nibbles":
+        pair = int(np.argmax(np.abs((b[7] >> 4).astype(int) - (b[7] & 15))))
+        b[7, pair] = b[7, pair] >> 4 | b[7, pair] << 4
+    a = typed.a.copy()
+    if mistake == "missed step":
+        a[:, 16:32] = 0
+    return replace(typed, a=a, b=b, group_zero=zero, group_scale=scale)
+
+
+class TestFurtherSteps:
+    """Residual, activation and int8 outputs, computed in fp32, against the reference in float64."""
+
+    @pytest.mark.parametrize("residual", ["none", "s8", "f32", "bf16"])
+    @pytest.mark.parametrize("activation", ["none", "relu", "gelu"])
+    @pytest.mark.parametrize("output_type", ["f32", "f16", "s8"])
+    def test_fp32_steps_pass(self, residual: str, activation: str, output_type: str) -> None:
+        problem = self.problem(output_type, residual=residual, activation=activation)
+        typed, reference = referenced(problem)
+        got = determined_reference(problem, typed)
+        assert compare_float(problem, got, reference).exact
+        wrong = got.copy()
+        wrong[2, 3] += np.array(5).astype(wrong.dtype) if output_type == "s8" else np.array(0.1).astype(wrong.dtype)
+        assert compare_float(problem, wrong, reference).first == (2, 3)
+
+    def problem(self, output_type: str, **fields: object) -> Problem:
+        quantized = {"out_scale": "vector", "out_zero": True} if output_type == "s8" else {}
+        return grouped(16, 24, 64, output_type=output_type, **{**SCALED, **quantized, **fields})
+
+    def test_an_int8_is_right_where_something_within_the_bound_becomes_it(self) -> None:
+        problem = self.problem("s8")
+        reference = replace(referenced(problem)[1], want=np.full((16, 24), 2.5), out_zero=None)
+        reference = replace(reference, magnitude=np.full((16, 24), 2.5), out_scale=np.ones(24, np.float32))
+        for code, right in ((1, False), (2, True), (3, True), (4, False)):
+            assert compare_float(problem, np.full((16, 24), code, np.int8), reference).exact == right
+
+    def test_gelu_is_that_of_the_error_function(self) -> None:
+        problem = self.problem("f32", activation="gelu")
+        typed = typed_operands(problem, make_operands(problem))
+        linear = float_reference(replace(problem, activation="none"), typed).want
+        want = [[x / 2 * (1 + erf(x / 2**0.5)) for x in row] for row in linear.tolist()]
+        assert np.allclose(float_reference(problem, typed).want, want, rtol=1e-13, atol=0)
+
+
+class TestDetermined:
+    """Where no order of summation rounds, one result alone is right."""
+
+    def test_random_operands_of_short_sums_are(self) -> None:
+        for problem in (grouped(5, 6, 1024, output_type="f32"), Problem(5, 6, 1024, "bf16", "s8", "f32")):
+            assert Oracle(problem, make_operands(problem)).determined
+
+    def test_full_mantissas_and_fp8_are_not(self) -> None:
+        problem = grouped(5, 6, 64, output_type="f32")
+        assert not is_determined(problem, general(problem))
+        problem = fp8(5, 6, 64)
+        assert not is_determined(problem, typed_operands(problem, operands_of(problem)))
+
+    def test_the_sum_of_magnitudes_decides(self) -> None:
+        """Products of 2^11 and one of 1: 8191 of them stay below 2^24, one more does not."""
+        problem = Problem(1, 1, 8200, "f16", "f16", "f32")
+        for count, determined in ((8191, True), (8192, False)):
+            a = np.zeros((1, 8200), np.float16)
+            a[0, :count], a[0, -1] = 2048, 1
+            assert is_determined(problem, Operands(a, np.ones((1, 8200), np.float16))) == determined
+
+    def test_subnormal_weights_are_not(self) -> None:
+        problem = Problem(1, 1, 2, "f16", "f16", "f32")
+        a = np.ones((1, 2), np.float16)
+        assert is_determined(problem, Operands(a, np.array([[2.0**-14, 0]], np.float16)))
+        assert not is_determined(problem, Operands(a, np.array([[2.0**-15, 0]], np.float16)))
+
+    def test_its_result_is_the_exact_sum_with_the_epilogue_of_integers(self) -> None:
+        problem = grouped(5, 6, 64, output_type="bf16", row_scale="vector", bias=True, residual="f16")
+        operands = make_operands(problem)
+        typed = typed_operands(problem, operands)
+        total = float_reference(replace(problem, row_scale="none", bias=False, residual="none"), bare(typed)).want
+        want = epilogue_reference(problem, total.astype(np.float32), typed)
+        oracle = Oracle(problem, operands)
+        assert oracle.compare_determined(want).exact
+        want[1, 2] ^= np.uint16(1)
+        assert oracle.compare_determined(want).first == (1, 2)
+        assert oracle.compare(want).exact  # within the bound all the same
+
+
+def bare(typed: Operands) -> Operands:
+    return replace(typed, row_scale=None, bias=None, residual=None)
 
 
 DEPTHS = (64, 1000, 4096, 16384)

@@ -34,6 +34,7 @@ def test_missing_native_module_says_how_to_build_it(monkeypatch: pytest.MonkeyPa
 def test_globs_select(fake_native: Any) -> None:
     assert len(match_kernels()) == 3
     assert [config.block_tile[0] for config in match_kernels(["*_64x64*", "*16x64*"])] == [64, 16]
+    assert len(match_kernels(["gemm_s8"])) == len(match_kernels(["*s8*", "*_64x64*"])) == 3  # a family, or ids
 
 
 def test_a_glob_that_matches_nothing_names_the_nearest(fake_native: Any) -> None:

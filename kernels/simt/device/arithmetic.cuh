@@ -33,6 +33,32 @@ SIMT_DEVICE float from_f16(u16 bits) {
 SIMT_DEVICE float from_bf16(u16 bits) { return __uint_as_float(u32(bits) << 16); }
 SIMT_DEVICE float float_of_bits(u32 bits) { return __uint_as_float(bits); }
 
+// Two 16-bit floats a word, each half by itself, each result rounded once to nearest even; subnormals are kept, NaN is 0x7FFF.
+// `.rn` keeps them from being contracted. Those of bf16 are all made of fma, which sm_80 has: b * -1 and a product less 0 are
+// exact, signs of zeros included.
+SIMT_DEVICE u32 fma_rn_f16x2(u32 a, u32 b, u32 c) {
+  u32 result;
+  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+SIMT_DEVICE u32 multiply_rn_f16x2(u32 a, u32 b) {
+  u32 result;
+  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+  return result;
+}
+SIMT_DEVICE u32 subtract_rn_f16x2(u32 a, u32 b) {
+  u32 result;
+  asm("sub.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+  return result;
+}
+SIMT_DEVICE u32 fma_rn_bf16x2(u32 a, u32 b, u32 c) {
+  u32 result;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+SIMT_DEVICE u32 multiply_rn_bf16x2(u32 a, u32 b) { return fma_rn_bf16x2(a, b, 0x80008000u); }
+SIMT_DEVICE u32 subtract_rn_bf16x2(u32 a, u32 b) { return fma_rn_bf16x2(b, 0xBF80BF80u, a); }
+
 // Four 8-bit products added to `c`.
 SIMT_DEVICE i32 dot_s8(u32 a, u32 b, i32 c) { return __dp4a(i32(a), i32(b), c); }
 // prmt: each nibble of `selector` picks a byte of {high, low}; its top bit replicates that byte's sign.

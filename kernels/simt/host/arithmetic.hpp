@@ -69,7 +69,47 @@ inline u16 to_f16_rn(float value) {
   return static_cast<u16>(sign | shift_right_rn(mantissa, 126 - exponent));
 }
 
+// `value` in fp32, rounded to odd where it is inexact: of its two neighbours the one whose last bit is set. Rounding that to
+// fewer bits, to nearest even, is rounding `value` (Boldo, Melquiond, "Emulation of a FMA and correctly rounded sums").
+inline float to_float_odd(double value) {
+  const float nearest = static_cast<float>(value);
+  if (static_cast<double>(nearest) == value || std::isnan(value) || float_bits(nearest) & 1) return nearest;
+  return std::nextafter(nearest, static_cast<float>(value > nearest ? HUGE_VAL : -HUGE_VAL));
+}
+
+// a + b rounded to odd in float64.
+inline double add_odd(double a, double b) {
+  const double sum = a + b;
+  if (!std::isfinite(sum)) return sum;
+  const double moved = sum - a, error = (a - (sum - moved)) + (b - moved);
+  u64 bits;
+  std::memcpy(&bits, &sum, sizeof bits);
+  return error == 0 || bits & 1 ? sum : std::nextafter(sum, error > 0 ? HUGE_VAL : -HUGE_VAL);
+}
+
+// A function of 16-bit floats on both halves of words, its float64 result rounded once.
+template <class Function, class... Words>
+u32 in_halves_f16(Function&& function, Words... words) {
+  const u16 low = to_f16_rn(to_float_odd(function(double(float_of_f16(u16(words)))...)));
+  return low | u32(to_f16_rn(to_float_odd(function(double(float_of_f16(u16(words >> 16)))...)))) << 16;
+}
+template <class Function, class... Words>
+u32 in_halves_bf16(Function&& function, Words... words) {
+  const u16 low = to_bf16_rn(to_float_odd(function(double(float_of_bits(words << 16))...)));
+  return low | u32(to_bf16_rn(to_float_odd(function(double(float_of_bits(words & 0xFFFF0000u))...)))) << 16;
+}
+inline double fma_odd(double a, double b, double c) { return add_odd(a * b, c); }  // products of 16-bit floats are exact
+inline double multiply(double a, double b) { return a * b; }
+inline double subtract_odd(double a, double b) { return add_odd(a, -b); }
+
 }  // namespace detail
+
+inline u32 fma_rn_f16x2(u32 a, u32 b, u32 c) { return detail::in_halves_f16(detail::fma_odd, a, b, c); }
+inline u32 multiply_rn_f16x2(u32 a, u32 b) { return detail::in_halves_f16(detail::multiply, a, b); }
+inline u32 subtract_rn_f16x2(u32 a, u32 b) { return detail::in_halves_f16(detail::subtract_odd, a, b); }
+inline u32 fma_rn_bf16x2(u32 a, u32 b, u32 c) { return detail::in_halves_bf16(detail::fma_odd, a, b, c); }
+inline u32 multiply_rn_bf16x2(u32 a, u32 b) { return detail::in_halves_bf16(detail::multiply, a, b); }
+inline u32 subtract_rn_bf16x2(u32 a, u32 b) { return detail::in_halves_bf16(detail::subtract_odd, a, b); }
 
 inline u32 pack_f16x2(float low, float high) { return detail::to_f16_rn(low) | u32(detail::to_f16_rn(high)) << 16; }
 inline u32 pack_bf16x2(float low, float high) { return detail::to_bf16_rn(low) | u32(detail::to_bf16_rn(high)) << 16; }

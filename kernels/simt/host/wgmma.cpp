@@ -70,6 +70,12 @@ void end_read(Block& block, std::uint64_t descriptor, int rows, std::uint32_t ag
                  [&](int, int, std::uint32_t address) { block.shared().end_async_read(address, kChunkBytes, agent, epoch); });
 }
 
+WgmmaOperands::Fragments read_registers(const std::array<const std::uint32_t*, kThreads>& registers) {
+  WgmmaOperands::Fragments held;
+  for (std::size_t i = 0; i < kThreads; ++i) std::copy_n(registers[i], 4, held[i].begin());
+  return held;
+}
+
 // Calls visit(thread, register, element of the matrix) for every accumulator.
 template <class Visit>
 void for_each_accumulator(int n, Visit&& visit) {
@@ -89,6 +95,26 @@ void WgmmaUnit::clear() {
   group_sizes_.clear();
   committed_ = 0;
   accumulators_.clear();
+  register_operands_.clear();
+}
+
+void WgmmaUnit::fence() {
+  fenced_ = true;
+  for (RegisterOperand& known : register_operands_) known.at_fence = read_registers(known.registers);
+}
+
+// What the registers of A hold; a finding where threads wrote them since the last fence. That is known of registers that an
+// instruction took before.
+WgmmaOperands::Fragments WgmmaUnit::take_registers(Block& block, const Registers& registers, const Site& site,
+                                                   std::uint32_t first_thread) {
+  const WgmmaOperands::Fragments held = read_registers(registers);
+  const auto known = std::find_if(register_operands_.begin(), register_operands_.end(),
+                                  [&](const RegisterOperand& operand) { return operand.registers == registers; });
+  if (known == register_operands_.end())
+    register_operands_.push_back({registers, held});
+  else if (known->at_fence != held)
+    block.add_hazard(HazardKind::kWgmma, "no wgmma_fence since registers of A were written", site, first_thread);
+  return held;
 }
 
 WgmmaUnit::Accumulators& WgmmaUnit::accumulators_of(Block& block, const WgmmaShape& shape,
@@ -120,7 +146,7 @@ void WgmmaUnit::issue(Block& block, std::uint32_t warpgroup, const WgmmaShape& s
   if (decode_descriptor(first.a_descriptor).reserved || decode_descriptor(first.b_descriptor).reserved) {
     block.abort(HazardKind::kWgmma, "a descriptor with a base offset, or bits that no descriptor has, is not modelled", site);
   }
-  Job job{shape, {first.a_descriptor, first.b_descriptor, {}}, first.accumulate, nullptr, site};
+  Job job{shape, {first.a_descriptor, first.b_descriptor, {}}, {}, first.accumulate, nullptr, site};
   const Knowledge known = common_knowledge(block, warpgroup);
   const std::uint32_t thread = warpgroup * kThreads;
   if (!shape.a_in_registers && !begin_read(block, first.a_descriptor, kRows, known, site, thread)) return;
@@ -129,7 +155,8 @@ void WgmmaUnit::issue(Block& block, std::uint32_t warpgroup, const WgmmaShape& s
     return;
   }
   if (shape.a_in_registers) {
-    for (std::size_t i = 0; i < kThreads; ++i) std::copy_n(threads[i]->a, 4, job.operands.a[i].begin());
+    for (std::size_t i = 0; i < kThreads; ++i) job.a_registers[i] = threads[i]->a;
+    job.operands.a = take_registers(block, job.a_registers, site, thread);
   }
   job.accumulators = &accumulators_of(block, shape, threads, site);
   ++job.accumulators->pending;
@@ -164,6 +191,9 @@ void WgmmaUnit::retire(Block& block, std::uint32_t warpgroup, const Site& site) 
     Knowledge& known = block.warps()[4 * warpgroup + i].known;
     known.time.advance(agent);
     epoch = known.time[agent];
+  }
+  if (job.shape.a_in_registers && read_registers(job.a_registers) != job.operands.a) {
+    block.add_hazard(HazardKind::kWgmma, "registers of A were written while wgmma was under way", site, warpgroup * kThreads);
   }
   execute(block, job, agent, epoch);
   if (--job.accumulators->pending == 0) give_back(block, *job.accumulators, warpgroup, site);

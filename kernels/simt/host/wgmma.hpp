@@ -30,7 +30,7 @@ class WgmmaUnit {
 
   void clear();
   // wgmma.fence: registers written so far are the instructions' to use.
-  void fence() { fenced_ = true; }
+  void fence();
   void issue(Block& block, std::uint32_t warpgroup, const WgmmaShape& shape,
              const std::array<const WgmmaThread*, kThreads>& threads, const Site& site);
   void commit();
@@ -47,9 +47,16 @@ class WgmmaUnit {
     int pending = 0;
     std::vector<std::uint32_t> values;  // words
   };
+  // The registers of A of an instruction: where each thread has them, and what they held at the last fence.
+  using Registers = std::array<const std::uint32_t*, kThreads>;
+  struct RegisterOperand {
+    Registers registers;
+    WgmmaOperands::Fragments at_fence;
+  };
   struct Job {
     WgmmaShape shape;
     WgmmaOperands operands;
+    Registers a_registers;
     bool accumulate;
     Accumulators* accumulators;
     Site site;
@@ -57,6 +64,8 @@ class WgmmaUnit {
 
   Accumulators& accumulators_of(Block& block, const WgmmaShape& shape, const std::array<const WgmmaThread*, kThreads>& threads,
                                 const Site& site);
+  WgmmaOperands::Fragments take_registers(Block& block, const Registers& registers, const Site& site,
+                                          std::uint32_t first_thread);
   void execute(Block& block, const Job& job, std::uint32_t agent, std::uint32_t epoch);
   void retire(Block& block, std::uint32_t warpgroup, const Site& site);
   void give_back(Block& block, Accumulators& accumulators, std::uint32_t warpgroup, const Site& site);
@@ -66,6 +75,7 @@ class WgmmaUnit {
   std::deque<std::size_t> group_sizes_;  // of committed groups, oldest first
   std::size_t committed_ = 0;            // jobs in committed groups
   std::list<Accumulators> accumulators_;
+  std::list<RegisterOperand> register_operands_;  // that instructions have taken so far
 };
 
 }  // namespace simt::host

@@ -33,8 +33,10 @@ struct WgmmaShape {
 
 // A and B of an instruction that has been issued.
 struct WgmmaOperands {
+  using Fragments = std::array<std::array<std::uint32_t, 4>, WgmmaShape::kThreads>;
+
   std::uint64_t a_descriptor, b_descriptor;
-  std::array<std::array<std::uint32_t, 4>, WgmmaShape::kThreads> a;  // where it is in registers
+  Fragments a;  // where it is in registers
 };
 
 // Calls visit(line, chunk, address) for every 16 bytes of an operand in shared memory.

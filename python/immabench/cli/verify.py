@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Only kernels that match; repeatable."),
+    kernel: list[str] = typer.Option(
+        [], "--kernel", metavar="GLOB", help="Only kernels whose id or family matches; repeatable."
+    ),
     shape: list[str] = typer.Option(
         [], "--shape", metavar="MxNxK", help="These shapes, each size an axis, instead of the tile's edges."
     ),
@@ -31,7 +33,7 @@ def verify(
     seed: int = typer.Option(0, "--seed", help="Seed of the operands and of the random order."),
     json: bool = typer.Option(False, "--json", help="Print the results as JSON."),
 ) -> None:
-    """Compare kernels with the exact oracle, bit for bit, and look for hazards.
+    """Compare kernels with the exact oracle, bit for bit, and look for hazards. Float sums that round have a bound.
 
     Exits 1 when a kernel is wrong, 5 when none matches, 77 without the hardware.
 

@@ -24,13 +24,16 @@ FURTHER_REGISTERS = 50
 REGISTERS_PER_SM = 65536
 
 UNPACK_INSTRUCTIONS = {
-    ("gemm_w4a8", "none"): 0.375,
-    ("gemm_w4a8", "step"): 0.875,
-    ("gemm_w4a8", "float"): 0.875,
-    ("gemm_w4a16", "float"): 1.5,
-    ("gemm_w8a16", "none"): 1.0,
+    ("s8", 4, "none"): 0.375,
+    ("s8", 4, "step"): 0.875,
+    ("s8", 4, "float"): 0.875,
+    ("f16", 4, "float"): 1.625,
+    ("bf16", 4, "float"): 1.875,
+    ("f16", 8, "none"): 1.25,
+    ("bf16", 8, "none"): 1.75,
 }
-"""Instructions a weight that the kernels' inner loops spend on widening it, by family and what its groups have."""
+"""Instructions a weight that the kernels' inner loops spend on widening it, by type of activations, bits of a weight
+and what its groups have."""
 
 
 def is_wgmma(config: KernelConfig) -> bool:
@@ -142,7 +145,7 @@ class TileWork:
     @cached_property
     def unpack_instructions(self) -> float:
         """Instructions that unpack one weight, in registers."""
-        return UNPACK_INSTRUCTIONS[self.problem.family, self.config.group_scale]
+        return UNPACK_INSTRUCTIONS[self.problem.a_type, TYPE_BITS[self.problem.b_type], self.config.group_scale]
 
     @cached_property
     def is_aligned(self) -> bool:

@@ -47,18 +47,23 @@ _MMA_OPERANDS = {
     ("W4A8Operands", "U4", "i"): _MmaOperands("imma_s8u4s32", 8, 4, 4 * 2),
     ("W4A8Operands", "S4", "f"): _MmaOperands("imma_s8s4f32", 8, 4, 4 * 4),
     ("W4A8Operands", "U4", "f"): _MmaOperands("imma_s8u4f32", 8, 4, 4 * 6),
+    ("DequantizedOperands", "F16", "U4"): _MmaOperands("hmma_f16u4f32", 16, 4, 4 * 4),
+    ("DequantizedOperands", "BF16", "U4"): _MmaOperands("hmma_bf16u4f32", 16, 4, 4 * 4),
+    ("DequantizedOperands", "F16", "S8"): _MmaOperands("hmma_f16s8f32", 16, 8),
+    ("DequantizedOperands", "BF16", "S8"): _MmaOperands("hmma_bf16s8f32", 16, 8),
 }
 
 
 def _mma(symbol: str, match: re.Match[str]) -> KernelName:
     # Operand types are names, the type of sums a letter: N4simt4cuda2S4EiEE.
-    types = re.search(r"\d([A-Z]+\d+)E([if]?)", match["types"])
-    operands = _MMA_OPERANDS[(match["policy"], *filter(None, types.groups() if types else ()))]
-    block_m, block_n, block_k, warps_m, warps_n, stages = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    types, sums = re.findall(r"\d([A-Z]+\d+)E", match["types"]), re.findall(r"\dE([if])E", match["types"])
+    operands = _MMA_OPERANDS[(match["policy"], *types, *sums)]
+    block_m, block_n, block_k, warps_m, warps_n, stages, split_k = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    split = {0: "_streamk", 1: ""}.get(split_k, f"_k{split_k}")
     stage_bytes = (block_m * operands.a_bits + block_n * operands.b_bits) * block_k // 8
     stage_bytes += block_n * operands.group_bytes
     return KernelName(
-        kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
+        kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}{split}_s{stages}_sm80",
         variant=_variant(symbol, match),
         threads=32 * warps_m * warps_n,
         # The stages, or the epilogue's slabs of 16 rows of 4-byte sums a warp, which use them again.
@@ -116,6 +121,35 @@ def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
     )
 
 
+# Of `PackedFormat` in order: what the ids begin with, bits of an activation and of a weight, bytes of the parameters of
+# a group and row.
+_PACKED_FORMATS = (
+    ("wgmma_s8s4s32", 8, 4, 0),
+    ("wgmma_s8u4s32", 8, 4, 2),
+    ("wgmma_s8u4f32", 8, 4, 6),
+    ("wgmma_f16u4f32", 16, 4, 3),
+    ("wgmma_bf16u4f32", 16, 4, 3),
+    ("wgmma_f16s8f32", 16, 8, 0),
+    ("wgmma_bf16s8f32", 16, 8, 0),
+)
+
+
+def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
+    number, block_m, split_k, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+    types, a_bits, b_bits, group_bytes = _PACKED_FORMATS[number]
+    split = f"_k{split_k}" if split_k > 1 else ""
+    # Operands of 128 elements of K, and parameters of 4 groups, on 1024 bytes.
+    stage = -(-(16 * (block_m * a_bits + 128 * b_bits) + 4 * 128 * group_bytes) // 1024) * 1024
+    return KernelName(
+        kernel_id=f"{types}_{block_m}x128x128_w2{split}_s{stages}_sm90a",
+        variant="aligned",
+        threads=384,
+        # Room to align; the stages, or the gathered tile in their place; two mbarriers a stage.
+        shared_bytes=1024 + max(stages * stage, block_m * (128 + 4) * 4) + 2 * stages * 8,
+        only_on="sm_90a",
+    )
+
+
 def _variant(symbol: str, tile: re.Match[str]) -> str:
     """The template argument after the tile's: whether the operands are aligned."""
     aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
@@ -126,11 +160,12 @@ def _variant(symbol: str, tile: re.Match[str]) -> str:
 FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName]], ...] = (
     (
         re.compile(
-            r"mma_gemm_kernelI(?:N\w*?_)?\d+(?P<policy>[A-Z]\w*?Operands)I(?P<types>\w*?)MmaConfigI(?P<tile>(?:Li\d+E){6})"
+            r"mma_gemm_kernelI(?:N\w*?_)?\d+(?P<policy>[A-Z]\w*?Operands)I(?P<types>\w*?)MmaConfigI(?P<tile>(?:Li\d+E){7})"
         ),
         _mma,
     ),
     (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
+    (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4})"), _wgmma_packed),
     (
         re.compile(
             r"\d(?P<family>quantize_dynamic|layernorm_quantize)_kernelI.*?\dElement(?P<type>F32|F16|BF16)"

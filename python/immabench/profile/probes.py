@@ -197,6 +197,8 @@ PROBES: tuple[Probe, ...] = (
     Probe("lop3.b32", "arithmetic", "lop3.b32 %r0, %r1, %r2, %r3, 0xe8;", r"LOP3"),
     Probe("cvt.pack.sat.s8.s32", "arithmetic", "cvt.pack.sat.s8.s32.b32 %r0, %r1, %r2, %r3;", r"I2IP\.S8\.S32"),
     Probe("cvt.rn.bf16x2.f32", "arithmetic", "cvt.rn.bf16x2.f32 %r0, %r1, %r2;", r"F2FP\.BF16"),
+    Probe("fma.rn.f16x2", "arithmetic", "fma.rn.f16x2 %r0, %r1, %r2, %r3;", r"HFMA2"),
+    Probe("fma.rn.bf16x2", "arithmetic", "fma.rn.bf16x2 %r0, %r1, %r2, %r3;", r"HFMA2.*BF16"),
     Probe(
         "cvt.rn.satfinite.e4m3x2.f32",
         "arithmetic",

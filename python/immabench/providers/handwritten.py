@@ -37,7 +37,7 @@ class EmulatedLaunch:
         self.emulation: Emulation | None = None
         self.seconds = 0.0
         self._config_id = config_id
-        self._call = NativeCall(kernel_config(config_id), buffers)
+        self._call = NativeCall(kernel_config(config_id), buffers, multiprocessors)
         self._options = {"order": order, "seed": seed, "check": check, "multiprocessors": multiprocessors}
 
     def launch(self) -> None:
@@ -56,7 +56,8 @@ class CudaLaunch:
         import torch
 
         self._config_id = config_id
-        call = NativeCall(kernel_config(config_id), buffers)
+        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        call = NativeCall(kernel_config(config_id), buffers, properties.multi_processor_count)
         self._matrices, self._options = call.matrices, call.options
         self._current_stream = torch.cuda.current_stream
         self.backend = "cuda:sm_{}{}".format(*torch.cuda.get_device_capability())

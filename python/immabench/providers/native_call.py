@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from immabench.kernels import KernelConfig
-from immabench.numerics import Array, as_float32, stored_integers
+from immabench.kernels import KernelConfig, kernel_group, workspace_bytes
+from immabench.numerics import Array, as_float32, round_to, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
-from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS, group_affine, group_rows
+from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS, float_group_affine, group_affine, group_rows
 from immabench.problems import TYPE_BITS, Problem
 from immabench.providers.buffers import Buffers
 
 SIGNED_ZERO = 8
 """The zero point with which unsigned codes, 8 above, stand for signed ones of 4 bits."""
-
 
 GROUPS = ("group_scale", "group_step", "group_zero")
 """What groups of a problem's weights have; kernels take it rearranged."""
@@ -24,15 +23,18 @@ GROUPS = ("group_scale", "group_step", "group_zero")
 class NativeCall:
     """The operands of `config`'s launches, from `buffers`: activations where they are, weights packed by `pack`."""
 
-    def __init__(self, config: KernelConfig, buffers: Buffers) -> None:
+    def __init__(self, config: KernelConfig, buffers: Buffers, multiprocessors: int) -> None:
         self._config, self._buffers = config, buffers
+        needed = workspace_bytes(config, buffers.problem, multiprocessors)
+        # Left as it was found, all zeros where blocks count, by every launch.
+        self._workspace = self._placed(np.zeros(needed, np.uint8)) if needed else None
         self._weights: dict[str, Any] = {}
         self.pack()
 
     def pack(self) -> None:
         """Rearrange the weights as the buffers hold them now: once a model, and no part of a launch's time."""
         made = packed_weights(self._config, self._buffers.problem, self._host_weights())
-        self._weights = {name: self._placed(name, values) for name, values in made.items()}
+        self._weights = {name: self._placed(values) for name, values in made.items()}
 
     @property
     def matrices(self) -> tuple[Any, Any, Any]:
@@ -47,7 +49,8 @@ class NativeCall:
         return {
             "output_type": problem.output_type,
             "activation": problem.activation,
-            "group": problem.b_group,
+            "group": kernel_group(self._config, problem),
+            "workspace": self._workspace,
             **operands,
             **{name: values for name, values in self._weights.items() if name != "b"},
         }
@@ -57,24 +60,24 @@ class NativeCall:
         named = {name: getattr(self._buffers, name) for name in ("b", "bias", *GROUPS)}
         return {name: _on_host(values) for name, values in named.items() if values is not None}
 
-    def _placed(self, name: str, values: Array) -> Any:
+    def _placed(self, values: Array) -> Any:
         if self._buffers.device_kind != "cuda":
             return aligned(values)
         from immabench.providers.torch_tensors import to_tensor
 
-        return to_tensor(values, "cuda", self._buffers.problem.group_scale_type if name == "group_scale" else "")
+        return to_tensor(values, "cuda")
 
 
 def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     """What a launch of `config` takes instead of `weights`, those of `problem` on the host by name.
 
-    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / b_group, N padded] (packing.groups), groups
-    of unsigned codes all with a zero point, and with a step beside int8; a bias of 16 bits as float32.
+    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / group, N padded] (packing.groups), groups of
+    unsigned codes all with a zero point; a bias of 16 bits as float32.
     """
     made = {}
     if config.weight_layout == "fragment_major":
         made["b"] = _fragment_major(config, problem, weights["b"])
-    if problem.b_group:
+    if config.weight_layout == "fragment_major" and config.group_scale != "none":
         made |= _groups(config, problem, weights)
     if problem.bias and problem.bias_type != "f32":
         made["bias"] = as_float32(problem.bias_type, weights["bias"])
@@ -92,15 +95,21 @@ def _fragment_major(config: KernelConfig, problem: Problem, stored: Array) -> Ar
 
 def _groups(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     made = {}
-    if config.group_scale == "float":
+    if config.group_scale == "float" and problem.a_type == "s8":
         made["group_scale"] = group_rows(weights["group_scale"])
     if config.operand_types["b"] == "u4":
-        shape = (problem.n, problem.k // problem.b_group)
-        zero = weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))
-        step = weights.get("group_step", np.ones(shape, np.int8))
-        beside_s8 = config.operand_types["a"] == "s8"
-        made |= {"group_affine": group_affine(step, zero)} if beside_s8 else {"group_zero": group_rows(zero)}
+        made["group_affine"] = _affine(config, problem, weights)
     return made
+
+
+def _affine(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> Array:
+    """What the codes of groups become; a problem without zero points, steps or scales has neutral ones."""
+    shape = (problem.n, problem.k // kernel_group(config, problem))
+    zero = weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))
+    if problem.a_type == "s8":
+        return group_affine(weights.get("group_step", np.ones(shape, np.int8)), zero)
+    ones = round_to(problem.a_type, np.ones(shape, np.float32))
+    return float_group_affine(problem.a_type, weights.get("group_scale", ones), zero)
 
 
 def _on_host(values: Any) -> Array:

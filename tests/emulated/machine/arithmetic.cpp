@@ -22,10 +22,14 @@ double decode(u32 bits, int exponent_bits) {
 
 // Is `got` the nearest of all 16-bit floats to `value`, ties to the even one? Infinity stands at twice the largest power of
 // two.
-void expect_nearest(float value, u32 got, int exponent_bits) {
-  const auto distance = [&](u32 bits) { return std::abs(decode(bits, exponent_bits) - double(value)); };
+template <class Real>
+void expect_nearest(Real value, u32 got, int exponent_bits) {
+  const auto distance = [&](u32 bits) {
+    const Real difference = Real(decode(bits, exponent_bits)) - value;
+    return difference < 0 ? -difference : difference;
+  };
   const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits), magnitude = got & 0x7FFF;
-  CHECK(std::signbit(value) == bool(got & 0x8000));
+  CHECK((value < 0 || (value == 0 && 1 / value < 0)) == bool(got & 0x8000));
   CHECK(magnitude <= infinity);
   for (const u32 neighbour : {magnitude - 1, magnitude + 1}) {
     if (neighbour > infinity) continue;  // wraps below zero too
@@ -44,10 +48,46 @@ void expect_conversions(float value) {
     CHECK_EQUAL(bf16, value < 0 ? 0xFF80u : 0x7F80u);
   } else {
     if (std::abs(value) < 131072.0f)
-      expect_nearest(value, f16, 5);
+      expect_nearest(double(value), f16, 5);
     else
       CHECK_EQUAL(f16 & 0x7FFF, 0x7C00u);
-    expect_nearest(value, bf16, 8);
+    expect_nearest(double(value), bf16, 8);
+  }
+}
+
+// 113 bits of mantissa: exact where exponents lie within 60 of each other.
+using Quad = __float128;
+
+void expect_half(Quad value, u32 got, int exponent_bits) {
+  if (value != value)
+    CHECK_EQUAL(got, 0x7FFFu);
+  else if (value - value != 0)
+    CHECK_EQUAL(got, (value < 0 ? 0x8000u : 0u) | ((1u << exponent_bits) - 1) << (15 - exponent_bits));
+  else
+    expect_nearest(value, got, exponent_bits);
+}
+
+// What a 16-bit float stands for, infinities and NaNs too.
+Quad value_of(u32 bits, int exponent_bits) {
+  const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits), magnitude = bits & 0x7FFF;
+  if (magnitude > infinity) return std::numeric_limits<double>::quiet_NaN();
+  if (magnitude == infinity) return bits & 0x8000 ? -HUGE_VAL : HUGE_VAL;
+  return decode(bits, exponent_bits);
+}
+
+struct PairFunctions {
+  u32 (*fma)(u32, u32, u32);
+  u32 (*multiply)(u32, u32);
+  u32 (*subtract)(u32, u32);
+};
+
+void expect_pairs(const PairFunctions& pairs, int exponent_bits, u32 a, u32 b, u32 c) {
+  const u32 fma = pairs.fma(a, b, c), product = pairs.multiply(a, b), difference = pairs.subtract(a, b);
+  for (const int shift : {0, 16}) {
+    const auto value = [&](u32 word) { return value_of(word >> shift & 0xFFFF, exponent_bits); };
+    expect_half(value(a) * value(b) + value(c), fma >> shift & 0xFFFF, exponent_bits);
+    expect_half(value(a) * value(b), product >> shift & 0xFFFF, exponent_bits);
+    expect_half(value(a) - value(b), difference >> shift & 0xFFFF, exponent_bits);
   }
 }
 
@@ -67,6 +107,87 @@ CASE(conversions_to_16_bits) {
   }
   CHECK_EQUAL(simt::pack_f16x2(1.0f, -2.0f), 0xC0003C00u);
   CHECK_EQUAL(simt::pack_bf16x2(1.0f, -2.0f), 0xC0003F80u);
+}
+
+namespace {
+
+__extension__ typedef __float128 Wide;  // 113 bits of mantissa
+
+using Word2 = u32 (*)(u32, u32);
+using Word3 = u32 (*)(u32, u32, u32);
+
+bool is_number(u32 bits, int exponent_bits) {
+  const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits);
+  return (bits & 0x7FFF) < infinity;
+}
+
+// A 16-bit float as a double, infinities and NaNs too.
+double widen(u32 bits, int exponent_bits) {
+  if (is_number(bits, exponent_bits)) return decode(bits, exponent_bits);
+  const double special = bits & ((1u << (15 - exponent_bits)) - 1) ? std::nan("") : HUGE_VAL;
+  return bits & 0x8000 ? -special : special;
+}
+
+// As expect_nearest, of a product of two numbers of 16 bits plus a third. An addend below 2^-80 of the other changes a rounding
+// by its sign alone, so that one of 2^-80 stands for it: 113 bits hold every sum.
+void expect_fma(u32 a, u32 b, u32 c, u32 got, int exponent_bits) {
+  const double x = widen(a, exponent_bits), y = widen(b, exponent_bits), z = widen(c, exponent_bits), sum = std::fma(x, y, z);
+  if (!is_number(a, exponent_bits) || !is_number(b, exponent_bits) || !is_number(c, exponent_bits) || sum == 0) {
+    const u32 infinity = ((1u << exponent_bits) - 1) << (15 - exponent_bits);
+    const u32 want = std::isnan(sum) ? 0x7FFF : (std::isinf(sum) ? infinity : 0) | (std::signbit(sum) ? 0x8000 : 0);
+    CHECK_EQUAL(got, want);
+    return;
+  }
+  const auto magnitude = [](Wide value) { return value < 0 ? -value : value; };
+  const auto at_least = [&](Wide value, Wide other) {
+    const Wide least = magnitude(other) * std::ldexp(1.0, -80);
+    return value == 0 || magnitude(value) >= least ? value : value < 0 ? -least : least;
+  };
+  const Wide product = Wide(x) * y, exact = at_least(product, z) + at_least(z, product);
+  const auto distance = [&](u32 bits) { return magnitude(decode(bits, exponent_bits) - exact); };
+  CHECK((exact < 0) == bool(got & 0x8000));
+  for (const u32 neighbour : {(got & 0x7FFF) - 1, (got & 0x7FFF) + 1}) {
+    if (neighbour > ((1u << exponent_bits) - 1) << (15 - exponent_bits)) continue;
+    const Wide other = distance(neighbour | (got & 0x8000)), own = distance(got);
+    CHECK(own < other || (own == other && got % 2 == 0));
+  }
+}
+
+// Zeros, subnormals, 1 and its neighbours, the greatest numbers, infinity and NaN of both formats, and random ones.
+const u32 kHalves[] = {0x0000, 0x8001, 0x03FF, 0x0400, 0x3BFF, 0x3C00, 0xBC01, 0x6480, 0x7BFF, 0x7C00,
+                       0x7E00, 0x0080, 0x3F7F, 0xBF80, 0x4308, 0x7F7F, 0xFF80, 0x7FC0, 0x2D3B, 0xC5A7};
+
+void expect_arithmetic(Word3 fma, Word2 multiply, Word2 subtract, int exponent_bits) {
+  constexpr u32 kMinusZero = 0x8000, kOne = 0x3C00, kOneBF16 = 0x3F80;
+  const u32 one = exponent_bits == 5 ? kOne : kOneBF16;
+  std::mt19937 generator(5);
+  for (u32 a = 0; a < 0x10000; ++a) {
+    const u32 b = kHalves[a % std::size(kHalves)], c = generator() & 0xFFFF, d = generator() & 0xFFFF;
+    const u32 left = a | c << 16, right = b | d << 16;  // every a in the low half with a special number, random in the high one
+    const u32 product = multiply(left, right), difference = subtract(left, right), sum = fma(left, right, right ^ left >> 5);
+    for (const int half : {0, 16}) {
+      const auto of = [&](u32 word) { return word >> half & 0xFFFF; };
+      expect_fma(of(left), of(right), kMinusZero, of(product), exponent_bits);
+      expect_fma(of(right), one | 0x8000, of(left), of(difference), exponent_bits);
+      expect_fma(of(left), of(right), of(right ^ left >> 5), of(sum), exponent_bits);
+    }
+  }
+}
+
+}  // namespace
+
+CASE(arithmetic_of_f16_pairs) { expect_arithmetic(simt::fma_rn_f16x2, simt::multiply_rn_f16x2, simt::subtract_rn_f16x2, 5); }
+
+CASE(arithmetic_of_bf16_pairs) {
+  expect_arithmetic(simt::fma_rn_bf16x2, simt::multiply_rn_bf16x2, simt::subtract_rn_bf16x2, 8);
+}
+
+// Products halfway between two numbers, and an addend too small for fp32, or for float64, to tell from nothing.
+CASE(fused_multiply_add_of_pairs_rounds_once) {
+  CHECK_EQUAL(simt::fma_rn_f16x2(0x3C013C01, 0x3E003E00, 0x80018000), 0x3E013E02u);  // 1.5 + 1.5 2^-10, to even
+  CHECK_EQUAL(simt::fma_rn_f16x2(0x3C033C03, 0x3E003E00, 0x00010000), 0x3E053E04u);
+  CHECK_EQUAL(simt::fma_rn_bf16x2(0x3F813F81, 0x3FC03FC0, 0x80018000), 0x3FC13FC2u);
+  CHECK_EQUAL(simt::fma_rn_bf16x2(0x3F833F83, 0x3FC03FC0, 0x00010000), 0x3FC53FC4u);
 }
 
 CASE(conversions_from_16_bits) {
@@ -127,6 +248,31 @@ CASE(byte_dot_products) {
     simt::i64 sum = c;
     for (int byte = 0; byte < 4; ++byte) sum += simt::i64(simt::i8(a >> 8 * byte)) * simt::i8(b >> 8 * byte);
     CHECK_EQUAL(simt::dot_s8(a, b, c), simt::i32(u32(sum)));
+  }
+}
+
+CASE(pairs_of_16_bit_floats) {
+  const PairFunctions f16{simt::fma_rn_f16x2, simt::multiply_rn_f16x2, simt::subtract_rn_f16x2};
+  const PairFunctions bf16{simt::fma_rn_bf16x2, simt::multiply_rn_bf16x2, simt::subtract_rn_bf16x2};
+  std::mt19937 random(5);
+  for (int i = 0; i < 100000; ++i) {
+    const u32 a = u32(random()), b = u32(random()), c = u32(random());
+    expect_pairs(f16, 5, a, b, c);
+    // Exponents of bf16 around 1, so that quadruple precision holds their sums; then any, where nothing is added.
+    const auto near_one = [](u32 word) { return (word & 0x8F7F8F7F) | 0x38003800; };
+    expect_pairs(bf16, 8, near_one(a), near_one(b), near_one(c));
+    expect_half(value_of(a & 0xFFFF, 8) * value_of(b & 0xFFFF, 8), simt::multiply_rn_bf16x2(a, b) & 0xFFFF, 8);
+  }
+  // A product halfway between two f16, and an addend far below that decides: 2049 = (2048 + 1), +- 2^-24.
+  CHECK_EQUAL(simt::fma_rn_f16x2(0x6800, 0x3C00, 0x3C00) & 0xFFFF, 0x6800u);  // 2048 + 1: a tie, to even
+  CHECK_EQUAL(simt::fma_rn_f16x2(0x1001, 0x0001, 0x3C00) & 0xFFFF, 0x3C00u);
+  // Zeros keep the signs of IEEE 754, and special numbers their meaning.
+  for (const u32 a : {0x0000u, 0x8000u, 0x7C00u, 0xFC00u, 0x7E00u, 0x3C00u, 0x0001u, 0x7BFFu, 0x7F80u, 0xFF80u, 0x7F7Fu}) {
+    for (const u32 b : {0x0000u, 0x8000u, 0x7C00u, 0xBC00u, 0x8001u, 0xFBFFu, 0x7F80u, 0xFF7Fu}) {
+      expect_pairs(f16, 5, a, b, 0x8000), expect_pairs(f16, 5, a, b, 0);
+      for (const u32 c : {0x8000u, 0u})
+        expect_half(value_of(a, 8) * value_of(b, 8) + value_of(c, 8), simt::fma_rn_bf16x2(a, b, c) & 0xFFFF, 8);
+    }
   }
 }
 

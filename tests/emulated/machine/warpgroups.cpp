@@ -280,6 +280,52 @@ CASE(wgmma_accumulators_written_before_the_wait) {
   });
 }
 
+CASE(wgmma_registers_of_a_written_before_the_wait) {
+  expect_bug_and_clean_twin(HazardKind::kWgmma, kSetup, [](bool buggy, int& line) {
+    store_operands();
+    i32 d[32] = {};
+    u32 a[4] = {1, 2, 3, thread()};
+    simt::wgmma_fence();
+    simt::wgmma(S8{}, S8{}, d, a, descriptor(at_b()), true);
+    simt::wgmma_commit();
+    if (buggy && thread() == 9) a[3] = 5;
+    MARK(line), simt::wgmma_wait<0>(d);
+    a[3] = 6;
+  });
+}
+
+CASE(wgmma_registers_of_a_in_two_sets) {
+  expect_bug_and_clean_twin(HazardKind::kWgmma, kSetup, [](bool buggy, int& line) {
+    store_operands();
+    i32 d[32] = {};
+    u32 a[2][4] = {};
+    for (u32 step = 0; step < 6; ++step) {
+      a[step % 2][0] = step * 128 + thread();
+      simt::wgmma_fence();
+      simt::wgmma(S8{}, S8{}, d, a[step % 2], descriptor(at_b()), true);
+      simt::wgmma_commit();
+      if (!buggy) simt::wgmma_wait<1>(d);  // the step before is done with the other set
+    }
+    MARK(line), simt::wgmma_wait<0>(d);
+  });
+}
+
+CASE(wgmma_registers_of_a_written_after_the_fence) {
+  expect_bug_and_clean_twin(HazardKind::kWgmma, kSetup, [](bool buggy, int& line) {
+    store_operands();
+    i32 d[32] = {};
+    u32 a[4] = {};
+    for (u32 step = 0; step < 2; ++step) {
+      if (!buggy) a[1] = step + thread();
+      simt::wgmma_fence();
+      if (buggy) a[1] = step + thread();
+      MARK(line), simt::wgmma(S8{}, S8{}, d, a, descriptor(at_b()), true);
+      simt::wgmma_commit();
+      simt::wgmma_wait<0>(d);
+    }
+  });
+}
+
 CASE(wgmma_that_nobody_waited_for) {
   expect_bug_and_clean_twin(HazardKind::kWgmma, kSetup, [](bool buggy, int& line) {
     store_operands();

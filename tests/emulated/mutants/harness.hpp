@@ -32,6 +32,7 @@ struct Problem {
     return static_cast<std::int8_t>(random);
   };
   bool floats = false;
+  int b_bits = 8;  // of the elements of B
 };
 
 inline void print(const Problem& problem, const Report& report, int wrong) {
@@ -54,7 +55,10 @@ inline void run(const Problem& problem, const Launch& launch) {
   const auto out = allocate<std::int32_t>(size(m, n));
   std::mt19937 generator(1);
   for (int i = 0; i < m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
-  for (int i = 0; i < n * k; ++i) b[i] = problem.weight(i / k, i % k, static_cast<std::uint32_t>(generator()));
+  for (int i = 0; i < n * k; ++i) {
+    const std::int8_t weight = problem.weight(i / k, i % k, static_cast<std::uint32_t>(generator()));
+    b[i] = static_cast<std::int8_t>(weight >> (8 - problem.b_bits));
+  }
   immabench::GemmArguments arguments;
   arguments.a = reinterpret_cast<std::uint64_t>(a.get()), arguments.b = reinterpret_cast<std::uint64_t>(b.get());
   arguments.out = reinterpret_cast<std::uint64_t>(out.get());

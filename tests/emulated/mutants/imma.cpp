@@ -10,16 +10,17 @@ using simt::host::Operation;
 int main() {
   using Operands = RowMajorOperands<simt::S8>;
   using Config = MmaConfig<64, 64, 64, 2, 2, 3>;
-  mutants::run(
-      {"imma",
-       70,
-       92,
-       432,
-       {Operation::kLdmatrix, Operation::kSharedStore, Operation::kSharedLoad, Operation::kAsyncCopyShared}},
-      [](const GemmArguments& arguments, auto& memory, const auto& options) {
-        const simt::host::LaunchShape shape{
-            {block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes(Operands::widths)};
-        const auto parameters = make_parameters<Operands>(arguments);
-        return simt::host::launch(shape, memory, options, [&] { mma_gemm_kernel<Operands, Config, true>(parameters); });
-      });
+  mutants::run({"imma",
+                70,
+                92,
+                432,
+                {Operation::kLdmatrix, Operation::kSharedStore, Operation::kSharedLoad, Operation::kAsyncCopyShared}},
+               [](const GemmArguments& arguments, auto& memory, const auto& options) {
+                 const simt::host::LaunchShape shape{{unsigned(block_count(Config::tile, Operands::widths, arguments))},
+                                                     Config::tile.threads(),
+                                                     Config::tile.shared_bytes(Operands::widths)};
+                 const auto parameters = make_parameters<Operands, Config>(arguments);
+                 return simt::host::launch(shape, memory, options,
+                                           [&] { mma_gemm_kernel<Operands, Config, true>(parameters); });
+               });
 }

@@ -60,9 +60,10 @@ void run(const char* label) {
         memory.add(blocks.get(), kPadded / 16 * kBlocks * 512, simt::host::Access::kRead);
         memory.add(affine.get(), kGroups * kPadded * 2, simt::host::Access::kRead);
         memory.add(scales.get(), kGroups * kPadded * 4, simt::host::Access::kRead);
-        const simt::host::LaunchShape shape{
-            {block_count(Config::tile, arguments)}, Config::tile.threads(), Config::tile.shared_bytes(Operands::widths)};
-        const auto parameters = make_parameters<Operands>(arguments);
+        const simt::host::LaunchShape shape{{unsigned(block_count(Config::tile, Operands::widths, arguments))},
+                                            Config::tile.threads(),
+                                            Config::tile.shared_bytes(Operands::widths)};
+        const auto parameters = make_parameters<Operands, Config>(arguments);
         return simt::host::launch(shape, memory, options, [&] { mma_gemm_kernel<Operands, Config, true>(parameters); });
       });
 }

@@ -5,7 +5,7 @@
 struct S8 {};
 template <class T>
 struct RowMajorOperands {};
-template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages>
+template <int kBlockM, int kBlockN, int kBlockK, int kWarpsM, int kWarpsN, int kStages, int kSplitK>
 struct MmaConfig {};
 
 __device__ void multiply(int (&d)[4], int a, int b) {
@@ -43,6 +43,6 @@ __global__ void mma_gemm_kernel(const int* a, int* out, int n) {
   out[threadIdx.x] = d[0] + d[1] + d[2] + d[3];
 }
 
-template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<128, 64, 64, 2, 2, 3>, true>(const int*, int*, int);
-template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<16, 128, 64, 1, 4, 2>, false>(const int*, int*, int);
+template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<128, 64, 64, 2, 2, 3, 1>, true>(const int*, int*, int);
+template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<16, 128, 64, 1, 4, 2, 1>, false>(const int*, int*, int);
 __global__ void helper(int* out) { out[threadIdx.x] = 1; }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from immabench.float_oracle import Oracle, determined_reference
 from immabench.kernels import KernelConfig, kernel_configs
-from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, verify_kernel
+from immabench.measure.verify import EPILOGUES, ORDERS, difference, edge_shapes, problem_for, verify_kernel
+from immabench.operands import make_operands, typed_operands
 from immabench.problems import ACTIVATIONS, OUTPUT_TYPES, RESIDUAL_TYPES, Problem
 
 
@@ -35,6 +39,26 @@ def test_epilogues_cover_every_output_and_kind_of_scale() -> None:
     for name in ("row_scale", "col_scale"):
         assert {str(epilogue.get(name, "none")) for epilogue in EPILOGUES.values()} == {"none", "tensor", "vector"}
     assert {epilogue.get("bias", False) for epilogue in EPILOGUES.values()} == {True, False}
+
+
+def test_k_goes_up_to_whole_groups_and_chunks(config: KernelConfig) -> None:
+    packed = replace(config, weight_layout="fragment_major", operand_types={"a": "bf16", "b": "u4"})
+    problem = problem_for(replace(packed, group_scale="float"), (3, 5, 70), "f16")
+    assert (problem.k, problem.b_group, problem.b_scale, problem.family) == (128, 64, "float", "gemm_w4a16")
+    problem = problem_for(replace(packed, operand_types={"a": "f16", "b": "s8"}), (3, 5, 7), "s8")
+    assert (problem.k, problem.b_group, problem.a_zero, problem.family) == (8, 0, "none", "gemm_w8a16")
+    assert problem_for(config, (3, 5, 7), "s32").k == 7
+
+
+def test_floats_are_compared_bit_for_bit_where_one_result_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem(3, 5, 64, "f16", "s8", "bf16", col_scale="vector")
+    operands = make_operands(problem)
+    out = determined_reference(problem, typed_operands(problem, operands))
+    assert not difference(Oracle(problem, operands), out)
+    out[1, 2] ^= np.uint16(1)
+    assert difference(Oracle(problem, operands), out).startswith("1 of 15 elements differ, first C[1,2]")
+    monkeypatch.setattr("immabench.float_oracle.is_determined", lambda *_: False)
+    assert not difference(Oracle(problem, operands), out)
 
 
 def test_right_in_every_order(fake_native: Any, config: KernelConfig) -> None:
