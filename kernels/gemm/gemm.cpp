@@ -85,9 +85,9 @@ GemmOperands operands_of(const WgmmaPackedTile& tile) {
                : tile.grouped()        ? OperandType::kU4
                                        : OperandType::kS4,
           .layout = WeightLayout::kFragmentMajor,
-          .groups = tile.scale_bytes() ? GroupScale::kFloat
-                    : tile.grouped()   ? GroupScale::kStep
-                                       : GroupScale::kNone};
+          .groups = tile.scale_bytes() || (tile.grouped() && tile.floats()) ? GroupScale::kFloat
+                    : tile.grouped()                                        ? GroupScale::kStep
+                                                                            : GroupScale::kNone};
 }
 
 std::string make_id(const WgmmaPackedTile& tile) {

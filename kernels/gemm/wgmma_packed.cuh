@@ -9,7 +9,7 @@
 //   producer, one thread          a stage                                    consumer, 64 rows of weights
 //   boxes of activations,    [ activations  block_m x 128 ]  descriptor --->  wgmma  <--- fragments[0] [1]
 //   of weights, of scales    [ weights      128 x 128     ]  16 bytes a lane --> unpack -----^
-//   and offsets of groups    [ parameters   <= 4 groups   ]  of the lane's two rows
+//   and affine words         [ parameters   <= 4 groups   ]  of the lane's two rows
 //
 // While one half of a stage is multiplied the other is unpacked into the other set of registers. A stage is full when its boxes
 // have landed, empty when each of the 8 consuming warps has read it. Weights of 16 rows are one piece of memory along K, so
@@ -35,7 +35,7 @@
 namespace immabench::inline SIMT_TARGET {
 
 struct WgmmaPackedParameters {
-  simt::TensorMap activations{}, weights{}, scales{}, offsets{};
+  simt::TensorMap activations{}, weights{}, scales{}, affine{};
   EpilogueParameters epilogue;
   int k, group;     // 0 without groups
   simt::u32 magic;  // kMagic of the format
@@ -86,8 +86,8 @@ class WgmmaPackedBlock {
   using Format = typename detail::FormatOf<kTile.format>::type;
   using Operand = typename Format::Operand;
   using Position = RingPosition<kTile.stages>;
-  static constexpr bool kGrouped = Format::kOffsetBytes > 0;
-  static_assert(Format::kScaleBytes == kTile.scale_bytes() && Format::kOffsetBytes == kTile.offset_bytes());
+  static constexpr bool kGrouped = Format::kAffineBytes > 0;
+  static_assert(Format::kScaleBytes == kTile.scale_bytes() && Format::kAffineBytes == kTile.affine_bytes());
   // Instructions a block of weights, and a stage; K of an instruction in bytes of A. Half a stage is unpacked while the other
   // half is multiplied.
   static constexpr int kSteps = Format::kSteps, kStepBytes = 32;
@@ -99,7 +99,7 @@ class WgmmaPackedBlock {
   SIMT_DEVICE simt::u32 activations(int stage) const { return stages_ + simt::u32(stage * kTile.stage_bytes()); }
   SIMT_DEVICE simt::u32 weights(int stage) const { return activations(stage) + simt::u32(kTile.activations_bytes()); }
   SIMT_DEVICE simt::u32 scales(int stage) const { return activations(stage) + simt::u32(kTile.copied_bytes()); }
-  SIMT_DEVICE simt::u32 offsets(int stage) const { return scales(stage) + simt::u32(kTile.scales_bytes()); }
+  SIMT_DEVICE simt::u32 affine(int stage) const { return scales(stage) + simt::u32(kTile.scales_bytes()); }
 
   // ---------------------------------------------------------------- producer
 
@@ -134,7 +134,7 @@ class WgmmaPackedBlock {
   SIMT_DEVICE void fetch_groups(int k, int stage) const {
     const int box[2] = {work_.first_n(), k * kTile.block_k / p_.group};
     if constexpr (Format::kScaleBytes > 0) simt::tensor_load(scales(stage), p_.scales, box, ring_.full(stage));
-    simt::tensor_load(offsets(stage), p_.offsets, box, ring_.full(stage));
+    simt::tensor_load(affine(stage), p_.affine, box, ring_.full(stage));
   }
 
   // ---------------------------------------------------------------- consumers
@@ -230,7 +230,7 @@ class WgmmaPackedBlock {
   }
   SIMT_DEVICE void load_rows(int stage, int consumer, int group, typename Format::Rows& rows) const {
     rows.load({scales(stage) + simt::u32(group * kPackedRows * Format::kScaleBytes),
-               offsets(stage) + simt::u32(group * kPackedRows * Format::kOffsetBytes), lane_row(consumer)});
+               affine(stage) + simt::u32(group * kPackedRows * Format::kAffineBytes), lane_row(consumer)});
   }
 
   // ---------------------------------------------------------------- float scales of groups
@@ -284,7 +284,7 @@ class WgmmaPackedBlock {
   }
 
   static constexpr int kLineBytes = kTile.block_m * kWgmmaRowBytes;  // of one line of every row
-  static constexpr int kGroupBytes = kPackedRows * (Format::kScaleBytes + Format::kOffsetBytes);
+  static constexpr int kGroupBytes = kPackedRows * (Format::kScaleBytes + Format::kAffineBytes);
 
   const WgmmaPackedParameters& p_;
   const Work work_;
@@ -338,8 +338,7 @@ inline WgmmaPackedParameters make_packed_parameters(const WgmmaPackedTile& tile,
                           .group = g.group,
                           .magic = magic};
   if (tile.scale_bytes()) p.scales = encode(describe_groups(tile, g, g.group_scale, tile.scale_bytes()));
-  const std::uint64_t offsets = tile.floats() ? g.group_zero : g.group_affine;
-  if (tile.offset_bytes()) p.offsets = encode(describe_groups(tile, g, offsets, tile.offset_bytes()));
+  if (tile.affine_bytes()) p.affine = encode(describe_groups(tile, g, g.group_affine, tile.affine_bytes()));
   return p;
 }
 template <class Config>

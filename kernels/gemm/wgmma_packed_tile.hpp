@@ -32,9 +32,9 @@ struct WgmmaPackedTile {
   IMMABENCH_CONSTEXPR int weight_bits() const { return format >= PackedFormat::kW8F16 ? 8 : 4; }
   IMMABENCH_CONSTEXPR bool grouped() const { return format != PackedFormat::kW4A8Channel && weight_bits() == 4; }
   IMMABENCH_CONSTEXPR bool float_groups() const { return format == PackedFormat::kW4A8Float; }
-  // Of a group's scale and offset of a row: affine words beside int8, zero points beside 16 bits.
-  IMMABENCH_CONSTEXPR int scale_bytes() const { return float_groups() ? 4 : grouped() && floats() ? 2 : 0; }
-  IMMABENCH_CONSTEXPR int offset_bytes() const { return grouped() ? (floats() ? 1 : 2) : 0; }
+  // Of a group's float scale and of its affine word, of a row.
+  IMMABENCH_CONSTEXPR int scale_bytes() const { return float_groups() ? 4 : 0; }
+  IMMABENCH_CONSTEXPR int affine_bytes() const { return grouped() ? (floats() ? 4 : 2) : 0; }
 
   // Swizzled lines of 128 bytes that a row of activations takes, elements in a line.
   IMMABENCH_CONSTEXPR int lines() const { return block_k * activation_bytes() / kWgmmaRowBytes; }
@@ -47,7 +47,7 @@ struct WgmmaPackedTile {
   IMMABENCH_CONSTEXPR int scales_bytes() const { return kGroupsAStage * scale_bytes() * block_n; }
   // Stages start on 1024 bytes, as swizzled lines must.
   IMMABENCH_CONSTEXPR int stage_bytes() const {
-    return (copied_bytes() + scales_bytes() + kGroupsAStage * offset_bytes() * block_n + 1023) / 1024 * 1024;
+    return (copied_bytes() + scales_bytes() + kGroupsAStage * affine_bytes() * block_n + 1023) / 1024 * 1024;
   }
   // The gathered tile takes the place of the stages (parts/gathered_epilogue.cuh).
   IMMABENCH_CONSTEXPR int gather_bytes() const { return block_m * (block_n + 4) * 4; }

@@ -23,20 +23,21 @@ using PackedWords = simt::Vector<simt::u32, 4>;  // of a lane of a block
 constexpr int kPackedRows = 128;
 
 struct GroupAddress {
-  simt::u32 scales, offsets;  // offsets: affine words beside int8, zero points beside 16 bits
-  int row;                    // r, of this lane
+  simt::u32 scales, affine;
+  int row;  // r, of this lane
 
-  // The word that holds element `index` of kBytes.
-  template <int kBytes>
-  SIMT_DEVICE static simt::u32 load(simt::u32 base, int index) {
-    return simt::load_shared<simt::u32>(base + simt::u32(index * kBytes & ~3));
+  // Affine words of rows r and r + 8, which lie beside each other: of 16 rows the order is 0, 8, 1, 9, ..
+  template <class Words>
+  SIMT_DEVICE Words load_affine() const {
+    return simt::load_shared<Words>(affine + simt::u32(row / 16 * 8 + row % 8) * sizeof(Words));
   }
+  SIMT_DEVICE float load_scale(int of_row) const { return simt::load_shared<float>(scales + simt::u32(of_row * 4)); }
 };
 
 // A format has
 //   Operand       the type of wgmma's operands          Sum       what is added up to the end; finish(sum) makes it right
 //   kSteps        instructions a block                  kMagic    a constant for `unpack` that stays in a register
-//   kScaleBytes, kOffsetBytes   of a group's parameters of a row
+//   kScaleBytes, kAffineBytes   of a group's parameters of a row
 //   kFloatGroups  whether sums of groups are scaled, in fp32
 //   Rows          what is known of rows r and r + 8, loaded where a group begins
 //   unpack        an instruction's registers
@@ -54,7 +55,7 @@ struct W4A8Channel {
   using Operand = simt::S8;
   using Sum = simt::i32;
   using Rows = NoGroups;
-  static constexpr int kSteps = 2, kScaleBytes = 0, kOffsetBytes = 0;
+  static constexpr int kSteps = 2, kScaleBytes = 0, kAffineBytes = 0;
   static constexpr bool kFloatGroups = false;
   static constexpr simt::u32 kMagic = 0;
 
@@ -74,16 +75,15 @@ struct W4A8Channel {
 struct W4A8Step {
   using Operand = simt::S8;
   using Sum = simt::i32;
-  static constexpr int kSteps = 2, kScaleBytes = 0, kOffsetBytes = 2;
+  static constexpr int kSteps = 2, kScaleBytes = 0, kAffineBytes = 2;
   static constexpr bool kFloatGroups = false;
   static constexpr simt::u32 kMagic = 0;
   struct Rows {
     simt::u32 step[2], offset[2];
 
     SIMT_DEVICE explicit Rows(simt::u32) : step{}, offset{} {}
-    // One word has both rows: of 16 rows the affine words lie in the order 0, 8, 1, 9, ..
     SIMT_DEVICE void load(const GroupAddress& group) {
-      const simt::u32 word = GroupAddress::load<2>(group.offsets, group.row / 16 * 16 + group.row % 8 * 2);
+      const auto word = group.load_affine<simt::u32>();
       step[0] = word & 0xFF, step[1] = word >> 16 & 0xFF;
       offset[0] = simt::permute_bytes(word, 0, 0x1111), offset[1] = simt::permute_bytes(word, 0, 0x3333);
     }
@@ -111,7 +111,7 @@ struct W4A8Float : W4A8Step {
     SIMT_DEVICE void load(const GroupAddress& group) {
       W4A8Step::Rows::load(group);
       SIMT_UNROLL
-      for (int i = 0; i < 2; ++i) scale[i] = simt::float_of_bits(GroupAddress::load<4>(group.scales, group.row + 8 * i));
+      for (int i = 0; i < 2; ++i) scale[i] = group.load_scale(group.row + 8 * i);
     }
   };
 };
@@ -122,13 +122,11 @@ struct HalfRows {
 
   SIMT_DEVICE explicit HalfRows(simt::u32 constant) : magic(constant), zero{}, scale{} {}
   SIMT_DEVICE void load(const GroupAddress& group) {
-    // Rows r and r + 8 lie alike within their words. A scale is spread over both halves; a zero point is put before the high
-    // byte of `magic`.
-    const simt::u32 scale_bytes = group.row % 2 ? 0x3232 : 0x1010, zero_bytes = 0x5050 | simt::u32(group.row % 4) * 0x0101;
+    const auto words = group.load_affine<simt::Vector<simt::u32, 2>>();
     SIMT_UNROLL
     for (int i = 0; i < 2; ++i) {
-      scale[i] = simt::permute_bytes(GroupAddress::load<2>(group.scales, group.row + 8 * i), 0, scale_bytes);
-      zero[i] = simt::permute_bytes(GroupAddress::load<1>(group.offsets, group.row + 8 * i), magic, zero_bytes);
+      scale[i] = simt::permute_bytes(words[i], 0, 0x1010);
+      zero[i] = simt::permute_bytes(words[i], 0, 0x3232);
     }
   }
 };
@@ -136,7 +134,7 @@ struct HalfRows {
 struct W4F16 {
   using Operand = simt::F16;
   using Sum = float;
-  static constexpr int kSteps = 4, kScaleBytes = 2, kOffsetBytes = 1;
+  static constexpr int kSteps = 4, kScaleBytes = 0, kAffineBytes = 4;
   static constexpr bool kFloatGroups = false;
   static constexpr simt::u32 kMagic = 0x64006400;  // 1024
   struct Rows : HalfRows {
@@ -169,7 +167,7 @@ struct W4BF16 {
   using Operand = simt::BF16;
   using Sum = float;
   using Rows = HalfRows;
-  static constexpr int kSteps = 4, kScaleBytes = 2, kOffsetBytes = 1;
+  static constexpr int kSteps = 4, kScaleBytes = 0, kAffineBytes = 4;
   static constexpr bool kFloatGroups = false;
   static constexpr simt::u32 kMagic = 0x43004300;  // 128
 
@@ -187,7 +185,7 @@ struct W4BF16 {
 struct W8Channel {
   using Sum = float;
   using Rows = NoGroups;
-  static constexpr int kSteps = 2, kScaleBytes = 0, kOffsetBytes = 0;
+  static constexpr int kSteps = 2, kScaleBytes = 0, kAffineBytes = 0;
   static constexpr bool kFloatGroups = false;
 
   SIMT_DEVICE static float finish(float sum) { return sum; }

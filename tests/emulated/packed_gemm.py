@@ -93,15 +93,22 @@ class PackedGemm:
         return out, report
 
     def group_operands(self, kernel: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Parameters of groups as the kernel takes them: steps and zero points beside int8 in one word."""
+        """Parameters of groups as the kernel takes them: what codes of 4 bits become in one word."""
         operands = {}
-        if self.group_scale is not None:
+        if kernel["operand_types"]["a"] == "s8" and self.group_scale is not None:
             operands["group_scale"] = aligned(column_padded(self.group_scale))
         if kernel["operand_types"]["b"] == "u4":
             beside_s8 = self.group_step is not None
-            words = group_affine(self.group_step, self.group_zero) if beside_s8 else column_padded(self.group_zero)
-            operands["group_affine" if beside_s8 else "group_zero"] = aligned(words)
+            words = group_affine(self.group_step, self.group_zero) if beside_s8 else self.float_affine(kernel)
+            operands["group_affine"] = aligned(words)
         return operands
+
+    def float_affine(self, kernel: dict[str, Any]) -> np.ndarray:
+        """A scale's bits below those of 1024 + zero (f16) or 128 + zero (bf16), rows in the order 0, 8, 1, 9, .."""
+        raised = self.group_zero.astype(np.uint32) + {F16: 0x6400, BF16: 0x4300}[kernel["operand_types"]["a"]]
+        words = column_padded(self.group_scale.view(np.uint16) | raised << 16)
+        order = [row // 2 + row % 2 * 8 for row in range(16)]
+        return np.ascontiguousarray(words.reshape(len(words), -1, 16)[:, :, order].reshape(words.shape))
 
     def sums(self) -> np.ndarray:
         """int32 or exact float64 sums; with `group_sums` fp32, in ascending order of groups, each step rounded."""

@@ -130,7 +130,7 @@ def test_wgmma_waits_once_a_stage(facts: list[dict[str, Any]]) -> None:
 
 
 def test_packed_weights_are_unpacked_while_others_are_multiplied(facts: list[dict[str, Any]]) -> None:
-    """One wait and one fence each half of a stage; where floats scale groups, another of each at a group's beginning."""
+    """One wait and one fence each half of a stage; where floats scale groups, another of each at a group's start."""
     for kernel in filter(is_packed, of("wgmma", facts)):
         config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
         half = 2 if config.operand_types["a"] == "s8" else 4

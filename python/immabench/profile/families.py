@@ -127,8 +127,8 @@ _PACKED_FORMATS = (
     ("wgmma_s8s4s32", 8, 4, 0),
     ("wgmma_s8u4s32", 8, 4, 2),
     ("wgmma_s8u4f32", 8, 4, 6),
-    ("wgmma_f16u4f32", 16, 4, 3),
-    ("wgmma_bf16u4f32", 16, 4, 3),
+    ("wgmma_f16u4f32", 16, 4, 4),
+    ("wgmma_bf16u4f32", 16, 4, 4),
     ("wgmma_f16s8f32", 16, 8, 0),
     ("wgmma_bf16s8f32", 16, 8, 0),
 )
