@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import pytest
 
-from immabench.kernels import kernel_configs
 from immabench.predict import gpu_named, machine_of, rank_configs
+from immabench.predict.selection import legal_configs
 from immabench.problems import Problem
 from immabench.suites import load_suite
 
@@ -33,7 +33,8 @@ PROBLEMS = {**_problems("llama-decode"), **_problems("resnet18")}
 def times_us(n: int, k: int) -> list[float]:
     """Predicted time of the selected configuration for M = 1 to 256."""
     machine, problem = machine_of(gpu_named("H200")), PROBLEMS[n, k]
-    ranked = (rank_configs(kernel_configs(), replace(problem, m=m), machine) for m in range(1, 257))
+    configs = legal_configs(problem, machine)  # whatever M is
+    ranked = (rank_configs(configs, replace(problem, m=m), machine) for m in range(1, 257))
     return [best[0].prediction.time_us for best in ranked]
 
 
