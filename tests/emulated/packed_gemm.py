@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
 from low_precision import ORDERS, aligned, group_affine, padded
 
 from immabench import _native
@@ -56,7 +55,7 @@ def column_padded(array: np.ndarray) -> np.ndarray:
 
 @dataclass
 class PackedGemm:
-    """Operands of one call. `weights` are what the packed codes stand for, exactly, float64 [N, K]; activations likewise.
+    """Operands of one call. `weights` are what the packed codes stand for, exactly, float64 [N, K]; so are activations.
 
     `group_sums`: scales of groups stay out of `weights`, and apply to the int32 sums of groups.
     """
@@ -105,7 +104,7 @@ class PackedGemm:
         return operands
 
     def sums(self) -> np.ndarray:
-        """int32 or exact float64 sums; with `group_sums` fp32, added in ascending order of groups, each step rounded."""
+        """Exact sums in float64; with `group_sums` in fp32, groups in ascending order, each step rounded."""
         if not self.group_sums:
             return self.activations @ self.weights.T
         sums = np.zeros(self.shape, np.float32)
@@ -138,7 +137,14 @@ class PackedGemm:
         assert report["counts"].get("unspecified", 0) == 0
         want = self.expected(output_type)
         wrong = np.argwhere(out.view(f"u{out.itemsize}") != want.view(f"u{want.itemsize}"))
-        assert not len(wrong), (kernel["id"], self.shape, len(wrong), wrong[0], out[tuple(wrong[0])], want[tuple(wrong[0])])
+        assert not len(wrong), (
+            kernel["id"],
+            self.shape,
+            len(wrong),
+            wrong[0],
+            out[tuple(wrong[0])],
+            want[tuple(wrong[0])],
+        )
         return report
 
 
@@ -215,9 +221,7 @@ def integer_gemm(kernel: dict[str, Any], m: int, n: int, k: int, group: int = 0,
     if form == "float":
         scale = (2.0 ** rng.uniform(-12, 4, (n, k // group))).astype(np.float32)
     packed = fragment_major(codes, 4, 8)
-    return PackedGemm(
-        a, a.astype(np.float64), packed, weights, group, scale, step, zero, group_sums=form == "float"
-    )
+    return PackedGemm(a, a.astype(np.float64), packed, weights, group, scale, step, zero, group_sums=form == "float")
 
 
 def to_16_bits(data_type: str, x: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ def test_exact_with_an_epilogue(kernel: dict[str, Any], output_type: str) -> Non
 
 @by_kernel
 def test_one_hot_activations_decode_every_code_with_any_scale(kernel: dict[str, Any]) -> None:
-    """Weights are `round((code - zero) * scale)` in the activations' type, one rounding: bit for bit, whatever the scale."""
+    """Weights are `round((code - zero) * scale)` in the activations' type, one rounding, bit for bit."""
     n, k, group = 64, 128, 32
     a_type = kernel["operand_types"]["a"]
     rng = np.random.default_rng(3)

@@ -44,7 +44,9 @@ def test_exact_in_every_order(kernel: dict[str, Any], order: str) -> None:
 def test_exact_with_an_epilogue(kernel: dict[str, Any], output_type: str) -> None:
     m, n, k = kernel["block_tile"]
     for width in (n, n + 4, n + 3):
-        with_epilogue(float_gemm(kernel, m + 1, width, 2 * k), np.random.default_rng(2)).expect_exact(kernel, output_type)
+        with_epilogue(float_gemm(kernel, m + 1, width, 2 * k), np.random.default_rng(2)).expect_exact(
+            kernel, output_type
+        )
 
 
 @by_kernel

@@ -109,7 +109,7 @@ def test_wgmma_waits_once_a_stage(facts: list[dict[str, Any]]) -> None:
 
 
 def test_packed_weights_are_unpacked_while_others_are_multiplied(facts: list[dict[str, Any]]) -> None:
-    """One wait and one fence each half of a stage; where floats scale groups, another of each at the beginning of a group."""
+    """One wait and one fence each half of a stage; where floats scale groups, another of each where a group begins."""
     for kernel in filter(is_packed, of("wgmma", facts)):
         config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
         half = 2 if config.operand_types["a"] == "s8" else 4
@@ -125,7 +125,7 @@ AN_ELEMENT = {"s8s4s32": 0.5, "s8u4s32": 1.25, "f16u4f32": 2.2, "bf16u4f32": 2.4
 
 
 def test_unpacking_takes_few_instructions_an_element(facts: list[dict[str, Any]]) -> None:
-    """Loads, parameters and addresses included. A thread has 64 of a stage's weights, in 4 steps of s8 or 8 of 16 bits."""
+    """With loads, parameters and addresses. A thread has 64 of a stage's weights, in 4 steps of s8 or 8 of 16 bits."""
     for kernel in filter(is_packed, of("wgmma", facts)):
         types, loop = kernel["kernel_id"].split("_")[1], kernel["main_loop"]
         if types not in AN_ELEMENT:

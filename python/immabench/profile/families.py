@@ -110,8 +110,8 @@ def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
     )
 
 
-# Of `PackedFormat` in order: what the ids begin with, bits of an activation and of a weight, bytes of a group's parameters of
-# a row.
+# Of `PackedFormat` in order: what the ids begin with, bits of an activation and of a weight, bytes of a group's
+# parameters of a row.
 _PACKED_FORMATS = (
     ("wgmma_s8s4s32", 8, 4, 0),
     ("wgmma_s8u4s32", 8, 4, 2),
