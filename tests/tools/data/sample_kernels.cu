@@ -44,5 +44,6 @@ __global__ void mma_gemm_kernel(const int* a, int* out, int n) {
 }
 
 template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<128, 64, 64, 2, 2, 3, 1>, true>(const int*, int*, int);
-template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<16, 128, 64, 1, 4, 2, 1>, false>(const int*, int*, int);
+template __global__ void mma_gemm_kernel<RowMajorOperands<S8>, MmaConfig<16, 128, 64, 1, 4, 2, 1>, false>(const int*, int*,
+                                                                                                          int);
 __global__ void helper(int* out) { out[threadIdx.x] = 1; }
