@@ -140,6 +140,8 @@ def fill(work: TileWork) -> Cost:
 
 def reduction(work: TileWork) -> Cost:
     """Adding up the parts of K: each block reads its share of the sums from all others of its cluster."""
+    if work.shares_tiles:
+        return _shared_reduction(work)
     tile_m, tile_n, _ = work.config.block_tile
     parts, machine = work.config.split_k, work.machine
     if parts == 1:
@@ -149,6 +151,22 @@ def reduction(work: TileWork) -> Cost:
         others / machine.cluster_bytes + 2 * machine.cluster_latency,
         f"{others:g} bytes of other blocks' sums / {machine.cluster_bytes:g} a clock + 2 x "
         f"{machine.cluster_latency:g} clocks from block to block",
+    )
+
+
+def _shared_reduction(work: TileWork) -> Cost:
+    """Through global memory: a block writes its part, and the last one at a tile reads them all."""
+    tile_m, tile_n, _ = work.config.block_tile
+    machine, whole = work.machine, work.parts.is_integer()
+    if work.parts == 1:
+        return Cost(0.0, "0: every block has whole tiles")
+    # Shares that are no whole number a tile begin and end within tiles.
+    parts = int(work.parts) if whole else int(work.parts) + 2
+    moved = (1 + parts) * tile_m * tile_n * SUM_BYTES
+    return Cost(
+        moved / machine.port_bytes + 2 * machine.dram_latency,
+        f"{moved} bytes: a part written, {parts} read / {machine.port_bytes:g} a clock + 2 x {machine.dram_latency:g} "
+        "clocks to the counter and back",
     )
 
 
@@ -174,7 +192,8 @@ def _staged_bytes(work: TileWork) -> float:
     """Written to shared memory and read again: results in boxes; else sums, every one of each part of K written."""
     if work.leaves_in_boxes:
         return 2 * work.outputs * work.output_bytes
-    return (work.config.split_k + 1) * work.outputs * SUM_BYTES
+    parts = 1 if work.shares_tiles else work.config.split_k
+    return (parts + 1) * work.outputs * SUM_BYTES
 
 
 def device(work: TileWork) -> dict[str, Cost]:

@@ -22,6 +22,8 @@ WARPGROUP_THREADS = 128
 FURTHER_REGISTERS = 50
 """Registers of a thread of the IMMA kernels besides sums and fragments: addresses, loop counters."""
 REGISTERS_PER_SM = 65536
+SMALLEST_SHARED_BYTES = 99 * 1024
+"""Of a multiprocessor, by which streamed kernels count the blocks they launch for it (kernels/gemm/mma_tile.hpp)."""
 
 UNPACK_INSTRUCTIONS = {
     ("s8", 4, "none"): 0.375,
@@ -71,14 +73,34 @@ class TileWork:
         )
 
     @cached_property
+    def k_tiles(self) -> int:
+        """Tiles along K."""
+        return ceil(self.problem.k / self.config.block_tile[2])
+
+    @cached_property
+    def shares_tiles(self) -> bool:
+        """Blocks of no cluster share tiles, and add up their parts in global memory (kernels/parts/tile_shares.cuh)."""
+        return not is_wgmma(self.config) and (self.config.streamed or self.config.split_k > 1)
+
+    @cached_property
     def blocks(self) -> int:
-        """Blocks of work: tiles, each with its parts of K; a persistent kernel launches fewer, which take several."""
-        return self.tiles[0] * self.tiles[1] * self.config.split_k
+        """Blocks of work: tiles, each with its parts of K; a persistent kernel launches fewer, which take several. Of
+        streamed kernels those that are launched."""
+        tiles = self.tiles[0] * self.tiles[1]
+        if self.config.streamed:
+            resident = max(1, SMALLEST_SHARED_BYTES // self.config.shared_bytes)
+            return min(tiles * self.k_tiles, self.machine.sm_count * resident)
+        return tiles * (min(self.config.split_k, self.k_tiles) if self.shares_tiles else self.config.split_k)
+
+    @cached_property
+    def parts(self) -> float:
+        """Blocks a tile; a fraction where a block takes several tiles."""
+        return self.blocks / (self.tiles[0] * self.tiles[1])
 
     @cached_property
     def cluster(self) -> int:
         """Blocks of a cluster."""
-        return self.config.cluster[0] * self.config.cluster[1] * self.config.split_k
+        return 1 if self.shares_tiles else self.config.cluster[0] * self.config.cluster[1] * self.config.split_k
 
     @cached_property
     def multiprocessors(self) -> int:
@@ -160,7 +182,7 @@ class TileWork:
     @cached_property
     def outputs(self) -> float:
         """Outputs that one block finishes, padding included."""
-        return self.config.block_tile[0] * self.config.block_tile[1] / self.config.split_k
+        return self.config.block_tile[0] * self.config.block_tile[1] / self.parts
 
     @cached_property
     def leaves_in_boxes(self) -> bool:
@@ -170,7 +192,7 @@ class TileWork:
     @cached_property
     def steps(self) -> int:
         """Tiles along K of one block, of the longest part where K is split."""
-        return ceil(ceil(self.problem.k / self.config.block_tile[2]) / self.config.split_k)
+        return ceil(self.k_tiles / self.parts)
 
     @cached_property
     def step_bytes(self) -> int:

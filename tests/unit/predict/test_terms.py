@@ -109,6 +109,31 @@ def test_split_k_and_idle_multiprocessors_by_hand(split: KernelConfig, machine: 
     )
 
 
+def test_tiles_shared_through_global_memory_by_hand(imma: KernelConfig, machine: Machine) -> None:
+    shared = replace(imma, split_k=4)
+    found = predict(shared, Problem(64, 640, 5120), machine)
+    whole = predict(imma, Problem(64, 640, 5120), machine)
+    assert (found.blocks, whole.blocks) == (40, 10)
+    terms, of_whole = clocks(found), clocks(whole)
+    assert terms["pipeline fill"] == 500 + 20
+    # A quarter of the steps each, a part of 64 x 64 sums written and four read.
+    assert terms["last wave"] < of_whole["last wave"]
+    assert terms["split-K reduction"] == pytest.approx((1 + 4) * 64 * 64 * 4 / 50 + 2 * 500)
+    assert terms["epilogue"] == pytest.approx(64 * 64 / 4 / 10)
+    assert found.time_us < whole.time_us
+
+
+def test_streamed_tiles_keep_every_multiprocessor_busy(imma: KernelConfig, machine: Machine) -> None:
+    streamed = replace(imma, streamed=True)
+    # 101 tiles: one more than multiprocessors, so that whole tiles would take two waves on one of them.
+    problem = Problem(64, 64 * 101, 6400)
+    found, whole = predict(streamed, problem, machine), predict(imma, problem, machine)
+    assert (found.blocks, whole.blocks) == (300, 101)  # three of 32 KiB fit the smallest multiprocessor's 99 KiB
+    assert (found.blocks_each, whole.blocks_each) == (3, 2)
+    assert clocks(found)["split-K reduction"] == pytest.approx((1 + 4) * 64 * 64 * 4 / 50 + 2 * 500)
+    assert found.time_us < whole.time_us
+
+
 def test_resident_blocks_hide_what_one_alone_shows(imma: KernelConfig, split: KernelConfig, machine: Machine) -> None:
     crowded = predict(imma, Problem(1280, 1280, 640), machine)
     assert (crowded.blocks_each, crowded.resident) == (4, 4)
