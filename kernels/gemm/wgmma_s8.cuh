@@ -219,11 +219,12 @@ class WgmmaS8Block {
     SIMT_UNROLL
     for (int group = 0; group < kGroups; ++group) {
       const int row = work.first_m() + consumer * kTile.consumer_rows() + group * kWgmmaM;
-      switch (bytes_of(p_.epilogue.output)) {
-        case 4: store_boxes<4, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging); break;
-        case 2: store_boxes<2, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging); break;
-        default: store_boxes<1, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
-      }
+      if (!p_.epilogue.scales_alone())
+        store_finished<kColumns>(p_.epilogue, sums[group], row, column, staging);
+      else if (bytes_of(p_.epilogue.output) == 4)
+        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
+      else
+        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
     }
   }
 
@@ -258,8 +259,8 @@ inline simt::TensorDescription describe_output(const GemmArguments& g) {
           .rank = 2,
           .extent = {std::uint64_t(g.n), std::uint64_t(g.m)},
           .stride_bytes = {0, std::uint64_t(g.n) * std::uint64_t(bytes)},
-          .box = {std::uint32_t(box_row_bytes(bytes) / bytes), kBoxRows},
-          .swizzle = box_swizzle(bytes)};
+          .box = {std::uint32_t(kBoxRowBytes / bytes), kBoxRows},
+          .swizzle = simt::TensorSwizzle::k128Bytes};
 }
 
 inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmArguments& g) {
@@ -272,7 +273,7 @@ inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmArgume
     p.row_map = map(p.rows, tile.block_rows() / tile.cluster_columns());
     p.column_map = map(p.columns, tile.block_columns() / tile.cluster_rows());
   }
-  p.out_by_boxes = !tile.gathers() && invalid_reason(describe_output(g)) == nullptr;
+  p.out_by_boxes = !tile.gathers() && p.epilogue.scales_alone() && invalid_reason(describe_output(g)) == nullptr;
   if (p.out_by_boxes) p.out_map = encode(describe_output(g));
   return p;
 }

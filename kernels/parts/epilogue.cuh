@@ -29,6 +29,11 @@ struct EpilogueParameters {
   OutputType output, residual_type;
   Activation activation;
   bool vectorised;  // four neighbouring outputs of a row (and what belongs to them) may move as one
+
+  // Nothing but scales and a bias, which is little enough to be unrolled over all registers of sums.
+  SIMT_CALLABLE bool scales_alone() const {
+    return !a_zero && !residual && activation == Activation::kNone && output != OutputType::kS8;
+  }
 };
 
 // One warp writes its kWarpN-wide accumulators, 16 rows at a time, through its own slab of shared memory: fragments hold pairs
@@ -163,17 +168,24 @@ SIMT_DEVICE void add_residual(const EpilogueParameters& p, int row, int column, 
   add_each<simt::i8>(p, row, column, x, [&](simt::i8 q) { return simt::multiply_rn(simt::to_float_rn(q - zero), scale); });
 }
 
-// Totals of neighbouring columns of a row, which must exist, become what is rounded to the output type.
 template <class Sum, int kColumns>
-SIMT_DEVICE simt::Vector<float, kColumns> epilogue_values(const EpilogueParameters& p, int row, int column,
-                                                          const simt::Vector<Sum, kColumns>& totals, float row_scale,
-                                                          const ColumnParameters<kColumns>& columns) {
+SIMT_DEVICE simt::Vector<float, kColumns> scaled(const simt::Vector<Sum, kColumns>& totals, float row_scale,
+                                                 const ColumnParameters<kColumns>& columns) {
   simt::Vector<float, kColumns> x;
   SIMT_UNROLL
   for (int i = 0; i < kColumns; ++i) {
     const float rows_scaled = simt::multiply_rn(as_float(totals[i]), row_scale);
     x[i] = simt::add_rn(simt::multiply_rn(rows_scaled, columns.scale[i]), columns.bias[i]);
   }
+  return x;
+}
+
+// Totals of neighbouring columns of a row, which must exist, become what is rounded to the output type.
+template <class Sum, int kColumns>
+SIMT_DEVICE simt::Vector<float, kColumns> epilogue_values(const EpilogueParameters& p, int row, int column,
+                                                          const simt::Vector<Sum, kColumns>& totals, float row_scale,
+                                                          const ColumnParameters<kColumns>& columns) {
+  auto x = scaled(totals, row_scale, columns);
   if (p.residual) add_residual(p, row, column, x);
   if (p.activation != Activation::kNone) {
     SIMT_UNROLL
