@@ -249,6 +249,8 @@ std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int gr
     if (!reason.empty()) return reason;
   }
   const std::int64_t blocks = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
+  if ((kernel.tile.streamed || kernel.tile.split_k > 1) && blocks * ceil_divide(k, kernel.tile.block_k) > INT_MAX)
+    return std::to_string(blocks) + " tiles with their steps along K exceed what is counted; take a larger tile";
   if (blocks > INT_MAX) return std::to_string(blocks) + " tiles exceed the largest grid; take a larger tile or split M";
   return {};
 }

@@ -132,13 +132,13 @@ SIMT_DEVICE void work_off_share(const MmaGemmParameters<Operands>& p) {
   using Parts = PartialSums<Sums, kTile.threads()>;
   const int tiles = ceil_divide(p.epilogue.m, kTile.block_m) * ceil_divide(p.epilogue.n, kTile.block_n);
   const int k_tiles = Operands::k_tiles(p.operands, kTile.block_k), block = int(simt::block_index_x());
-  const TileShares shares{k_tiles, simt::i64(tiles) * k_tiles, int(simt::grid_size_x())};
+  const TileShares shares{tiles, k_tiles, int(simt::grid_size_x())};
   const Parts parts{p.workspace, shares};
-  for (simt::i64 step = shares.first(block), end = shares.last(block); step < end;) {
-    const int tile = int(step / k_tiles);
+  for (int step = shares.first(block), end = shares.last(block); step < end;) {
+    const int tile = step / k_tiles;
     TileWork work = whole_tile<Operands, Config>(p, tile);
-    work.first_k = int(step % k_tiles);
-    work.last_k = end - step < k_tiles - work.first_k ? work.first_k + int(end - step) : k_tiles;
+    work.first_k = step % k_tiles;
+    work.last_k = end - step < k_tiles - work.first_k ? work.first_k + end - step : k_tiles;
     step += work.last_k - work.first_k;
     WarpTile warp{p.operands};
     multiply_tile<Operands, Config, kAligned>(p.operands, work, warp);

@@ -131,7 +131,7 @@ struct S8Tiles {
       // Of few tiles every one has several blocks.
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5, .split_k = 4},
       {.block_m = 16, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = kStreamK},
-      {.block_m = 160, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 3, .split_k = kStreamK},
+      {.block_m = 160, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = kStreamK},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = 2},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = kStreamK},
   };

@@ -43,7 +43,7 @@ struct WgmmaS8Parameters {
   simt::TensorMap row_map{}, column_map{};  // the same, where kAligned
   simt::TensorMap out_map{};                // where out_by_boxes
   EpilogueParameters epilogue;
-  bool out_by_boxes = false;  // rows of the output start on 16 bytes
+  bool out_by_boxes = false;  // rows of the output start on 16 bytes, and scales alone make it
 };
 
 template <class Config, bool kAligned>
@@ -215,16 +215,19 @@ class WgmmaS8Block {
 
   SIMT_DEVICE void send(const WgmmaWork<Config>& work, int consumer, const Sums& sums, BoxStaging& staging) const {
     const int column = work.first_n();
-    const bool by_boxes = kAligned && p_.out_by_boxes;
     SIMT_UNROLL
     for (int group = 0; group < kGroups; ++group) {
       const int row = work.first_m() + consumer * kTile.consumer_rows() + group * kWgmmaM;
-      if (!p_.epilogue.scales_alone())
-        store_finished<kColumns>(p_.epilogue, sums[group], row, column, staging);
-      else if (bytes_of(p_.epilogue.output) == 4)
-        store_boxes<4, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
-      else
-        store_boxes<2, kColumns>(p_.epilogue, p_.out_map, by_boxes, sums[group], row, column, staging);
+      if constexpr (kAligned) {
+        if (p_.out_by_boxes) {
+          if (bytes_of(p_.epilogue.output) == 4)
+            store_boxes<4, kColumns>(p_.epilogue, p_.out_map, sums[group], row, column, staging);
+          else
+            store_boxes<2, kColumns>(p_.epilogue, p_.out_map, sums[group], row, column, staging);
+          continue;
+        }
+      }
+      store_finished<kColumns>(p_.epilogue, sums[group], row, column, staging);
     }
   }
 

@@ -2,7 +2,6 @@
 #pragma once
 #include <parts/epilogue.cuh>
 #include <simt/simt.cuh>
-#include <type_traits>
 
 namespace immabench::inline SIMT_TARGET {
 
@@ -43,21 +42,6 @@ struct BoxStaging {
     const int at[2] = {column, row};
     simt::tensor_store(out, at, box);
     simt::bulk_commit();
-  }
-  // The same, element by element, for outputs whose rows no tensor map describes.
-  template <class T>
-  SIMT_DEVICE void write_out(const EpilogueParameters& p, simt::u32 box, int first_row, int first_column) const {
-    constexpr int kEach = 4 / sizeof(T), kWords = kBoxRowBytes / 4;
-    simt::barrier_sync(barrier, 128);
-    SIMT_ROLLED
-    for (int i = thread(); i < kBoxRows * kWords; i += 128) {
-      const int row = first_row + i / kWords, column = first_column + i % kWords * kEach;
-      const auto word = simt::load_shared<simt::u32>(box + simt::swizzled(simt::TensorSwizzle::k128Bytes, simt::u32(i * 4)));
-      for (int e = 0; e < kEach; ++e) {
-        if (row < p.m && column + e < p.n)
-          simt::store_global(p.out.template as<T>() + (simt::i64(row) * p.n + column + e), T(word >> e * 16));
-      }
-    }
   }
   SIMT_DEVICE void drain() const {
     if (thread() == 0) simt::bulk_wait<0>();
@@ -109,16 +93,12 @@ SIMT_DEVICE void store_boxes(const EpilogueParameters& p, const simt::TensorMap&
                                                                  : simt::pack_bf16x2(result[0], result[1]));
       }
     }
-    using Word = std::conditional_t<kBytes == 4, simt::u32, simt::u16>;
-    if (by_boxes)
-      staging.send(out, box, first_row, first_column + box_column);
-    else
-      staging.template write_out<Word>(p, box, first_row, first_column + box_column);
+    staging.send(out, box, first_row, first_column + box_column);
   }
 }
 
-// The same with all that may follow the sums. They pass through the boxes as they are, and threads finish four of a row: too
-// much code to stand once for every register.
+// The same with all that may follow the sums, for outputs of any width. Sums pass through the boxes as they are, and threads
+// finish four of a row: too much code to stand once for every register.
 template <int kColumns>
 SIMT_DEVICE void store_finished(const EpilogueParameters& p, const simt::i32 (&sums)[kColumns / 2], int first_row,
                                 int first_column, BoxStaging& staging) {

@@ -9,23 +9,27 @@ namespace immabench::inline SIMT_TARGET {
 // arXiv:2301.03598). With a whole number of blocks a tile it is split-K.
 struct TileShares {
   int k_tiles;  // steps of a tile
-  simt::i64 steps;
   int blocks;
+  int each, longer;  // steps of a share; the first `longer` blocks have one more
 
-  SIMT_CALLABLE simt::i64 first(int block) const { return steps * block / blocks; }
-  SIMT_CALLABLE simt::i64 last(int block) const { return first(block + 1); }
+  SIMT_CALLABLE TileShares(int tiles, int k_tiles_of_each, int blocks_of_all)
+      : k_tiles(k_tiles_of_each),
+        blocks(blocks_of_all),
+        each(tiles * k_tiles_of_each / blocks_of_all),
+        longer(tiles * k_tiles_of_each % blocks_of_all) {}
+
+  SIMT_CALLABLE int first(int block) const { return block * each + (block < longer ? block : longer); }
+  SIMT_CALLABLE int last(int block) const { return first(block + 1); }
   // The block whose share holds a step.
-  SIMT_CALLABLE int owner(simt::i64 step) const {
-    int block = int(step * blocks / steps);
-    while (last(block) <= step) ++block;
-    while (first(block) > step) --block;
-    return block;
+  SIMT_CALLABLE int owner(int step) const {
+    const int of_longer = longer * (each + 1);
+    return step < of_longer ? step / (each + 1) : longer + (step - of_longer) / each;
   }
-  SIMT_CALLABLE int first_owner(int tile) const { return owner(simt::i64(tile) * k_tiles); }
-  SIMT_CALLABLE int last_owner(int tile) const { return owner(simt::i64(tile + 1) * k_tiles - 1); }
+  SIMT_CALLABLE int first_owner(int tile) const { return owner(tile * k_tiles); }
+  SIMT_CALLABLE int last_owner(int tile) const { return owner((tile + 1) * k_tiles - 1); }
   // Where a block leaves its part of a tile's sums: a share has at most two tiles that are not all its own, the one it begins
   // in and one it came to.
-  SIMT_CALLABLE int slot(int block, int tile) const { return 2 * block + (first(block) < simt::i64(tile) * k_tiles); }
+  SIMT_CALLABLE int slot(int block, int tile) const { return 2 * block + (first(block) < tile * k_tiles); }
 };
 
 // Parts of sums in global memory: of each slot 16 bytes a thread, chunk after chunk, so that a warp moves whole lines. Then a
