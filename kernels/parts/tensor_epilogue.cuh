@@ -55,11 +55,11 @@ SIMT_DEVICE simt::u32 place_in_box(simt::u32 box, int half, int column) {
   return box + simt::swizzled(simt::TensorSwizzle::k128Bytes, simt::u32(row * kBoxRowBytes + column * kBytes));
 }
 
-// Writes 64 rows x `kColumns` columns of sums, box by box, where the epilogue has scales alone; `out` describes the output
-// where it can (`by_boxes`). kBytes is the size of an output, 4 or 2.
+// Writes 64 rows x `kColumns` columns of sums, box by box, where the epilogue has scales alone. kBytes is the size of an
+// output, 4 or 2.
 template <int kBytes, int kColumns>
-SIMT_DEVICE void store_boxes(const EpilogueParameters& p, const simt::TensorMap& out, bool by_boxes,
-                             const simt::i32 (&sums)[kColumns / 2], int first_row, int first_column, BoxStaging& staging) {
+SIMT_DEVICE void store_boxes(const EpilogueParameters& p, const simt::TensorMap& out, const simt::i32 (&sums)[kColumns / 2],
+                             int first_row, int first_column, BoxStaging& staging) {
   constexpr int kBoxColumns = kBoxRowBytes / kBytes, kPairs = kBoxColumns / 8;
   const auto fragment = WgmmaFragment::of_this_thread();
   RowParameters rows[2];

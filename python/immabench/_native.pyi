@@ -129,7 +129,7 @@ def emulate_quantize(
     max_hazards: int = 16,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x floats; codes int8 [rows, columns], or uint8 [rows, columns / 2] for int4 two a byte;
-    scale float32 and zero_point int32 [1], [rows] or [columns] by `granularity`. Returns as `emulate_gemm_s8`.
+    scale float32 and zero_point int32 [1], [rows] or [columns] by `granularity`. Returns as `emulate_gemm`.
 
     The range is that of the codes unless `qmin` and `qmax` narrow it.
     """
@@ -164,7 +164,7 @@ def emulate_dequantize(
     max_hazards: int = 16,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: codes int8, or uint8 for int4 two a byte; out floats [rows, columns]; scale and
-    zero_point as in `emulate_quantize`. Returns as `emulate_gemm_s8`.
+    zero_point as in `emulate_quantize`. Returns as `emulate_gemm`.
     """
 
 def launch_dequantize(
@@ -201,7 +201,7 @@ def emulate_requantize(
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x int32 or int8; codes int8; scale float32 [1] and zero_point int32 [1] of the codes;
     x_zero_point int32 [1] of int8 x; row_scale float32 [1] or [rows], col_scale [1] or [columns], bias [columns].
-    Returns as `emulate_gemm_s8`.
+    Returns as `emulate_gemm`.
     """
 
 def launch_requantize(
@@ -235,7 +235,7 @@ def emulate_pack_s4(
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: int8 codes in [-8, 7] to packed uint8 [rows, columns / 2].
 
-    Returns as `emulate_gemm_s8`.
+    Returns as `emulate_gemm`.
     """
 
 def launch_pack_s4(
@@ -259,7 +259,7 @@ def emulate_unpack_s4(
     threads: int = 0,
     max_hazards: int = 16,
 ) -> dict[str, Any]:
-    """Run a kernel on the CPU: packed uint8 [rows, columns / 2] to codes int8. Returns as `emulate_gemm_s8`."""
+    """Run a kernel on the CPU: packed uint8 [rows, columns / 2] to codes int8. Returns as `emulate_gemm`."""
 
 def launch_unpack_s4(
     kernel_id: str,
@@ -286,7 +286,7 @@ def emulate_quantize_dynamic(
     max_hazards: int = 16,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x floats; written are codes int8, scale float32 [rows], and where given row_sum int32
-    [rows] and zero_point int32 [rows], which makes the codes asymmetric. Returns as `emulate_gemm_s8`.
+    [rows] and zero_point int32 [rows], which makes the codes asymmetric. Returns as `emulate_gemm`.
     """
 
 def launch_quantize_dynamic(
@@ -325,7 +325,7 @@ def emulate_layernorm_quantize(
     max_hazards: int = 16,
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x floats, gamma and beta float32 [columns], residual of the type of x or None; written
-    are codes int8, normalised (the type of x) and row_sum int32 [rows] where given. Returns as `emulate_gemm_s8`.
+    are codes int8, normalised (the type of x) and row_sum int32 [rows] where given. Returns as `emulate_gemm`.
 
     scale float32 [1] and zero_point int32 [1] are given, or with `dynamic` written, [rows] as in
     `emulate_quantize_dynamic`; then there are no `qmin` and `qmax`.

@@ -44,7 +44,7 @@ def test_verify_is_exact_in_every_order() -> None:
     data = json.loads(done.stdout)
     assert (done.returncode, data["failed"]) == (0, 0)
     assert data["checked"] >= 40
-    assert {result["output_type"] for result in data["results"]} == {"s32", "f32", "f16", "bf16"}
+    assert {result["output_type"] for result in data["results"]} == {"s32", "s8", "f32", "f16", "bf16"}
 
 
 @pytest.mark.slow

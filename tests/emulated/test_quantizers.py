@@ -253,8 +253,8 @@ def test_requantize_is_the_epilogue_of_a_gemm_and_then_quantize() -> None:
     terms["bias"] = random.normal(size=24).astype(np.float32)
     sums, values = aligned((20, 24), np.int32), aligned((20, 24), np.float32)
     gemm = _native.kernels()[0]["id"]
-    _native.emulate_gemm_s8(gemm, a, b, sums, output_type="s32")
-    _native.emulate_gemm_s8(gemm, a, b, values, output_type="f32", **terms)
+    _native.emulate_gemm(gemm, a, b, sums, output_type="s32")
+    _native.emulate_gemm(gemm, a, b, values, output_type="f32", **terms)
     scale, zero = place(np.array([np.abs(values).max() / 100], np.float32)), place(np.array([3], np.int32))
     one_step, two_steps = aligned(sums.shape, np.int8), aligned(sums.shape, np.int8)
     run("requantize", sums, one_step, scale, zero_point=zero, **terms)
