@@ -134,8 +134,9 @@ class WgmmaS8Block {
   }
 
   SIMT_DEVICE void load_bytes(const WgmmaWork<Config>& work, Position& at) const {
-    const TileLoader<kRows, kLine, kWarpgroupThreads, false> rows{p_.rows, work.first_row()};
-    const TileLoader<kColumns, kLine, kWarpgroupThreads, false> columns{p_.columns, work.first_column()};
+    using Layout = SwizzledRows<kLine>;
+    const TileLoader<kRows, kLine, kWarpgroupThreads, false, Layout, true> rows{p_.rows, work.first_row()};
+    const TileLoader<kColumns, kLine, kWarpgroupThreads, false, Layout, true> columns{p_.columns, work.first_column()};
     for (int k = work.first_k; k < work.last_k; ++k, at.advance()) {
       ring_.await_empty(at);
       rows.load(stage_rows(at.stage), k * kTile.block_k);

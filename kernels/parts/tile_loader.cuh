@@ -17,8 +17,10 @@ struct OperandView {
 //
 //   kAligned: every row starts on 16 bytes (K % 16 == 0, aligned base): one cp.async a chunk, completed by copy_async_wait.
 //   otherwise: up to 16 single-byte loads a chunk and one shared store: any K and any base address, an order of magnitude more
-//   load instructions. Visible to the block after the next barrier, like a landed copy.
-template <int kRows, int kRowBytes, int kThreads, bool kAligned, class Layout = SwizzledRows<kRowBytes>>
+//   load instructions. Visible to the block after the next barrier, like a landed copy. Threads that do nothing else may have
+//   all of them under way (kAllInFlight).
+template <int kRows, int kRowBytes, int kThreads, bool kAligned, class Layout = SwizzledRows<kRowBytes>,
+          bool kAllInFlight = kAligned>
 class TileLoader {
  public:
   SIMT_DEVICE TileLoader(const OperandView& operand, int first_row) {
@@ -39,7 +41,7 @@ class TileLoader {
       const int valid = round * kRowStep < rows_left_ ? in_row : 0;
       load_chunk(shared + offset_ + round * kRowStep * kRowBytes, source + simt::i64(round * kRowStep) * row_stride_, valid);
     };
-    if constexpr (kAligned) {
+    if constexpr (kAllInFlight) {
       SIMT_UNROLL
       for (int round = 0; round < kRounds; ++round) load_round(round);
     } else {
