@@ -49,7 +49,8 @@ def test_verify_is_exact_in_every_order() -> None:
 
 @pytest.mark.slow
 def test_verify_every_configuration() -> None:
-    done = immabench("verify", "--json")
+    # Each family's own tests take every order.
+    done = immabench("verify", "--order", "random", "--json")
     data = json.loads(done.stdout)
     assert (done.returncode, data["failed"]) == (0, 0)
     assert len({result["id"] for result in data["results"]}) == len(
