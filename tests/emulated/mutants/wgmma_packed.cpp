@@ -69,6 +69,8 @@ void run(const mutants::Problem& problem, bool zeros) {
 
 int main() {
   const std::vector<Operation> counted{Operation::kWgmma, Operation::kBulkLoad, Operation::kSharedLoad};
-  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Channel), 16, 2, 3>>({"channel", 20, 144, 2080, counted, 4}, false);
-  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Step), 8, 1, 3>>({"groups", 11, 136, 1056, counted, 3}, true);
+  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Channel), 16, 2, 3>>(
+      {.label = "channel", .m = 20, .n = 144, .k = 2080, .count = counted, .b_bits = 4}, false);
+  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Step), 8, 1, 3>>(
+      {.label = "groups", .m = 11, .n = 136, .k = 1056, .count = counted, .b_bits = 3}, true);
 }
