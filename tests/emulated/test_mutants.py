@@ -91,8 +91,8 @@ MUTANTS = [
     Mutant(
         "refills the stage in use",
         "gemm/mma_gemm.cuh",
-        "produce(k_tile + kStages - 1)",
-        "produce(k_tile + kStages)",
+        "produce(refilled, k_tile + kStages - 1)",
+        "produce(stage, k_tile + kStages - 1)",
         hazard="race",
     ),
     Mutant(
@@ -105,8 +105,8 @@ MUTANTS = [
     Mutant(
         "epilogue overwrites stages still read",
         "gemm/mma_gemm.cuh",
-        "if (last_step) await_stage();",
-        "if (last_step && k_tile + 1 < k_tiles) await_stage();",
+        "await_stage();\n        refilled",
+        "if (k_tile + 1 < k_tiles) await_stage();\n        refilled",
         hazard="race",
     ),
     Mutant(
