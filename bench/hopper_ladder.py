@@ -8,18 +8,16 @@ Needs a build with CUDA for the machine code; no GPU. Emulated figures are count
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from immabench.measure.trial import Trial
+from tables import emulated_counts, markdown_table, print_or_write
+
 from immabench.problems import Problem
 from immabench.profile import load_sass_facts
-from immabench.providers.handwritten import HandwrittenProvider
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "hopper-ladder.md"
-BEGIN, END = "<!-- ladder: begin -->", "<!-- ladder: end -->"
 
 LARGE, SMALL = Problem(768, 768, 1024, output_type="f16"), Problem(16, 768, 1024, output_type="f16")
 
@@ -44,23 +42,12 @@ STEPS = (
 )
 
 
-def emulate(step: Step) -> dict[str, Any]:
-    """The counters of one emulated launch. Exits with what is wrong where the result is."""
-    trial = Trial(HandwrittenProvider(), step.problem, step.kernel_id, "emulated", seed=0)
-    trial.launch()
-    if wrong := trial.judge():
-        raise SystemExit(f"{step.kernel_id}: {wrong}")
-    emulation = trial.launchable.emulation
-    assert emulation is not None
-    return emulation.counts
-
-
-def line(step: Step, fact: dict[str, Any]) -> str:
+def line(step: Step, fact: dict[str, Any]) -> tuple[str, ...]:
     """One line of the table."""
-    counts, kmacs = emulate(step), step.problem.macs / 1000
+    counts, kmacs = emulated_counts(step.kernel_id, step.problem), step.problem.macs / 1000
     operands, loop = counts["wgmma_operands"], fact["main_loop"]
     opcode, multiplies = next(iter(loop["mma"].items()))
-    cells = (
+    return (
         str(step.number),
         f"`{step.kernel_id}`",
         step.problem.shape,
@@ -71,7 +58,6 @@ def line(step: Step, fact: dict[str, Any]) -> str:
         f"{multiplies} x {opcode}",
         f"{loop['instructions'] / multiplies:.0f}",
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def table() -> str:
@@ -92,22 +78,8 @@ def table() -> str:
         "main loop",
         "instructions / multiply",
     )
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    return "\n".join([*lines, *(line(step, facts[step.kernel_id]) for step in STEPS)])
-
-
-def main(arguments: list[str]) -> None:
-    """Print the table, or write it into the document."""
-    if arguments not in ([], ["--write"]):
-        raise SystemExit(__doc__)
-    if not arguments:
-        print(table())
-        return
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
+    return markdown_table(heads, [line(step, facts[step.kernel_id]) for step in STEPS])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print_or_write(__doc__, table, DOCUMENT, "ladder")

@@ -8,21 +8,19 @@ Needs a build with CUDA for the machine code; no GPU. Emulated figures are count
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from tables import emulated_counts, markdown_table, print_or_write
+
 from immabench.kernels import KernelConfig, kernel_configs
 from immabench.measure.plan import kernel_problem
-from immabench.measure.trial import Trial
 from immabench.problems import Problem
 from immabench.profile import load_sass_facts
-from immabench.providers.handwritten import HandwrittenProvider
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "kernels.md"
-BEGIN, END = "<!-- kernels: begin -->", "<!-- kernels: end -->"
 
 GROUP = 128
 """Elements of K in a group of weights, which the depths here are multiples of."""
@@ -40,7 +38,8 @@ HEADS = (
     "main loop",
     "instructions a weight",
 )
-LANES = 32
+LANES, WARPGROUP = 32, 128
+"""Threads that multiply a warp tile together, by mma.sync and by wgmma."""
 
 
 def problem_of(config: KernelConfig) -> Problem:
@@ -50,17 +49,6 @@ def problem_of(config: KernelConfig) -> Problem:
     return kernel_problem(config, (2 * m, 2 * n, -(-depth // GROUP) * GROUP), "f16")
 
 
-def emulate(config: KernelConfig, problem: Problem) -> dict[str, Any]:
-    """The counters of one emulated launch. Exits with what is wrong where the result is."""
-    trial = Trial(HandwrittenProvider(), problem, config.id, "emulated", seed=0)
-    trial.launch()
-    if wrong := trial.judge():
-        raise SystemExit(f"{config.id}: {wrong}")
-    emulation = trial.launchable.emulation
-    assert emulation is not None
-    return emulation.counts
-
-
 def ratio(counts: dict[str, Any], names: Iterable[str], unit: str) -> str:
     """What was used over the ideal, of all operations of `names` together."""
     used, ideal = (sum(counts[name].get(key, 0) for name in names) for key in (unit, "ideal"))
@@ -68,32 +56,28 @@ def ratio(counts: dict[str, Any], names: Iterable[str], unit: str) -> str:
 
 
 def instructions_a_weight(config: KernelConfig, loop: dict[str, Any]) -> float:
-    """Instructions of the main loop but its matrix multiplies, for each weight that a thread's warp (group) brings."""
-    (warp_m, warp_n), multiplies = config.warp_tile, sum(loop["mma"].values())
+    """Instructions of the main loop but its matrix multiplies, for each weight that a lane of a warp(group) brings."""
     m, n, k = map(int, config.mma.removeprefix("m").replace("n", " ").replace("k", " ").split())
-    if config.mma.startswith("m64"):
-        rows, columns, threads = (warp_n, warp_m, 128) if config.swapped else (warp_m, warp_n, 128)
-        depth = multiplies * k / (rows / m * (columns / n))
-    else:
-        threads = LANES
-        depth = multiplies * k / (warp_m / m * (warp_n / n))
-    weights = warp_n * depth / threads
-    return (loop["instructions"] - multiplies) / weights
+    warp_m, warp_n = config.warp_tile
+    rows, columns = (warp_n, warp_m) if config.swapped else (warp_m, warp_n)
+    multiplies = sum(loop["mma"].values())
+    depth = multiplies * k / (rows / m * (columns / n))
+    threads = WARPGROUP if config.mma.startswith("m64") else LANES
+    return (loop["instructions"] - multiplies) / (warp_n * depth / threads)
 
 
-def line(config: KernelConfig, fact: dict[str, Any] | None) -> str:
+def line(config: KernelConfig, fact: dict[str, Any] | None) -> tuple[str, ...]:
     """One line of a table."""
     problem = problem_of(config)
-    counts = emulate(config, problem)
-    cells = [
+    counts = emulated_counts(config.id, problem)
+    return (
         f"`{config.id}`",
         problem.shape,
         ratio(counts, SHARED, "wavefronts"),
         ratio(counts, LOADED, "sectors"),
         ratio(counts, STORED, "sectors"),
         *code_cells(config, fact),
-    ]
-    return f"| {' | '.join(cells)} |"
+    )
 
 
 def code_cells(config: KernelConfig, fact: dict[str, Any] | None) -> list[str]:
@@ -118,8 +102,7 @@ def table() -> str:
     parts = []
     for (family, arch), configs in groupby(kernel_configs(), key=lambda config: (config.family, code_of(config))):
         lines = [line(config, facts.get((config.id, arch))) for config in configs]
-        head = [f"### {family}, code of {arch}", "", f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
-        parts.append("\n".join([*head, *lines]))
+        parts.append(f"### {family}, code of {arch}\n\n{markdown_table(HEADS, lines)}")
     return "\n\n".join(parts)
 
 
@@ -128,18 +111,5 @@ def code_of(config: KernelConfig) -> str:
     return config.architectures[0]
 
 
-def main(arguments: list[str]) -> None:
-    """Print the tables, or write them into the document."""
-    if arguments not in ([], ["--write"]):
-        raise SystemExit(__doc__)
-    if not arguments:
-        print(table())
-        return
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print_or_write(__doc__, table, DOCUMENT, "kernels")

@@ -4,7 +4,9 @@ Operands are anything that speaks DLPack, C-contiguous and on one device. A bad 
 names it and the remedy; an unknown kernel raises KeyError.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
+
+from typing_extensions import Unpack
 
 def build_info() -> dict[str, Any]:
     """`version`, `cuda`, `cuda_version` (or None), `architectures` (["sm_80", ...]), `compiler`, `simd`."""
@@ -25,6 +27,37 @@ def workspace_bytes(kernel_id: str, m: int, n: int, k: int, *, multiprocessors: 
 
 OutputType = Literal["s32", "s8", "f32", "f16", "bf16"]
 Activation = Literal["none", "relu", "gelu"]
+Order = Literal["forward", "reverse", "random"]
+
+class Emulation(TypedDict, total=False):
+    """How the machine runs: the order of warps and the seed of a random one, whether it judges and counts, on how many
+    threads (0: all cores), and how many hazards it describes. By default forward, 0, True, True, 0, 16."""
+
+    order: Order | str
+    seed: int
+    check: bool
+    count: bool
+    threads: int
+    max_hazards: int
+
+class _GemmOptions(TypedDict, total=False):
+    activation: Activation | str
+    group: int
+    row_scale: Any
+    col_scale: Any
+    bias: Any
+    a_zero: Any
+    b_sum: Any
+    residual: Any
+    residual_scale: Any
+    residual_zero: Any
+    out_scale: Any
+    out_zero: Any
+    group_scale: Any
+    group_affine: Any
+    workspace: Any
+
+class _EmulateGemm(Emulation, _GemmOptions, total=False): ...
 
 def emulate_gemm(
     kernel_id: str,
@@ -33,28 +66,8 @@ def emulate_gemm(
     out: Any,
     *,
     output_type: OutputType | str,
-    activation: Activation | str = "none",
-    group: int = 0,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
     multiprocessors: int = 132,
-    row_scale: Any = None,
-    col_scale: Any = None,
-    bias: Any = None,
-    a_zero: Any = None,
-    b_sum: Any = None,
-    residual: Any = None,
-    residual_scale: Any = None,
-    residual_zero: Any = None,
-    out_scale: Any = None,
-    out_zero: Any = None,
-    group_scale: Any = None,
-    group_affine: Any = None,
-    workspace: Any = None,
+    **options: Unpack[_EmulateGemm],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: a [M, K], b [N, K], out [M, N], of the kernel's types; 4-bit codes two a byte, uint8.
 
@@ -77,22 +90,8 @@ def launch_gemm(
     out: Any,
     *,
     output_type: OutputType | str,
-    activation: Activation | str = "none",
-    group: int = 0,
     stream: int = 0,
-    row_scale: Any = None,
-    col_scale: Any = None,
-    bias: Any = None,
-    a_zero: Any = None,
-    b_sum: Any = None,
-    residual: Any = None,
-    residual_scale: Any = None,
-    residual_zero: Any = None,
-    out_scale: Any = None,
-    out_zero: Any = None,
-    group_scale: Any = None,
-    group_affine: Any = None,
-    workspace: Any = None,
+    **options: Unpack[_GemmOptions],
 ) -> None:
     """Launch a kernel on the operands' GPU and `stream` (a cudaStream_t as an integer); returns at once.
 
@@ -121,12 +120,7 @@ def emulate_quantize(
     granularity: Literal["tensor", "row", "column"] | str = "tensor",
     qmin: int | None = None,
     qmax: int | None = None,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
+    **options: Unpack[Emulation],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x floats; codes int8 [rows, columns], or uint8 [rows, columns / 2] for int4 two a byte;
     scale float32 and zero_point int32 [1], [rows] or [columns] by `granularity`. Returns as `emulate_gemm`.
@@ -156,12 +150,7 @@ def emulate_dequantize(
     *,
     zero_point: Any = None,
     granularity: Literal["tensor", "row", "column"] | str = "tensor",
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
+    **options: Unpack[Emulation],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: codes int8, or uint8 for int4 two a byte; out floats [rows, columns]; scale and
     zero_point as in `emulate_quantize`. Returns as `emulate_gemm`.
@@ -192,12 +181,7 @@ def emulate_requantize(
     bias: Any = None,
     qmin: int | None = None,
     qmax: int | None = None,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
+    **options: Unpack[Emulation],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x int32 or int8; codes int8; scale float32 [1] and zero_point int32 [1] of the codes;
     x_zero_point int32 [1] of int8 x; row_scale float32 [1] or [rows], col_scale [1] or [columns], bias [columns].
@@ -225,13 +209,7 @@ def emulate_pack_s4(
     kernel_id: str,
     codes: Any,
     packed: Any,
-    *,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
+    **options: Unpack[Emulation],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: int8 codes in [-8, 7] to packed uint8 [rows, columns / 2].
 
@@ -251,13 +229,7 @@ def emulate_unpack_s4(
     kernel_id: str,
     packed: Any,
     codes: Any,
-    *,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
+    **options: Unpack[Emulation],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: packed uint8 [rows, columns / 2] to codes int8. Returns as `emulate_gemm`."""
 
@@ -278,12 +250,7 @@ def emulate_quantize_dynamic(
     *,
     zero_point: Any = None,
     row_sum: Any = None,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
+    **options: Unpack[Emulation],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x floats; written are codes int8, scale float32 [rows], and where given row_sum int32
     [rows] and zero_point int32 [rows], which makes the codes asymmetric. Returns as `emulate_gemm`.
@@ -317,12 +284,7 @@ def emulate_layernorm_quantize(
     row_sum: Any = None,
     qmin: int | None = None,
     qmax: int | None = None,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
-    seed: int = 0,
-    check: bool = True,
-    count: bool = True,
-    threads: int = 0,
-    max_hazards: int = 16,
+    **options: Unpack[Emulation],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: x floats, gamma and beta float32 [columns], residual of the type of x or None; written
     are codes int8, normalised (the type of x) and row_sum int32 [rows] where given. Returns as `emulate_gemm`.
@@ -361,7 +323,7 @@ def emulate_probe(
     inputs: Any,
     out: Any,
     *,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
+    order: Order | str = "forward",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Run a probe on the CPU: inputs and out int32 [16, threads], words by threads. Returns as `emulate_gemm`.
@@ -409,7 +371,7 @@ def emulate_read(
     *,
     blocks: int,
     repeats: int = 1,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
+    order: Order | str = "forward",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Run the reading kernel on the CPU: source int32 of whole tiles of 16 KiB, target int32 [blocks, 256, 4], the xor
@@ -422,7 +384,7 @@ def emulate_copy(
     *,
     blocks: int,
     repeats: int = 1,
-    order: Literal["forward", "reverse", "random"] | str = "forward",
+    order: Order | str = "forward",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Run the copying kernel on the CPU: int32 of one shape, whole tiles of 16 KiB. Returns as `emulate_gemm`."""
