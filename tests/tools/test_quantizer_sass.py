@@ -76,10 +76,10 @@ def test_two_blocks_fit_a_multiprocessor(facts: list[dict[str, Any]]) -> None:
 def test_calls_are_of_divisions_and_roots_alone(facts: list[dict[str, Any]]) -> None:
     """IEEE division and square root call a routine for what are no ordinary numbers; nothing else is called."""
     for kernel in facts:
-        divides = kernel["histogram"].get("MUFU", 0)
-        assert kernel["calls"] <= divides, names([kernel])
-        if kernel["kernel_id"].startswith(("dequantize", "pack", "unpack")):
-            assert kernel["calls"] == 0, names([kernel])
+        multiplies = kernel["kernel_id"].startswith(("dequantize", "pack", "unpack"))
+        divides = set() if multiplies else {"div_rn_noftz_f32_slowpath"}
+        root = {"sqrt_rn_f32_slowpath"} if kernel["kernel_id"].startswith("layernorm") else set()
+        assert set(kernel["calls"]) == divides | root, names([kernel])
 
 
 def test_aligned_variants_load_in_vectors(facts: list[dict[str, Any]]) -> None:

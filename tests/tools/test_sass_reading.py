@@ -9,7 +9,7 @@ import pytest
 
 from immabench.profile.families import kernel_name
 from immabench.profile.loops import natural_loops
-from immabench.profile.sass import Instruction, classify, describe_kernel, parse_listing, parse_resources
+from immabench.profile.sass import Instruction, callees, classify, describe_kernel, parse_listing, parse_resources
 
 DATA = Path(__file__).parent / "data"
 ALIGNED = "_Z15mma_gemm_kernelI16RowMajorOperandsI2S8E9MmaConfigILi128ELi64ELi64ELi2ELi2ELi3ELi1EELb1EEvPKiPii"
@@ -48,8 +48,14 @@ def test_clean_kernel(listing: dict[str, list[Instruction]], resources: dict[str
     assert kernel["kernel_id"] == "imma_s8s8s32_128x64x64_w2x2_s3_sm80"
     assert kernel["variant"] == "aligned"
     assert (kernel["threads"], kernel["dynamic_shared_bytes"]) == (128, 3 * (128 + 64) * 64)
-    assert (kernel["registers"], kernel["stack_bytes"], kernel["spills"], kernel["calls"]) == (18, 0, 0, 0)
+    assert (kernel["registers"], kernel["stack_bytes"], kernel["spills"], kernel["calls"]) == (18, 0, 0, {})
     assert kernel["mma"] == {"IMMA.16832.S8.S8": 3}
+
+
+def test_calls_are_those_of_routines_and_not_jumps_out_of_loops() -> None:
+    operands = ["$__internal_1_$__cuda_sm3x_div_rn_noftz_f32_slowpath", "0x2140", "helper", "helper"]
+    code = [Instruction(16 * i, "CALL.REL.NOINC", name) for i, name in enumerate(operands)]
+    assert callees(code) == ["div_rn_noftz_f32_slowpath", "helper", "helper"]
 
 
 def test_main_loop_is_the_innermost_one_with_multiplies(

@@ -27,8 +27,8 @@ def load_sass_facts() -> dict[str, Any]:
     """SASS facts of every compiled kernel: {"schema_version", "kernels": [...]}.
 
     One entry a kernel id, variant and architecture. Each carries `kernel_id`, `variant` ("aligned" | "ragged"), `arch`,
-    `registers`, `stack_bytes`, `local_loads`, `local_stores`, `spills`, `calls`, `instructions`, `histogram`, `mix`,
-    `mma`, `main_loop` (the same last four for the innermost loop with matrix instructions, or None) and `occupancy`
+    `registers`, `stack_bytes`, `local_loads`, `local_stores`, `spills`, `instructions`, `histogram`, `mix`, `mma`,
+    `calls`, `main_loop` (the same last five for the innermost loop with matrix instructions, or None) and `occupancy`
     {"blocks_per_sm", "warps_per_sm", "limited_by"}.
     Raises MissingHardwareError where the package was built without CUDA.
     """

@@ -29,7 +29,7 @@ else:  # run by path
     from families import kernel_name
     from loops import natural_loops
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 INSTRUCTION_BYTES = 16  # since sm_70
 
 # What an instruction is for, by the first part of its mnemonic. Order matters: the first match counts.
@@ -121,14 +121,28 @@ def _ranked(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))
 
 
+ROUTINE = re.compile(r"(?:\$__internal_\d+_)?\$?__cuda_sm\w+?_(\w+)")
+"""The compiler's own routines as calls name them: `$__internal_1_$__cuda_sm3x_div_rn_noftz_f32_slowpath`."""
+
+
+def callees(code: Iterable[Instruction]) -> list[str]:
+    """What is called, once a call: of the compiler's routines what they compute.
+
+    A call of an address is no call but a jump: ptxas leaves divergent loops so.
+    """
+    called = [call.operands for call in code if call.mnemonic == "CALL" and not call.operands.startswith("0x")]
+    return [routine[1] if (routine := ROUTINE.search(name)) else name for name in called]
+
+
 def describe_code(code: Sequence[Instruction]) -> dict[str, Any]:
-    """Counts of a piece of code: instructions, by mnemonic, by class, and the matrix instructions in full."""
+    """Counts of a piece of code: instructions, by mnemonic, by class, matrix instructions in full, calls by callee."""
     live = [instruction for instruction in code if not instruction.never_runs and instruction.mnemonic != "NOP"]
     return {
         "instructions": len(live),
         "histogram": _ranked(instruction.mnemonic for instruction in live),
         "mix": _ranked(classify(instruction.mnemonic) for instruction in live),
         "mma": _ranked(instruction.opcode for instruction in live if instruction.is_matrix_multiply),
+        "calls": _ranked(callees(live)),
     }
 
 
@@ -158,7 +172,6 @@ def describe_kernel(
         "local_loads": whole["histogram"].get("LDL", 0),
         "local_stores": whole["histogram"].get("STL", 0),
         "spills": whole["histogram"].get("STL", 0),  # stores to local memory; kernels keep no arrays there
-        "calls": whole["histogram"].get("CALL", 0),
         "copies": _ranked(instruction.opcode for instruction in code if instruction.mnemonic.startswith(COPY_ENGINE)),
         **whole,
         "main_loop": describe_code(loop) if loop else None,
