@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Benchmarks hold speed: a slow machine fails no test.
+settings.register_profile("immabench", deadline=None)
+settings.load_profile("immabench")
 
 InstallProvider = Callable[[str, str], Path]
 

@@ -153,7 +153,7 @@ def test_a_codebook_without_zero_has_the_least_scale_for_zeros() -> None:
 
 
 @EVERY_SCHEME
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(weights=any_weights())
 def test_any_finite_weights_can_be_quantized(scheme: WeightScheme, weights: np.ndarray) -> None:
     quantized = quantize_weights(weights, scheme)
