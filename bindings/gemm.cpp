@@ -116,14 +116,15 @@ py::list kernels() {
   return result;
 }
 
-py::object illegal(const std::string& id, int m, int n, int k, const std::string& output_type, int group, bool a_zero) {
+py::object illegal(const std::string& id, int m, int n, int k, const std::string& output_type, int group, bool a_zero,
+                   int batch) {
   parse_output_type(output_type);
-  const std::string reason = illegal_reason(find_kernel(id), m, n, k, group, a_zero);
+  const std::string reason = illegal_reason(find_kernel(id), m, n, k, group, a_zero, batch);
   return reason.empty() ? py::none() : py::object(py::str(reason));
 }
 
-std::int64_t workspace(const std::string& id, int m, int n, int k, int multiprocessors) {
-  return workspace_bytes(find_kernel(id), m, n, k, multiprocessors);
+std::int64_t workspace(const std::string& id, int m, int n, int k, int multiprocessors, int batch) {
+  return workspace_bytes(find_kernel(id), m, n, k, multiprocessors, batch);
 }
 
 }  // namespace
@@ -132,9 +133,9 @@ void register_gemm(py::module_& module) {
   using py::arg;
   module.def("kernels", &kernels, "Every compiled tile configuration.");
   module.def("illegal_reason", &illegal, arg("kernel_id"), arg("m"), arg("n"), arg("k"), arg("output_type"), py::kw_only(),
-             arg("group") = 0, arg("a_zero") = false, "Why a kernel cannot compute a problem, or None.");
+             arg("group") = 0, arg("a_zero") = false, arg("batch") = 1, "Why a kernel cannot compute a problem, or None.");
   module.def("workspace_bytes", &workspace, arg("kernel_id"), arg("m"), arg("n"), arg("k"), py::kw_only(),
-             arg("multiprocessors"), "Bytes that the blocks of a kernel need to add up what they share.");
+             arg("multiprocessors"), arg("batch") = 1, "Bytes that the blocks of a kernel need to add up what they share.");
   module.def("emulate_gemm", &emulate, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
              arg("activation") = "none", arg("group") = 0, arg("order") = "forward", arg("seed") = 0, arg("check") = true,
              arg("count") = true, arg("threads") = 0, arg("max_hazards") = 16,

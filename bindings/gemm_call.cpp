@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <tuple>
 
 namespace py = pybind11;
 
@@ -70,7 +71,8 @@ GemmCall::GemmCall(const GemmKernel& kernel, const py::object& a, const py::obje
   arguments.epilogue.output = parse_output_type(output_type);
   take_optional(optional);
   take_matrices();
-  const std::string reason = illegal_reason(kernel, arguments.m, arguments.n, arguments.k, group, find("a_zero") != nullptr);
+  const std::string reason =
+      illegal_reason(kernel, arguments.m, arguments.n, arguments.k, group, find("a_zero") != nullptr, arguments.batch);
   if (!reason.empty()) throw py::value_error(kernel.id + ": " + reason);
   take_epilogue(activation);
   take_residual();
@@ -90,6 +92,11 @@ const Operand* GemmCall::find(const std::string& name) const {
   return found == optional_.end() ? nullptr : &found->second;
 }
 
+std::vector<std::int64_t> GemmCall::of_batch(std::vector<std::int64_t> shape) const {
+  if (a_.shape().size() == 3) shape.insert(shape.begin(), a_.shape()[0]);
+  return shape;
+}
+
 void GemmCall::take_optional(const py::dict& optional) {
   for (const auto& [key, value] : optional) {
     const std::string name = py::str(key);
@@ -100,20 +107,35 @@ void GemmCall::take_optional(const py::dict& optional) {
   }
 }
 
+// Matrices, or batches of them, where A is one. Of packed weights every matrix has three dimensions.
+void GemmCall::expect_ranks() const {
+  const std::size_t rank = a_.shape().size();
+  if (rank != 2 && rank != 3)
+    a_.reject("has shape " + describe(a_.shape()), "pass a matrix [M, K], or a batch of them [batch, M, K]");
+  const bool batch = rank == 3, row_major = kernel_.operands.layout == WeightLayout::kRowMajor;
+  if (out_.shape().size() != rank)
+    out_.reject("has shape " + describe(out_.shape()),
+                batch ? "the output of a batch is [batch, M, N]" : "the output is [M, N]");
+  if (row_major && b_.shape().size() != rank)
+    b_.reject("has shape " + describe(b_.shape()),
+              batch ? "pass a matrix for each of A, [batch, N, K]" : "pass a matrix [N, K]");
+}
+
 void GemmCall::take_matrices() {
   const OperandType a_type = kernel_.operands.a;
   expect_operand_type(a_, a_type);
-  if (a_.shape().size() != 2) a_.reject("has shape " + describe(a_.shape()), "pass a matrix [M, K]");
-  if (out_.shape().size() != 2) out_.reject("has shape " + describe(out_.shape()), "the output is [M, N]");
+  expect_ranks();
+  const auto& [a, b, out] = std::tie(a_.shape(), b_.shape(), out_.shape());
   const bool row_major = kernel_.operands.layout == WeightLayout::kRowMajor;
-  if (row_major && b_.shape().size() != 2) b_.reject("has shape " + describe(b_.shape()), "pass a matrix [N, K]");
-  const std::int64_t m = a_.shape()[0], k = elements_of(a_.shape()[1], a_type);
-  const std::int64_t n = row_major ? b_.shape()[0] : out_.shape()[1];
-  for (const std::int64_t extent : {m, n, k}) {
-    if (extent < 1 || extent > INT32_MAX) a_.reject("has shape " + describe(a_.shape()), "M, N and K run from 1 to 2^31-1");
+  const std::size_t row = a.size() - 2;  // the dimension of rows
+  const std::int64_t batch = row ? a[0] : 1, m = a[row], k = elements_of(a[row + 1], a_type);
+  const std::int64_t n = row_major ? b[row] : out[row + 1];
+  for (const std::int64_t extent : {batch, m, n, k}) {
+    if (extent < 1 || extent > INT32_MAX) a_.reject("has shape " + describe(a), "M, N and K run from 1 to 2^31-1, a batch too");
   }
+  arguments.batch = static_cast<int>(batch);
   expect_weights(static_cast<int>(n), static_cast<int>(k));
-  out_.expect_shape({m, n}, "the output is [M, N]");
+  out_.expect_shape(of_batch({m, n}), "the output is [M, N], of a batch [batch, M, N]");
   expect_output_type(out_, arguments.epilogue.output);
   for (const Operand* other : inputs()) {
     if (!(other->place() == a_.place())) other->reject("is on another device than 'a'", "put all operands on one device");
@@ -133,7 +155,7 @@ void GemmCall::expect_weights(int n, int k) const {
                            "reorder the weights [N, K] into fragment-major blocks (immabench.packing)");
   }
   expect_operand_type(b_, kernel_.operands.b);
-  b_.expect_shape({n, bits < 8 ? std::int64_t{k} * bits / 8 : k}, "A [M, K] and B [N, K] share K");
+  b_.expect_shape(of_batch({n, bits < 8 ? std::int64_t{k} * bits / 8 : k}), "A [M, K] and B [N, K] share K, and the batch");
 }
 
 void GemmCall::take_epilogue(const std::string& activation) {
@@ -175,8 +197,8 @@ int GemmCall::take_vector(const std::string& name, ElementType type, Extent exte
   address = vector->address();
   if (extent != Extent::kAll && vector->shape() == std::vector<std::int64_t>{1}) return 0;
   if (extent == Extent::kOne) vector->expect_shape({1}, "pass one value");
-  vector->expect_shape({count}, extent == Extent::kOneOrAll ? "pass one value, or one per row (column) of the output"
-                                                            : "pass one value per column of the output");
+  vector->expect_shape(of_batch({count}), extent == Extent::kOneOrAll ? "pass one value, or one per row (column) of the output"
+                                                                      : "pass one value per column of the output");
   return 1;
 }
 
@@ -190,7 +212,7 @@ void GemmCall::take_residual() {
   if (!residual) return;
   residual->expect_type({ElementType::kF32, ElementType::kF16, ElementType::kBF16, ElementType::kU16, ElementType::kS8},
                         "convert it to float32, float16, bfloat16 (or uint16 for its bits) or int8");
-  residual->expect_shape({arguments.m, arguments.n}, "the residual is [M, N], like the output");
+  residual->expect_shape(of_batch({arguments.m, arguments.n}), "the residual is [M, N], like the output");
   if (s8 && !find("residual_scale")) residual->reject("is int8 and has no scale", "pass residual_scale, one float32");
   e.residual = residual->address();
   e.residual_type = s8                                      ? OutputType::kS8
@@ -237,7 +259,8 @@ void GemmCall::take_group_array(const std::string& name, std::initializer_list<E
 }
 
 void GemmCall::take_workspace() {
-  const std::int64_t needed = workspace_bytes(kernel_, arguments.m, arguments.n, arguments.k, arguments.multiprocessors);
+  const auto& [m, n, k] = std::tie(arguments.m, arguments.n, arguments.k);
+  const std::int64_t needed = workspace_bytes(kernel_, m, n, k, arguments.multiprocessors, arguments.batch);
   const Operand* given = workspace();
   if (needed == 0) return;
   constexpr const char* kRemedy = "pass workspace_bytes(...) zeros as uint8";

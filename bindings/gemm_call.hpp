@@ -14,7 +14,8 @@ OutputType parse_output_type(const std::string& name);
 
 class GemmCall {
  public:
-  // Raises ValueError, naming the operand and the remedy. `optional` holds operands by name, None where absent.
+  // Raises ValueError, naming the operand and the remedy. A with a dimension more is a batch, and so is the rest. `optional`
+  // holds operands by name, None where absent.
   GemmCall(const GemmKernel& kernel, const pybind11::object& a, const pybind11::object& b, const pybind11::object& out,
            const std::string& output_type, const std::string& activation, int group, const pybind11::dict& optional);
 
@@ -37,10 +38,13 @@ class GemmCall {
 
   void take_optional(const pybind11::dict& optional);
   void take_matrices();
+  void expect_ranks() const;
   void take_epilogue(const std::string& activation);
   void take_residual();
   void take_groups(int group);
   const Operand* find(const std::string& name) const;
+  // The shape of what every product of a batch has one of.
+  std::vector<std::int64_t> of_batch(std::vector<std::int64_t> shape) const;
   void expect_present(const std::string& name, bool needed) const;
   void expect_valid_affine() const;
   void expect_chunks(const Operand& operand) const;

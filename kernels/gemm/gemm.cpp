@@ -226,6 +226,13 @@ std::string group_reason(const GemmOperands& operands, int k, int group) {
                         : "K=" + std::to_string(k) + " is no whole number of groups of " + std::to_string(group) + "; pad K";
 }
 
+// Kernels whose operands lie row by row, and not as tensor maps describe them, go from one pair of matrices to the next.
+std::string batch_reason(const GemmKernel& kernel, int batch) {
+  if (batch < 1) return "a batch has at least 1 product";
+  if (batch == 1 || (kernel.operands.layout == WeightLayout::kRowMajor && !kernel.tile.needs_sm90a)) return {};
+  return "computes one product, not a batch of them; take a kernel by mma.sync of two operands of one type (imma_s8s8s32)";
+}
+
 }  // namespace
 
 std::span<const GemmKernel> gemm_kernels() {
@@ -233,7 +240,7 @@ std::span<const GemmKernel> gemm_kernels() {
   return kernels;
 }
 
-std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group, bool a_zero) {
+std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group, bool a_zero, int batch) {
   if (m < 1 || n < 1 || k < 1) return "M, N and K must be at least 1";
   const GemmOperands& operands = kernel.operands;
   const int longest = longest_exact_k(operands.a, operands.b, a_zero);
@@ -245,21 +252,25 @@ std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int gr
     return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
   if (k > kLongestPackedK && operands.layout == WeightLayout::kFragmentMajor)
     return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLongestPackedK) + ", what 16 packed rows may have; split K";
-  for (std::string reason : {row_reason(operands, k), group_reason(operands, k, group)}) {
+  for (std::string reason : {batch_reason(kernel, batch), row_reason(operands, k), group_reason(operands, k, group)}) {
     if (!reason.empty()) return reason;
   }
-  const std::int64_t blocks = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
-  if ((kernel.tile.streamed || kernel.tile.split_k > 1) && blocks * ceil_divide(k, kernel.tile.block_k) > INT_MAX)
-    return std::to_string(blocks) + " tiles with their steps along K exceed what is counted; take a larger tile";
-  if (blocks > INT_MAX) return std::to_string(blocks) + " tiles exceed the largest grid; take a larger tile or split M";
+  const std::int64_t tiles = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
+  if (tiles > INT_MAX / batch) {
+    return (batch > 1 ? std::to_string(batch) + " times " : "") + std::to_string(tiles) +
+           " tiles exceed the largest grid; take a larger tile or split " + (batch > 1 ? "the batch" : "M");
+  }
+  const bool shared = kernel.tile.streamed || kernel.tile.split_k > 1;
+  if (shared && tiles * batch * ceil_divide(k, kernel.tile.block_k) > INT_MAX)
+    return std::to_string(tiles * batch) + " tiles with their steps along K exceed what is counted; take a larger tile";
   return {};
 }
 
-std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors) {
+std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors, int batch) {
   const GemmTile& tile = kernel.tile;
   const bool clusters = tile.needs_sm90a;  // whose blocks add up in shared memory
   if (clusters || (tile.split_k == 1 && !tile.streamed)) return 0;
-  const int tiles = ceil_divide(m, tile.block_m) * ceil_divide(n, tile.block_n);
+  const int tiles = batch * ceil_divide(m, tile.block_m) * ceil_divide(n, tile.block_n);
   const int blocks = grid_blocks(tile.streamed ? kStreamK : tile.split_k, tile.shared_bytes, tiles,
                                  ceil_divide(k, tile.block_k), multiprocessors);
   constexpr int kSlots = 2, kBytes = 4;  // parts a block leaves at most; of a sum, and of a tile's counter

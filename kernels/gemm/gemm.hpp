@@ -16,11 +16,15 @@ struct Report;
 namespace immabench {
 
 // out[m,n] = epilogue(A[m,k] . B[n,k]^T), all row-major without padding. Addresses of absent operands are 0.
+//
+// Of a batch there are so many of each, one after the other: A[batch,m,k], B[batch,n,k], out and residual [batch,m,n], vectors
+// [batch,m] and [batch,n]. What is one value for all rows or columns is one for the batch too.
 struct GemmArguments {
   std::uint64_t a = 0, b = 0;  // of the kernel's operand types; packed weights as its WeightLayout says
   std::uint64_t out = 0;       // of type epilogue.output
   EpilogueArguments epilogue;
   int m = 0, n = 0, k = 0;
+  int batch = 1;
   // Of weights with parameters a group of K: [K / group, N], N padded to 16 as the weights are. `group_affine` of s8
   // activations is uint16, step + 256 (128 - zero * step); of 16-bit ones uint32, the scale's bits below those of 1024 + zero
   // (f16) or 128 + zero (bf16). Within 16 columns it lies in the order 0, 8, 1, 9, ..
@@ -100,13 +104,13 @@ struct GemmKernel {
 std::span<const GemmKernel> gemm_kernels();
 
 // Why this kernel cannot compute this problem, with what to change; empty when it can. `group` as in GemmArguments.
-std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group = 0, bool a_zero = false);
+std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group = 0, bool a_zero = false, int batch = 1);
 
-// Why an architecture (80, 86, 89, 90) cannot run this tile's kernel: its instructions, or shared memory for its block; empty
 // Bytes of global memory in which blocks of a kernel add up what they share, zeros before its first launch; 0 where they share
 // nothing.
-std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors);
+std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors, int batch = 1);
 
+// Why an architecture (80, 86, 89, 90) cannot run this tile's kernel: its instructions, or shared memory for its block; empty
 // when it can.
 std::string unsupported_reason(const GemmTile& tile, int architecture);
 

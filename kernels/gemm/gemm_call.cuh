@@ -7,7 +7,7 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-// Do all rows of operands of so many bits an element start on 16 bytes?
+// Do all rows of operands of so many bits an element start on 16 bytes? Then every product of a batch does.
 inline bool is_aligned(const GemmArguments& g, int bits = 8) {
   return std::int64_t{g.k} * bits % (8 * kChunkBytes) == 0 && (g.a | g.b) % kChunkBytes == 0;
 }

@@ -19,19 +19,22 @@
 //
 //   widths                        MmaWidths (mma_tile.hpp)
 //   kNative                       whether the architecture being compiled for has the instruction; elsewhere the kernel is
-//   empty kRagged, is_aligned(call)     whether there is a variant for calls that are not aligned; which are Parameters views
-//   of the operands, made of a call by make_parameters(GemmArguments) k_tiles(p, block_k)           tiles along K
+//                                 empty
+//   kRagged, is_aligned(call)     whether there is a variant for calls that are not aligned; which are
+//   kBatched, entry(p, index)     whether operands may be batches; the Parameters of one product of a batch
+//   Parameters                    views of the operands, made of a call by make_parameters(GemmArguments)
+//   k_tiles(p, block_k)           tiles along K
 //   Loader<Config, kAligned>      of a block: (p, first_m, first_n), then load(stage, k_tile) starts the copies of a stage
 //   WarpTile<Config>              of a warp: fetch(stage, step) takes what step `step` needs out of a stage into registers
-//   (that of
-//                                 step s+1 while step s waits there to be multiplied), multiply(step) unpacks it and adds to
-//                                 the accumulators, sums() hands them over at the end: Sum[warp_m / 16][warp_n / 8][4]
+//                                 (that of step s+1 while step s waits there to be multiplied), multiply(step) unpacks it and
+//                                 adds to the accumulators, sums() hands them over at the end: Sum[warp_m / 16][warp_n / 8][4]
 //
 // The three parts of the kernel know nothing of each other, so that work can be dealt out otherwise (a part of K a block,
-// several tiles a block): `TileWork` says which tile and which tiles of K, `multiply_tile` adds that range to a WarpTile,
-// `store_tile` turns sums into outputs. Tiles that share (MmaTile::split_k) do so by parts/tile_shares.cuh. After multiply_tile
-// no copy is in flight and no stage is read; a block that goes on to another tile needs a syncthreads between store_tile, whose
-// slabs lie in the stages, and the next multiply_tile.
+// several tiles a block): `TileWork` says which tile of which product of a batch, and which tiles of K, `multiply_tile` adds
+// that range to a WarpTile, `store_tile` turns sums into outputs: both are given the parameters of that product. Tiles that
+// share (MmaTile::split_k) do so by parts/tile_shares.cuh. After multiply_tile no copy is in flight and no stage is read; a
+// block that goes on to another tile needs a syncthreads between store_tile, whose slabs lie in the stages, and the next
+// multiply_tile.
 //
 // Constraints: a whole, even number of steps a tile, so that fragment buffers alternate in place. The ragged variant (kAligned
 // = false) takes any K and any addresses, where the operands have one. int32 stays exact up to the K of gemm.hpp. Inspect:
@@ -54,21 +57,41 @@ struct MmaGemmParameters {
   typename Operands::Parameters operands;
   EpilogueParameters epilogue;
   Workspace workspace{};  // where blocks share tiles
+  int batch = 1;          // products, all of one shape
 };
 
-// A tile of the output, and the tiles of K [first_k, last_k) to add up, at least one.
+// A tile of the output of product `entry` of a batch, and the tiles of K [first_k, last_k) to add up, at least one.
 struct TileWork {
+  int entry;
   int first_m, first_n;
   int first_k, last_k;
 };
 
-// Tile `index` of the schedule, with all of K.
+// The operands of one product, and what follows its sums.
+template <class Operands>
+SIMT_DEVICE typename Operands::Parameters operands_of(const MmaGemmParameters<Operands>& p, const TileWork& work) {
+  if constexpr (Operands::kBatched)
+    return Operands::entry(p.operands, work.entry);
+  else
+    return p.operands;
+}
+template <class Operands>
+SIMT_DEVICE EpilogueParameters epilogue_of(const MmaGemmParameters<Operands>& p, const TileWork& work) {
+  if constexpr (Operands::kBatched)
+    return epilogue_entry(p.epilogue, work.entry);
+  else
+    return p.epilogue;
+}
+
+// Tile `index` of the schedule, with all of K. One product's tiles are scheduled after the other's.
 template <class Operands, class Config>
 SIMT_DEVICE TileWork whole_tile(const MmaGemmParameters<Operands>& p, int index) {
   constexpr MmaTile kTile = Config::tile;
   const TileSchedule schedule{ceil_divide(p.epilogue.m, kTile.block_m), ceil_divide(p.epilogue.n, kTile.block_n)};
-  const TileCoordinate tile = schedule.tile(index);
-  return {tile.m * kTile.block_m, tile.n * kTile.block_n, 0, Operands::k_tiles(p.operands, kTile.block_k)};
+  const int tiles = schedule.m_tiles * schedule.n_tiles;
+  const int entry = Operands::kBatched && p.batch > 1 ? index / tiles : 0;  // a division less where there is one product
+  const TileCoordinate tile = schedule.tile(index - entry * tiles);
+  return {entry, tile.m * kTile.block_m, tile.n * kTile.block_n, 0, Operands::k_tiles(p.operands, kTile.block_k)};
 }
 
 template <class Operands, class Config, bool kAligned>
@@ -130,7 +153,7 @@ SIMT_DEVICE void work_off_share(const MmaGemmParameters<Operands>& p) {
   using WarpTile = typename Operands::template WarpTile<Config>;
   using Sums = std::remove_cvref_t<decltype(std::declval<WarpTile&>().sums())>;
   using Parts = PartialSums<Sums, kTile.threads()>;
-  const int tiles = ceil_divide(p.epilogue.m, kTile.block_m) * ceil_divide(p.epilogue.n, kTile.block_n);
+  const int tiles = p.batch * ceil_divide(p.epilogue.m, kTile.block_m) * ceil_divide(p.epilogue.n, kTile.block_n);
   const int k_tiles = Operands::k_tiles(p.operands, kTile.block_k), block = int(simt::block_index_x());
   const TileShares shares{tiles, k_tiles, int(simt::grid_size_x())};
   const Parts parts{p.workspace, shares};
@@ -141,13 +164,13 @@ SIMT_DEVICE void work_off_share(const MmaGemmParameters<Operands>& p) {
     work.last_k = end - step < k_tiles - work.first_k ? work.first_k + end - step : k_tiles;
     step += work.last_k - work.first_k;
     WarpTile warp{p.operands};
-    multiply_tile<Operands, Config, kAligned>(p.operands, work, warp);
+    multiply_tile<Operands, Config, kAligned>(operands_of(p, work), work, warp);
     if (work.last_k - work.first_k == k_tiles) {
-      store_tile<Config>(p.epilogue, work, warp.sums());
+      store_tile<Config>(epilogue_of(p, work), work, warp.sums());
     } else if (parts.leave(block, tile, warp.sums())) {
       Sums sums;
       parts.gather(tile, sums);
-      store_tile<Config>(p.epilogue, work, sums);
+      store_tile<Config>(epilogue_of(p, work), work, sums);
     }
     simt::syncthreads();  // the next tile's stages lie where the epilogue's slabs do
   }
@@ -161,21 +184,22 @@ mma_gemm_kernel(SIMT_PARAMETERS MmaGemmParameters<Operands> p) {
   } else if constexpr (Operands::kNative) {
     const TileWork work = whole_tile<Operands, Config>(p, int(simt::block_index_x()));
     typename Operands::template WarpTile<Config> warp{p.operands};
-    multiply_tile<Operands, Config, kAligned>(p.operands, work, warp);
-    store_tile<Config>(p.epilogue, work, warp.sums());
+    multiply_tile<Operands, Config, kAligned>(operands_of(p, work), work, warp);
+    store_tile<Config>(epilogue_of(p, work), work, warp.sums());
   }
 }
 
 // ---- on the host, for both targets
 
 inline int block_count(const MmaTile& tile, const MmaWidths& widths, const GemmArguments& g) {
-  const int tiles = ceil_divide(g.m, tile.block_m) * ceil_divide(g.n, tile.block_n);
+  const int tiles = g.batch * ceil_divide(g.m, tile.block_m) * ceil_divide(g.n, tile.block_n);
   return grid_blocks(tile.split_k, tile.shared_bytes(widths), tiles, ceil_divide(g.k, tile.block_k), g.multiprocessors);
 }
 
 template <class Operands, class Config>
 MmaGemmParameters<Operands> make_parameters(const GemmArguments& g) {
-  return {Operands::make_parameters(g), make_epilogue(g), {{g.workspace}, 2 * block_count(Config::tile, Operands::widths, g)}};
+  const Workspace workspace{{g.workspace}, 2 * block_count(Config::tile, Operands::widths, g)};
+  return {Operands::make_parameters(g), make_epilogue(g), workspace, g.batch};
 }
 
 }  // namespace immabench::inline SIMT_TARGET

@@ -36,6 +36,22 @@ struct EpilogueParameters {
   }
 };
 
+// The parameters of one product of a batch: what is absent stays so, what is one value for all rows or columns is one for all.
+SIMT_DEVICE EpilogueParameters epilogue_entry(EpilogueParameters p, int index) {
+  const simt::i64 rows = simt::i64(index) * p.m, columns = simt::i64(index) * p.n, outputs = rows * p.n;
+  const auto after = [](simt::Global<void> begin, simt::i64 bytes) { return (begin.as<simt::i8>() + bytes).as<void>(); };
+  p.out = after(p.out, outputs * bytes_of(p.output));
+  p.a_zero = p.a_zero + rows * p.a_zero_stride;
+  p.row_scale = p.row_scale + rows * p.row_scale_stride;
+  p.col_scale = p.col_scale + columns * p.col_scale_stride;
+  p.out_scale = p.out_scale + columns * p.out_scale_stride;
+  p.out_zero = p.out_zero + columns * p.out_zero_stride;
+  if (p.b_sum) p.b_sum = p.b_sum + columns;
+  if (p.bias) p.bias = p.bias + columns;
+  if (p.residual) p.residual = after(p.residual, outputs * bytes_of(p.residual_type));
+  return p;
+}
+
 // One warp writes its kWarpN-wide accumulators, 16 rows at a time, through its own slab of shared memory: fragments hold pairs
 // of columns scattered over 8 rows, memory wants whole row segments. A slab row is kWarpN sums of 4 bytes; four of them are a
 // chunk.

@@ -13,7 +13,7 @@ namespace immabench::inline SIMT_TARGET {
 template <class T>
 struct RowMajorOperands {
   static constexpr MmaWidths widths = row_major_widths(T::kBits);
-  static constexpr bool kRagged = true, kNative = T::kBits != 4 || SIMT_HAS_S4_MMA;
+  static constexpr bool kRagged = true, kBatched = true, kNative = T::kBits != 4 || SIMT_HAS_S4_MMA;
   struct Parameters {
     OperandView a, b;  // rows of K elements
   };
@@ -23,6 +23,7 @@ struct RowMajorOperands {
     return {{{g.a}, g.m, row_bytes}, {{g.b}, g.n, row_bytes}};
   }
   static bool is_aligned(const GemmArguments& g) { return immabench::is_aligned(g, T::kBits); }
+  SIMT_DEVICE static Parameters entry(const Parameters& p, int index) { return {p.a.entry(index), p.b.entry(index)}; }
   SIMT_DEVICE static int k_tiles(const Parameters& p, int block_k) { return ceil_divide(p.a.k, block_k * T::kBits / 8); }
 
   template <class Config, bool kAligned>

@@ -5,10 +5,12 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-// The operand as it lies in global memory: `rows` rows of `k` bytes, no padding between them.
+// The operand as it lies in global memory: `rows` rows of `k` bytes, no padding between them; of a batch, the first of them.
 struct OperandView {
   simt::Global<simt::i8> data;
   int rows, k;
+
+  SIMT_DEVICE OperandView entry(int index) const { return {data + simt::i64(index) * rows * k, rows, k}; }
 };
 
 // The threads of a block share the tile's 16-byte chunks: thread t takes chunk t % kChunks of row t / kChunks, and the same

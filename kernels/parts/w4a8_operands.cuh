@@ -32,7 +32,7 @@ template <class B, class Sum>
 struct W4A8Operands {
   static constexpr bool kAffine = std::is_same_v<B, simt::U4>, kFloat = std::is_same_v<Sum, float>;
   static constexpr MmaWidths widths = w4a8_widths(kAffine, kFloat);
-  static constexpr bool kRagged = false, kNative = true;
+  static constexpr bool kRagged = false, kBatched = false, kNative = true;
 
   struct Parameters {
     OperandView a, b;  // M rows of K bytes; blocks of 16 rows of N

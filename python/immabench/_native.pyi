@@ -18,11 +18,12 @@ def kernels() -> list[dict[str, Any]]:
     """Every compiled tile configuration, as `immabench.kernels.KernelConfig` holds it."""
 
 def illegal_reason(
-    kernel_id: str, m: int, n: int, k: int, output_type: str, *, group: int = 0, a_zero: bool = False
+    kernel_id: str, m: int, n: int, k: int, output_type: str, *, group: int = 0, a_zero: bool = False, batch: int = 1
 ) -> str | None:
-    """Why a kernel cannot compute an M x N x K problem, or None; `group` elements of K share a scale of the weights."""
+    """Why a kernel cannot compute a batch of M x N x K problems, or None; `group` elements of K share a scale of the
+    weights."""
 
-def workspace_bytes(kernel_id: str, m: int, n: int, k: int, *, multiprocessors: int) -> int:
+def workspace_bytes(kernel_id: str, m: int, n: int, k: int, *, multiprocessors: int, batch: int = 1) -> int:
     """Bytes of the `workspace` in which blocks of a kernel add up what they share; 0 where they share nothing."""
 
 OutputType = Literal["s32", "s8", "f32", "f16", "bf16"]
@@ -75,7 +76,7 @@ def emulate_gemm(
     [N], bias [N], residual_scale [1], out_scale [1] or [N]. int32: a_zero [1] or [M] with b_sum [N], residual_zero [1],
     out_zero [1] or [N]. residual [M, N] of any output type but s32. group_* [K / group, N], N padded
     to 16: scales float32 beside s8; affine uint16 beside s8, uint32 beside 16-bit activations. docs/numerics.md says
-    what each does.
+    what each does. Where a is a batch [batch, M, K], everything but what is [1] has that dimension in front.
 
     Fills `out` and returns `hazards` (each a dict of kind, detail, file, line, block, thread; the block is its linear
     index in the grid), `hazard_total`, `blocks`, `macs`, `seconds`, `counts`, `lines`. bf16 may be uint16 arrays.

@@ -22,6 +22,8 @@ from immabench.numerics import (
     epilogue_reference,
     gemm_reference,
     integer_weights,
+    of_columns,
+    of_rows,
     residual_values,
     round_to,
     shown,
@@ -61,11 +63,11 @@ SUM_SIGMAS = 6.0
 
 @dataclass(frozen=True)
 class FloatReference:
-    """The float64 result `want` [M,N] of a float problem, and what the error of a computed one is measured by.
+    """The float64 result `want` [.., M,N] of a float problem, and what the error of a computed one is measured by.
 
     `magnitude` is the sum of the absolute terms, `|A| |B|^T` with scales, plus `|bias|` and `|residual|`; `rss` the
     root of the sum of the squared products, with scales, for FP8 only. Of int8 outputs `want` is what is quantized by
-    `out_scale` [1 or N] and `out_zero`.
+    `out_scale` [1 or N] and `out_zero`. A batch is one product after the other in all of them.
     """
 
     want: NDArray[np.float64]
@@ -84,18 +86,18 @@ def float_reference(problem: Problem, operands: Operands) -> FloatReference:
     a, b = decoded_a(problem, operands), decoded_b(problem, operands)
     scale = _outer_scale(operands)
     want = blocked_product(a, b, np.float64) * scale
-    magnitude = (np.abs(a) @ np.abs(b).T) * scale
-    rss = np.sqrt(np.square(a) @ np.square(b).T) * scale if problem.a_type == "e4m3" else None
+    magnitude = (np.abs(a) @ _transposed(np.abs(b))) * scale
+    rss = np.sqrt(np.square(a) @ _transposed(np.square(b))) * scale if problem.a_type == "e4m3" else None
     for added in _added(problem, operands):
         want, magnitude = want + added, magnitude + np.abs(added)
     return FloatReference(_activated(problem, want), magnitude, rss, operands.out_scale, operands.out_zero)
 
 
 def _added(problem: Problem, operands: Operands) -> list[NDArray[np.float64]]:
-    """The bias [1,N] and the residual [M,N], where there are any."""
+    """The bias [.., 1,N] and the residual [.., M,N], where there are any."""
     added = []
     if operands.bias is not None:
-        added.append(as_float32(problem.bias_type, operands.bias).astype(np.float64)[None, :])
+        added.append(of_columns(as_float32(problem.bias_type, operands.bias).astype(np.float64)))
     if operands.residual is not None:
         added.append(residual_values(problem, operands).astype(np.float64))
     return added
@@ -126,8 +128,8 @@ def is_determined(problem: Problem, operands: Operands) -> bool:
     least = LEAST_NORMAL.get(problem.a_type, np.inf)
     if any((np.abs(values[values != 0]) < least).any() for values in (a, b)):
         return False
-    units = _lowest_bit(a)[:, None] * _lowest_bit(b)[None, :]
-    magnitude = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64).T
+    units = of_rows(_lowest_bit(a)) * of_columns(_lowest_bit(b))
+    magnitude = np.abs(a).astype(np.float64) @ _transposed(np.abs(b).astype(np.float64))
     return bool((magnitude < 2.0**24 * units).all() and (units >= 2.0**-126).all() and (magnitude < 2.0**127).all())
 
 
@@ -136,16 +138,16 @@ def _lowest_bit(values: NDArray[np.float32]) -> NDArray[np.float64]:
     mantissa, exponent = np.frexp(values.astype(np.float64))
     integer = np.ldexp(mantissa, 24).astype(np.int64)
     lowest = np.ldexp((integer & -integer).astype(np.float64), exponent - 24)
-    return np.asarray(np.min(lowest, axis=1, where=values != 0, initial=np.inf))
+    return np.asarray(np.min(lowest, axis=-1, where=values != 0, initial=np.inf))
 
 
 def decoded_a(problem: Problem, operands: Operands) -> NDArray[np.float32]:
-    """The activations [M,K] as float32, exact."""
+    """The activations [.., M,K] as float32, exact."""
     return as_float32(problem.a_type, operands.a)
 
 
 def decoded_b(problem: Problem, operands: Operands) -> NDArray[np.float32]:
-    """The weights [N,K] as float32: of integers (q - zero) * scale, rounded once to the activations' type.
+    """The weights [.., N,K] as float32: of integers (q - zero) * scale, rounded once to the activations' type.
 
     Here that rounds nothing: scales are powers of two.
     """
@@ -159,11 +161,15 @@ def decoded_b(problem: Problem, operands: Operands) -> NDArray[np.float32]:
 
 
 def _outer_scale(operands: Operands) -> NDArray[np.float64]:
-    """row_scale[m] * col_scale[n], [M or 1, N or 1]; 1 where both are absent."""
+    """row_scale[m] * col_scale[n], [.., M or 1, N or 1]; 1 where both are absent."""
     one = np.ones(1)
     row = one if operands.row_scale is None else operands.row_scale.astype(np.float64)
     col = one if operands.col_scale is None else operands.col_scale.astype(np.float64)
-    return row[:, None] * col[None, :]
+    return of_rows(row) * of_columns(col)
+
+
+def _transposed(matrices: Array) -> Array:
+    return matrices.swapaxes(-1, -2)
 
 
 def error_bound(problem: Problem, reference: FloatReference) -> NDArray[np.float64]:
@@ -225,17 +231,17 @@ def compare_float(problem: Problem, got: Array, reference: FloatReference) -> Co
     if problem.output_type == "s8":
         low, high = (_quantized(reference, reference.want + error) for error in (-bound, bound))
         differs = ~((low <= got) & (got <= high))
-        return comparison(differs, lambda i, j: (f"{got[i, j]}", f"{low[i, j]:g} to {high[i, j]:g}"))
+        return comparison(differs, lambda at: (f"{got[at]}", f"{low[at]:g} to {high[at]:g}"))
     value = as_float32(problem.output_type, got).astype(np.float64)
     # Written so that a NaN, which compares false, counts as wrong.
     differs = ~(np.abs(value - reference.want) <= bound)
-    return comparison(differs, lambda i, j: (shown(problem, got[i, j]), f"{reference.want[i, j]:.9g}"))
+    return comparison(differs, lambda at: (shown(problem, got[at]), f"{reference.want[at]:.9g}"))
 
 
 def _quantized(reference: FloatReference, x: NDArray[np.float64]) -> NDArray[np.float64]:
     assert reference.out_scale is not None
-    zero = 0 if reference.out_zero is None else reference.out_zero
-    return np.asarray(np.clip(np.rint(x / reference.out_scale) + zero, -128, 127))
+    zero = 0 if reference.out_zero is None else of_columns(reference.out_zero)
+    return np.asarray(np.clip(np.rint(x / of_columns(reference.out_scale)) + zero, -128, 127))
 
 
 class Oracle:

@@ -91,6 +91,7 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
         problem.output_type,
         group=kernel_group(config, problem),
         a_zero=problem.a_zero != "none",
+        batch=problem.batch,
     )
     return reason
 
@@ -131,8 +132,8 @@ def workspace_bytes(config: KernelConfig, problem: Problem, multiprocessors: int
     """Bytes of zeros that a launch of `config` takes to add up what its blocks share; 0 where they share nothing."""
     if config.cluster != (1, 1) or config.mma.startswith("m64") or (config.split_k == 1 and not config.streamed):
         return 0
-    m, n, k = problem.m, problem.n, problem.k
-    return int(native().workspace_bytes(config.id, m, n, k, multiprocessors=multiprocessors))
+    m, n, k, batch = problem.m, problem.n, problem.k, problem.batch
+    return int(native().workspace_bytes(config.id, m, n, k, multiprocessors=multiprocessors, batch=batch))
 
 
 def runs_on(config: KernelConfig, architecture: str) -> bool:

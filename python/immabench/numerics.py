@@ -169,7 +169,7 @@ def unpack_s4(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
 
 
 def stored_integers(data_type: str, stored: Array) -> NDArray[np.int8]:
-    """The integers [rows, K] of an operand of `INTEGER_TYPES` as it is stored; bits count as 0 and 1."""
+    """The integers [.., rows, K] of an operand of `INTEGER_TYPES` as it is stored; bits count as 0 and 1."""
     return stored if data_type == "s8" else unpack_codes(stored, TYPE_BITS[data_type], signed=data_type == "s4")
 
 
@@ -181,7 +181,10 @@ def largest_step(zero: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def integer_weights(problem: Problem, operands: Operands) -> NDArray[np.int8]:
-    """The integers [N,K] that a kernel multiplies by: codes less zero points, times integer steps; int8 all of them."""
+    """The integers [N,K] that a kernel multiplies by: codes less zero points, times integer steps; int8 all of them.
+
+    Of a batch [batch,N,K], which have neither.
+    """
     codes = stored_integers(problem.b_type, operands.b)
     if operands.group_zero is not None:
         codes = codes - np.repeat(operands.group_zero.view(np.int8), problem.b_group, axis=1)
@@ -206,7 +209,12 @@ def accumulate(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
 
 
 def blocked_product(a: Array, b: Array, dtype: type[np.generic]) -> Array:
-    """`a[M,K] @ b[N,K]^T` by float64 BLAS in blocks along every axis, the blocks along K summed in `dtype`."""
+    """`a[M,K] @ b[N,K]^T` by float64 BLAS in blocks along every axis, the blocks along K summed in `dtype`.
+
+    Of batches [batch,M,K] and [batch,N,K] one product after the other, [batch,M,N].
+    """
+    if a.ndim > 2:
+        return np.stack([blocked_product(left, right, dtype) for left, right in zip(a, b, strict=True)])
     rows, columns, depth = a.shape[0], b.shape[0], a.shape[1]
     total = np.zeros((rows, columns), dtype)
     for k in range(0, depth, BLOCK_K):
@@ -219,17 +227,30 @@ def blocked_product(a: Array, b: Array, dtype: type[np.generic]) -> Array:
 
 
 def gemm_reference(problem: Problem, operands: Operands) -> Array:
-    """The exact result, shape [M, N], of integer operands as `typed_operands` gives them. bf16 comes as uint16 bits."""
+    """The exact result, [M, N] or [batch, M, N], of integer operands as `typed_operands` gives them.
+
+    bf16 comes as uint16 bits.
+    """
     total = weighted_sums(problem, operands)
     if operands.a_zero is not None:
         assert operands.b_sum is not None
         # Neither product nor difference overflows where K is at most `Problem.largest_k`.
-        total = total - operands.a_zero[:, None] * operands.b_sum[None, :]
+        total = total - of_rows(operands.a_zero) * of_columns(operands.b_sum)
     return total if problem.output_type == "s32" else epilogue_reference(problem, total, operands)
 
 
+def of_rows(vector: Array) -> Array:
+    """A vector [M], [batch, M] or [1] so that it broadcasts against outputs [.., M, N]."""
+    return vector[..., :, None]
+
+
+def of_columns(vector: Array) -> Array:
+    """A vector [N], [batch, N] or [1] so that it broadcasts against outputs [.., M, N]."""
+    return vector[..., None, :]
+
+
 def weighted_sums(problem: Problem, operands: Operands) -> Array:
-    """Sums over K, [M, N]: int32; of weights with float group scales float32, group after group in ascending order.
+    """Sums over K, [.., M, N]: int32; of weights with float group scales float32, group after group in ascending order.
 
     There `sum = sum + f32(exact int32 sum of the group) * scale`, product and sum each rounded once.
     """
@@ -244,27 +265,28 @@ def weighted_sums(problem: Problem, operands: Operands) -> Array:
 
 
 def epilogue_reference(problem: Problem, total: Array, operands: Operands) -> Array:
-    """What `total`, int32 or float32 [M, N], becomes: scales, bias, residual, activation, each step rounded to fp32,
+    """What `total`, int32 or float32 [.., M, N], becomes: scales, bias, residual, activation, each step rounded to fp32,
     then one rounding to the output type, or quantization to int8. An absent operand skips its step."""
     value = total.astype(np.float32)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if operands.row_scale is not None:
-            value *= operands.row_scale[:, None]
+            value *= of_rows(operands.row_scale)
         if operands.col_scale is not None:
-            value *= operands.col_scale[None, :]
+            value *= of_columns(operands.col_scale)
         if operands.bias is not None:
-            value += as_float32(problem.bias_type, operands.bias)[None, :]
+            value += of_columns(as_float32(problem.bias_type, operands.bias))
         if operands.residual is not None:
             value += residual_values(problem, operands)
         value = activate(problem.activation, value)
     if problem.output_type != "s8":
         return round_to(problem.output_type, value)
     assert operands.out_scale is not None
-    return quantize(value, operands.out_scale, 0 if operands.out_zero is None else operands.out_zero)
+    zero = 0 if operands.out_zero is None else of_columns(operands.out_zero)
+    return quantize(value, of_columns(operands.out_scale), zero)
 
 
 def residual_values(problem: Problem, operands: Operands) -> NDArray[np.float32]:
-    """The residual [M, N] as float32."""
+    """The residual [.., M, N] as float32."""
     assert operands.residual is not None
     if problem.residual != "s8":
         return as_float32(problem.residual, operands.residual)
@@ -279,7 +301,7 @@ class Comparison:
 
     total: int
     wrong: int
-    first: tuple[int, int] | None
+    first: tuple[int, ...] | None
     got: str
     want: str
 
@@ -292,8 +314,8 @@ class Comparison:
         """One line for people; empty when exact."""
         if self.first is None:
             return ""
-        i, j = self.first
-        return f"{self.wrong} of {self.total} elements differ, first C[{i},{j}] is {self.got}, expected {self.want}"
+        at = ",".join(map(str, self.first))
+        return f"{self.wrong} of {self.total} elements differ, first C[{at}] is {self.got}, expected {self.want}"
 
 
 def compare_exact(problem: Problem, got: Array, want: Array) -> Comparison:
@@ -304,7 +326,7 @@ def compare_exact(problem: Problem, got: Array, want: Array) -> Comparison:
             "compare outputs of one problem",
         )
     differs = _bits(got) != _bits(want)
-    return comparison(differs, lambda i, j: (shown(problem, got[i, j]), shown(problem, want[i, j])))
+    return comparison(differs, lambda at: (shown(problem, got[at]), shown(problem, want[at])))
 
 
 def as_float32(data_type: str, values: Array) -> NDArray[np.float32]:
@@ -316,13 +338,13 @@ def as_float32(data_type: str, values: Array) -> NDArray[np.float32]:
     return (stored_integers(data_type, values) if data_type in INTEGER_TYPES else values).astype(np.float32)
 
 
-def comparison(differs: NDArray[np.bool_], show: Callable[[int, int], tuple[str, str]]) -> Comparison:
-    """The comparison whose wrong elements are `differs`; `show(i, j)` describes what was got and wanted there."""
+def comparison(differs: NDArray[np.bool_], show: Callable[[tuple[int, ...]], tuple[str, str]]) -> Comparison:
+    """The comparison whose wrong elements are `differs`; `show(at)` describes what was got and wanted there."""
     wrong = int(np.count_nonzero(differs))
     if not wrong:
         return Comparison(differs.size, 0, None, "", "")
-    i, j = (int(index) for index in np.unravel_index(int(np.argmax(differs)), differs.shape))
-    return Comparison(differs.size, wrong, (i, j), *show(i, j))
+    first = tuple(int(index) for index in np.unravel_index(int(np.argmax(differs)), differs.shape))
+    return Comparison(differs.size, wrong, first, *show(first))
 
 
 def _bits(x: Array) -> Array:

@@ -41,6 +41,8 @@ ALIGNMENT = 256
 class Operands:
     """Inputs of one problem as numpy arrays: a int8 [M,K], b int8 [N,K], the rest by name, None where absent.
 
+    Of a batch everything but what is [1] has its dimension in front (`Problem.of_batch`).
+
     float32: `row_scale` [1] or [M], `col_scale` and `out_scale` [1] or [N], `bias` [N], `residual` [M,N],
     `residual_scale` [1]. int32: `a_zero` [1] or [M], `out_zero` [1] or [N], `residual_zero` [1].
 
@@ -106,34 +108,36 @@ def make_operands(problem: Problem, seed: int = 0) -> Operands:
     """
     _check_memory(problem)
     generator = generator_for(problem, seed)
-    a = _full_range(generator, problem.m, problem.k)
-    b = _full_range(generator, problem.n, problem.k)
-    row_scale = _scale(generator, problem.row_scale, problem.m)
-    col_scale = _scale(generator, problem.col_scale, problem.n)
-    bias = aligned(generator.normal(0.0, 1.0, problem.n).astype(np.float32)) if problem.bias else None
+    of_rows, of_columns = problem.of_batch(problem.m), problem.of_batch(problem.n)
+    a = _full_range(generator, (*of_rows, problem.k))
+    b = _full_range(generator, (*of_columns, problem.k))
+    row_scale = _scale(generator, problem.row_scale, of_rows)
+    col_scale = _scale(generator, problem.col_scale, of_columns)
+    bias = aligned(generator.normal(0.0, 1.0, of_columns).astype(np.float32)) if problem.bias else None
     return Operands(a, b, row_scale, col_scale, bias, **_further_operands(problem, generator))
 
 
 def _further_operands(problem: Problem, generator: np.random.Generator) -> dict[str, Array]:
     """What the epilogue of `problem` needs beside scales and a bias."""
     made: dict[str, Array] = {}
+    of_columns = problem.of_batch(problem.n)
     if problem.a_zero != "none":
-        made["a_zero"] = _zero_points(generator, problem.a_zero, problem.m)
+        made["a_zero"] = _zero_points(generator, problem.a_zero, problem.of_batch(problem.m))
     if problem.residual != "none":
-        made["residual"] = generator.normal(0.0, 1.0, (problem.m, problem.n)).astype(np.float32)
+        made["residual"] = generator.normal(0.0, 1.0, problem.of_batch(problem.m, problem.n)).astype(np.float32)
     if problem.residual == "s8":
         made["residual_scale"] = np.array([RESIDUAL_STEP])
-        made["residual_zero"] = _zero_points(generator, "tensor", 1)
+        made["residual_zero"] = _zero_points(generator, "tensor", (1,))
     if problem.out_scale != "none":
-        spread = _output_spread(problem) / 40 * np.power(10.0, generator.uniform(-0.5, 0.5, problem.n))
-        made["out_scale"] = (spread if problem.out_scale == "vector" else spread[:1]).astype(np.float32)
+        spread = _output_spread(problem) / 40 * np.power(10.0, generator.uniform(-0.5, 0.5, of_columns))
+        made["out_scale"] = (spread if problem.out_scale == "vector" else spread.reshape(-1)[:1]).astype(np.float32)
     if problem.out_zero:
-        made["out_zero"] = _zero_points(generator, problem.out_scale, problem.n)
+        made["out_zero"] = _zero_points(generator, problem.out_scale, of_columns)
     return {name: aligned(value) for name, value in made.items()}
 
 
-def _zero_points(generator: np.random.Generator, kind: str, length: int) -> NDArray[np.int32]:
-    return generator.integers(-128, 128, length if kind == "vector" else 1, np.int32)
+def _zero_points(generator: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    return generator.integers(-128, 128, shape if kind == "vector" else 1, np.int32)
 
 
 def _output_spread(problem: Problem) -> float:
@@ -167,7 +171,7 @@ def typed_operands(problem: Problem, operands: Operands) -> Operands:
         typed["residual"] = _typed_residual(problem, operands)
     made = Operands(**{name: aligned(value) for name, value in typed.items() if value is not None})
     if problem.a_zero != "none":
-        made = replace(made, b_sum=aligned(integer_weights(problem, made).sum(axis=1, dtype=np.int32)))
+        made = replace(made, b_sum=aligned(integer_weights(problem, made).sum(axis=-1, dtype=np.int32)))
     return made
 
 
@@ -240,9 +244,9 @@ def is_full_range(codes: NDArray[np.int8]) -> bool:
 
 
 def poisoned_output(problem: Problem) -> Array:
-    """A fresh output [M, N] full of the poison of its type, C-contiguous and aligned as a GPU's allocator would."""
+    """A fresh output [.., M, N] full of the poison of its type, C-contiguous and aligned as a GPU's allocator would."""
     bits = {4: np.uint32, 2: np.uint16, 1: np.uint8}[np.dtype(NUMPY_TYPES[problem.output_type]).itemsize]
-    filled = np.full((problem.m, problem.n), POISON_BITS[problem.output_type], bits)
+    filled = np.full(problem.of_batch(problem.m, problem.n), POISON_BITS[problem.output_type], bits)
     return aligned(filled).view(NUMPY_TYPES[problem.output_type])
 
 
@@ -251,41 +255,42 @@ def check_operands(problem: Problem, operands: Operands) -> None:
 
     A float problem may be given what it does not have: a baseline is stated with the operands of what was asked.
     """
-    _check_array("a", operands.a, np.int8, (problem.m, problem.k))
-    _check_array("b", operands.b, np.int8, (problem.n, problem.k))
+    of_rows, of_columns = problem.of_batch(problem.m), problem.of_batch(problem.n)
+    _check_array("a", operands.a, np.int8, (*of_rows, problem.k))
+    _check_array("b", operands.b, np.int8, (*of_columns, problem.k))
     _check_absent(problem, operands)
-    for name, length in (("row_scale", problem.m), ("col_scale", problem.n), ("out_scale", problem.n)):
-        _check_vector(name, getattr(operands, name), np.float32, _length(getattr(problem, name), length))
+    for name, vector in (("row_scale", of_rows), ("col_scale", of_columns), ("out_scale", of_columns)):
+        _check_vector(name, getattr(operands, name), np.float32, _shape(getattr(problem, name), vector))
         if getattr(operands, name) is not None:
             check_scale(name, getattr(operands, name))
-    _check_vector("a_zero", operands.a_zero, np.int32, _length(problem.a_zero, problem.m))
-    out_zero = _length(problem.out_scale, problem.n) if problem.out_zero else None
+    _check_vector("a_zero", operands.a_zero, np.int32, _shape(problem.a_zero, of_rows))
+    out_zero = _shape(problem.out_scale, of_columns) if problem.out_zero else None
     _check_vector("out_zero", operands.out_zero, np.int32, out_zero)
-    _check_vector("bias", operands.bias, np.float32, problem.n if problem.bias else None)
+    _check_vector("bias", operands.bias, np.float32, of_columns if problem.bias else None)
     if operands.bias is not None and not np.isfinite(operands.bias).all():
         raise OperandError("bias is not finite", "remove NaN and infinity from bias")
     if problem.residual != "none":
         if operands.residual is None:
-            raise OperandError("residual is missing", f"give float32[{problem.m}, {problem.n}]")
-        _check_array("residual", operands.residual, np.float32, (problem.m, problem.n))
+            raise OperandError("residual is missing", f"give float32{[*of_rows, problem.n]}")
+        _check_array("residual", operands.residual, np.float32, (*of_rows, problem.n))
 
 
 def _check_memory(problem: Problem) -> None:
     """Refuse before the system's own answer, which may be to kill the process."""
     m, n, k = problem.m, problem.n, problem.k
     # Operands and the copies that align them; outputs likewise, and the oracle's sums, epilogue and result.
-    needed = 2 * (m + n) * k + 5 * 4 * m * n
+    needed = problem.batch * (2 * (m + n) * k + 5 * 4 * m * n)
     memory = cpu_info().memory_bytes
     if memory and needed > memory:
         raise UsageError(
-            f"{problem.shape} takes {needed / 2**30:.0f} GiB to compute and check, and this machine has "
+            f"{problem.shape}{f' times {problem.batch}' if problem.batch > 1 else ''} takes {needed / 2**30:.0f} GiB to compute and check, and this machine has "
             f"{memory / 2**30:.0f} GiB",
             "choose a smaller shape",
         )
 
 
-def _full_range(generator: np.random.Generator, rows: int, depth: int) -> NDArray[np.int8]:
-    values = generator.integers(-128, 128, (rows, depth), np.int8)
+def _full_range(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    values = generator.integers(-128, 128, shape, np.int8)
     where = generator.choice(values.size, size=min(2, values.size), replace=False)
     values.reshape(-1)[where] = np.array([-128, 127], np.int8)[: len(where)]
     return aligned(values)
@@ -300,15 +305,15 @@ def aligned(values: Array) -> Array:
     return copy
 
 
-def _scale(generator: np.random.Generator, kind: str, length: int) -> NDArray[np.float32] | None:
+def _scale(generator: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     if kind == "none":
         return None
-    exponents = generator.uniform(-3.0, -1.0, length if kind == "vector" else 1)
+    exponents = generator.uniform(-3.0, -1.0, shape if kind == "vector" else 1)
     return aligned(np.power(10.0, exponents).astype(np.float32))
 
 
-def _length(kind: str, vector: int) -> int | None:
-    return {"none": None, "tensor": 1, "vector": vector}[kind]
+def _shape(kind: str, vector: tuple[int, ...]) -> tuple[int, ...] | None:
+    return {"none": None, "tensor": (1,), "vector": vector}[kind]
 
 
 def _check_absent(problem: Problem, operands: Operands) -> None:
@@ -327,12 +332,12 @@ def _check_absent(problem: Problem, operands: Operands) -> None:
             )
 
 
-def _check_vector(name: str, value: Array | None, dtype: type[np.generic], length: int | None) -> None:
-    if length is None:
+def _check_vector(name: str, value: Array | None, dtype: type[np.generic], shape: tuple[int, ...] | None) -> None:
+    if shape is None:
         return
     if value is None:
-        raise OperandError(f"{name} is missing", f"give {np.dtype(dtype)}[{length}]")
-    _check_array(name, value, dtype, (length,))
+        raise OperandError(f"{name} is missing", f"give {np.dtype(dtype)}{list(shape)}")
+    _check_array(name, value, dtype, shape)
 
 
 def _check_array(name: str, value: Array, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
@@ -344,6 +349,6 @@ def _check_array(name: str, value: Array, dtype: type[np.generic], shape: tuple[
     if value.dtype != wanted:
         raise OperandError(f"{name} is {value.dtype}, expected {wanted}", f"convert with {name}.astype('{wanted}')")
     if value.shape != shape:
-        raise OperandError(f"{name} has shape {list(value.shape)}, expected {list(shape)}", "A is [M,K] and B is [N,K]")
+        raise OperandError(f"{name} has shape {list(value.shape)}, expected {list(shape)}", "A is [M,K] and B is [N,K], of a batch each")
     if not value.flags.c_contiguous:
         raise OperandError(f"{name} is not C-contiguous", f"pass numpy.ascontiguousarray({name})")

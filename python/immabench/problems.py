@@ -4,7 +4,8 @@
     x     = (total * row_scale[M]) * col_scale[N] + bias[N]
     C     = round(activation(x + residual[M,N])), or quantized by out_scale[N] and out_zero[N]
 
-Both operands are K-major: row-major A[M,K] and row-major B[N,K]. docs/numerics.md is the specification.
+Both operands are K-major: row-major A[M,K] and row-major B[N,K]. Of a batch there are so many of each, A[batch,M,K] and
+B[batch,N,K], as attention has them, a product a head. docs/numerics.md is the specification.
 """
 
 from __future__ import annotations
@@ -12,74 +13,33 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from immabench.errors import UsageError
-
-TYPE_BITS = {
-    "b1": 1,
-    "s4": 4,
-    "u4": 4,
-    "s8": 8,
-    "s32": 32,
-    "e4m3": 8,
-    "f16": 16,
-    "bf16": 16,
-    "f32": 32,
-}
-"""Bits of one element of every data type a problem may name; e4m3 is the FP8 of the OCP 8-bit floating-point
-specification (revision 1.0), b1 a bit that counts as 0 or 1."""
-
-DATA_TYPES = tuple(TYPE_BITS)
-INTEGER_TYPES = ("s8", "s4", "u4", "b1")
-OPERAND_TYPES = ("s8", "s4", "b1", "e4m3", "f32", "f16", "bf16")
-"""Types that both operands may have."""
-
-MIXED_TYPES = (
-    ("s8", "s4"),
-    ("s8", "u4"),
-    ("f16", "s4"),
-    ("f16", "u4"),
-    ("f16", "s8"),
-    ("bf16", "s4"),
-    ("bf16", "u4"),
-    ("bf16", "s8"),
-)
-"""Pairs (activations, weights) of different types. u4 weights have a zero point a group."""
-
-OUTPUT_TYPES = ("s32", "s8", "f32", "f16", "bf16")
-SCALE_KINDS = ("none", "tensor", "vector")
-RESIDUAL_TYPES = ("none", "s8", "f32", "f16", "bf16")
-ACTIVATIONS = ("none", "relu", "gelu")
-GROUP_SCALES = ("none", "float", "step")
-"""What one group of weights has: nothing but a zero point, a float scale, or an integer step that keeps the sum an
-integer."""
-
-MAX_SIZE = 2**31 - 1
-"""Largest M, N or K: kernels count them in 32 bits."""
-
-MAX_SUM = 2**31 - 1
-
-MAX_K_S8 = MAX_SUM // 128**2
-"""Largest K for which K products of -128 * -128 still fit int32: 131071."""
+from immabench.problem_rules import ACTIVATIONS as ACTIVATIONS
+from immabench.problem_rules import GROUP_SCALES as GROUP_SCALES
+from immabench.problem_rules import INTEGER_TYPES as INTEGER_TYPES
+from immabench.problem_rules import MAX_K_S8 as MAX_K_S8
+from immabench.problem_rules import MAX_SIZE as MAX_SIZE
+from immabench.problem_rules import MAX_SUM as MAX_SUM
+from immabench.problem_rules import MIXED_TYPES as MIXED_TYPES
+from immabench.problem_rules import OPERAND_TYPES as OPERAND_TYPES
+from immabench.problem_rules import OUTPUT_TYPES as OUTPUT_TYPES
+from immabench.problem_rules import RESIDUAL_TYPES as RESIDUAL_TYPES
+from immabench.problem_rules import SCALE_KINDS as SCALE_KINDS
+from immabench.problem_rules import TYPE_BITS as TYPE_BITS
+from immabench.problem_rules import check_problem
 
 Shape = tuple[int, int, int]
 """(M, N, K)."""
 
 _SCALE_LETTER = {"tensor": "t", "vector": "v"}
 _GROUP_SUFFIX = {"none": "zero", "float": "", "step": "step"}
-_KINDS = {
-    "row_scale": SCALE_KINDS,
-    "col_scale": SCALE_KINDS,
-    "a_zero": SCALE_KINDS,
-    "out_scale": SCALE_KINDS,
-    "b_scale": GROUP_SCALES,
-    "residual": RESIDUAL_TYPES,
-    "activation": ACTIVATIONS,
-}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One GEMM. Raises UsageError for bad sizes, unknown types, K that overflows int32, an epilogue that cannot be.
+    """One GEMM, or a batch of them. Raises UsageError for bad sizes, unknown types, K that overflows int32, an epilogue
+    that cannot be.
+
+    A batch is of operands of one type. Each product has its own matrices and vectors; "tensor" is one value for all.
 
     `b_group` is how many elements of K share what `b_scale` says a group of weights has, 0 where weights have no
     groups: "float", a scale of fp32 beside s8 activations and of the activations' type else; "step", an int8 factor
@@ -103,86 +63,10 @@ class Problem:
     activation: str = "none"
     out_scale: str = "none"
     out_zero: bool = False
+    batch: int = 1
 
     def __post_init__(self) -> None:
-        self._check_sizes()
-        self._check_types()
-        self._check_group()
-        self._check_sums()
-        self._check_epilogue()
-
-    def _check_sizes(self) -> None:
-        for name in ("m", "n", "k"):
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise UsageError(f"{name.upper()}={size!r} is not a size", "M, N and K are whole numbers of at least 1")
-            if size > MAX_SIZE:
-                raise UsageError(f"{name.upper()}={size} is too large", f"M, N and K go up to {MAX_SIZE}")
-
-    def _check_types(self) -> None:
-        _check_member("a_type", self.a_type, OPERAND_TYPES)
-        _check_member("b_type", self.b_type, tuple(dict.fromkeys((*OPERAND_TYPES, *(b for _, b in MIXED_TYPES)))))
-        _check_member("output_type", self.output_type, OUTPUT_TYPES)
-        for name, known in _KINDS.items():
-            _check_member(name, getattr(self, name), known)
-        if self.b_type != self.a_type and (self.a_type, self.b_type) not in MIXED_TYPES:
-            pairs = ", ".join(f"{a} with {b}" for a, b in MIXED_TYPES)
-            raise UsageError(
-                f"a_type={self.a_type} and b_type={self.b_type} differ", f"give both one type, or one of: {pairs}"
-            )
-        for name in ("a_type", "b_type"):
-            each = 8 // TYPE_BITS[getattr(self, name)]
-            if each > 1 and self.k % each:
-                stored = {2: "two", 8: "eight"}[each]
-                raise UsageError(
-                    f"{self.shape}: {getattr(self, name)} is stored {stored} a byte along K",
-                    f"choose K in multiples of {each}",
-                )
-
-    def _check_group(self) -> None:
-        if isinstance(self.b_group, bool) or not isinstance(self.b_group, int) or self.b_group < 0:
-            raise UsageError(f"b_group={self.b_group!r} is not a group size", "give elements of K, or 0 for none")
-        mixed = self.b_type in ("s4", "u4") and self.a_type != self.b_type
-        if self.b_group and not mixed:
-            raise UsageError(
-                f"{self.precision} weights have no group scales", "leave b_group out, or use b_type s4 or u4"
-            )
-        if self.b_group and self.k % self.b_group:
-            raise UsageError(f"{self.shape}: groups of {self.b_group} do not divide K", "choose b_group that divides K")
-        if self.b_type == "u4" and not self.b_group:
-            raise UsageError("u4 weights have a zero point a group", f"give b_group; {self.k} is one a channel here")
-        if self.b_scale != "none" and not self.b_group:
-            raise UsageError(f"b_scale={self.b_scale} without groups of weights", "give b_group, or leave b_scale out")
-        if self.b_scale == "step" and self.a_type != "s8":
-            raise UsageError(f"integer steps keep sums of integers, not of {self.a_type}", "use b_scale float")
-        if self.b_group and self.b_scale == "none" and self.b_type == "s4":
-            raise UsageError("groups of s4 weights need something of their own", "use b_scale float or step")
-
-    def _check_sums(self) -> None:
-        if self.is_integer and self.k > self.largest_k:
-            raise UsageError(
-                f"{self.shape}: K={self.k} can overflow the int32 accumulator of {self.precision.replace('_', ' x ')}"
-                + (" with a zero point" if self.a_zero != "none" else ""),
-                f"keep K <= {self.largest_k}, or split K",
-            )
-        if not self.is_integer and self.a_zero != "none":
-            raise UsageError(f"{self.a_type} activations have no zero point", "leave a_zero out")
-
-    def _check_epilogue(self) -> None:
-        if self.output_type == "s32":
-            if not self.has_integer_sum:
-                raise UsageError(f"{self.a_type} operands have no s32 output", "use f32, f16 or bf16")
-            if self.scaled or self.extras_after_scales:
-                raise UsageError(
-                    f"{self.shape}: s32 output is the bare accumulator", "use f32, f16, bf16 or s8 with an epilogue"
-                )
-        if (self.output_type == "s8") != (self.out_scale != "none"):
-            raise UsageError(
-                f"output_type={self.output_type} with out_scale={self.out_scale}",
-                "an s8 output has an out_scale (tensor or vector), others have none",
-            )
-        if self.out_zero and self.output_type != "s8":
-            raise UsageError(f"{self.output_type} outputs have no zero point", "leave out_zero out, or use s8")
+        check_problem(self)
 
     @property
     def is_integer(self) -> bool:
@@ -224,8 +108,12 @@ class Problem:
 
     @property
     def shape(self) -> str:
-        """`MxNxK`, as the command line takes it."""
+        """`MxNxK`, as the command line takes it; of a batch that of each product."""
         return f"{self.m}x{self.n}x{self.k}"
+
+    def of_batch(self, *sizes: int) -> tuple[int, ...]:
+        """The shape of an array of which every product has one of `sizes`: a batch puts its size in front."""
+        return (self.batch, *sizes) if self.batch > 1 else sizes
 
     @property
     def family(self) -> str:
@@ -253,8 +141,8 @@ class Problem:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates: M * N * K."""
-        return self.m * self.n * self.k
+        """Multiply-accumulates: M * N * K of each product."""
+        return self.batch * self.m * self.n * self.k
 
     @property
     def operations(self) -> int:
@@ -264,21 +152,23 @@ class Problem:
     @property
     def bytes_moved(self) -> int:
         """Compulsory traffic in bytes: every operand read once, the output written once."""
-        activations = self.m * self.k * TYPE_BITS[self.a_type] // 8
-        output = self.m * self.n * TYPE_BITS[self.output_type] // 8
-        residual = self.m * self.n * TYPE_BITS[self.residual] // 8 if self.residual != "none" else 0
-        return activations + self.weight_bytes + output + residual + 4 * sum(self._vector_lengths())
+        activations = self.batch * self.m * self.k * TYPE_BITS[self.a_type] // 8
+        outputs = self.batch * self.m * self.n
+        residual = outputs * TYPE_BITS[self.residual] // 8 if self.residual != "none" else 0
+        vectors = 4 * sum(self._vector_lengths())
+        return activations + self.weight_bytes + outputs * TYPE_BITS[self.output_type] // 8 + residual + vectors
 
     def _vector_lengths(self) -> tuple[int, ...]:
         """Elements of every vector of the epilogue."""
-        of_rows, of_columns = ({"none": 0, "tensor": 1, "vector": length} for length in (self.m, self.n))
+        rows, columns = self.batch * self.m, self.batch * self.n
+        of_rows, of_columns = ({"none": 0, "tensor": 1, "vector": length} for length in (rows, columns))
         return (
             of_rows[self.row_scale],
             of_rows[self.a_zero],
             of_columns[self.col_scale],
             of_columns[self.out_scale] * (2 if self.out_zero else 1),
-            self.n if self.bias else 0,
-            self.n if self.a_zero != "none" else 0,
+            columns if self.bias else 0,
+            columns if self.a_zero != "none" else 0,
         )
 
     @property
@@ -287,7 +177,7 @@ class Problem:
         per_group = {"float": TYPE_BITS[self.group_scale_type] // 8, "step": 1, "none": 0}[self.b_scale]
         per_group += 1 if self.b_type == "u4" else 0
         groups = self.k // self.b_group if self.b_group else 0
-        return self.n * (self.k * TYPE_BITS[self.b_type] // 8 + groups * per_group)
+        return self.batch * self.n * (self.k * TYPE_BITS[self.b_type] // 8 + groups * per_group)
 
     @property
     def operations_per_byte(self) -> float:
@@ -298,11 +188,13 @@ class Problem:
     def key(self) -> str:
         """Stable name, safe in a file name: `gemm_s8_m128_n256_k64_f16_rv_cv_b` (row, column vector scales, bias).
 
-        Then what there is of: `g128` groups of weights with float scales (`step`, `zero` where they have those alone),
-        `zt` a zero point of A (one for all), `resf16` a residual, `gelu`, `ovz` (vector) scales with zero points of
-        the output.
+        Then what there is of: `batch12` products, behind K; `g128` groups of weights with float scales (`step`, `zero`
+        where they have those alone), `zt` a zero point of A (one for all), `resf16` a residual, `gelu`, `ovz` (vector)
+        scales with zero points of the output.
         """
-        parts = [f"gemm_{self.precision}", f"m{self.m}", f"n{self.n}", f"k{self.k}", self.output_type]
+        parts = [f"gemm_{self.precision}", f"m{self.m}", f"n{self.n}", f"k{self.k}"]
+        parts += [f"batch{self.batch}"] if self.batch > 1 else []
+        parts += [self.output_type]
         parts += [f"r{_SCALE_LETTER[self.row_scale]}"] if self.row_scale != "none" else []
         parts += [f"c{_SCALE_LETTER[self.col_scale]}"] if self.col_scale != "none" else []
         parts += ["b"] if self.bias else []
@@ -343,8 +235,3 @@ def precision_of(a_type: str, b_type: str) -> str:
 def float_problem(problem: Problem, data_type: str) -> Problem:
     """`problem` as a float baseline computes it: every type `data_type`, nothing that quantization brings."""
     return replace(problem, a_type=data_type, b_type=data_type, output_type=data_type, **WITHOUT_QUANTIZATION)
-
-
-def _check_member(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"unknown {name} {value!r}", f"choose one of {', '.join(known)}")
