@@ -26,10 +26,10 @@ const GemmKernel& find_kernel(const std::string& id) {
 py::dict emulate(const std::string& id, const py::object& a, const py::object& b, const py::object& out,
                  const std::string& output_type, const std::string& activation, int group, const std::string& order,
                  std::uint64_t seed, bool check, bool count, int threads, std::size_t max_hazards, int multiprocessors,
-                 const py::kwargs& optional) {
+                 const py::object& convolution, const py::kwargs& optional) {
   const GemmKernel& kernel = find_kernel(id);
   const simt::host::Options options = make_options(order, seed, check, count, threads, max_hazards);
-  GemmCall call(kernel, a, b, out, output_type, activation, group, optional);
+  GemmCall call(kernel, a, b, out, output_type, activation, group, parse_convolution(convolution), optional);
   if (multiprocessors < 1) throw py::value_error("multiprocessors=" + std::to_string(multiprocessors) + ": at least 1");
   call.arguments.multiprocessors = multiprocessors;
   if (call.a().place().cuda) call.a().reject("is on a CUDA device", "emulation needs CPU tensors; launch_gemm runs on the GPU");
@@ -53,9 +53,9 @@ py::dict emulate(const std::string& id, const py::object& a, const py::object& b
 
 void launch(const std::string& id, const py::object& a, const py::object& b, const py::object& out,
             const std::string& output_type, const std::string& activation, int group, std::uint64_t stream,
-            const py::kwargs& optional) {
+            const py::object& convolution, const py::kwargs& optional) {
   const GemmKernel& kernel = find_kernel(id);
-  GemmCall call(kernel, a, b, out, output_type, activation, group, optional);
+  GemmCall call(kernel, a, b, out, output_type, activation, group, parse_convolution(convolution), optional);
   if (!call.a().place().cuda) call.a().reject("is on the CPU", "move it to a CUDA device; emulate_gemm runs on the CPU");
   if (!kernel.launch)
     throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
@@ -117,14 +117,16 @@ py::list kernels() {
 }
 
 py::object illegal(const std::string& id, int m, int n, int k, const std::string& output_type, int group, bool a_zero,
-                   int batch) {
+                   int batch, const py::object& convolution) {
   parse_output_type(output_type);
-  const std::string reason = illegal_reason(find_kernel(id), m, n, k, group, a_zero, batch);
+  GemmArguments call{.m = m, .n = n, .k = k, .batch = batch, .convolution = parse_convolution(convolution), .group = group};
+  call.epilogue.a_zero = a_zero;  // an address, of which nothing but its presence is looked at
+  const std::string reason = illegal_reason(find_kernel(id), call);
   return reason.empty() ? py::none() : py::object(py::str(reason));
 }
 
 std::int64_t workspace(const std::string& id, int m, int n, int k, int multiprocessors, int batch) {
-  return workspace_bytes(find_kernel(id), m, n, k, multiprocessors, batch);
+  return workspace_bytes(find_kernel(id), {.m = m, .n = n, .k = k, .batch = batch, .multiprocessors = multiprocessors});
 }
 
 }  // namespace
@@ -133,16 +135,17 @@ void register_gemm(py::module_& module) {
   using py::arg;
   module.def("kernels", &kernels, "Every compiled tile configuration.");
   module.def("illegal_reason", &illegal, arg("kernel_id"), arg("m"), arg("n"), arg("k"), arg("output_type"), py::kw_only(),
-             arg("group") = 0, arg("a_zero") = false, arg("batch") = 1, "Why a kernel cannot compute a problem, or None.");
+             arg("group") = 0, arg("a_zero") = false, arg("batch") = 1, arg("convolution") = py::none(),
+             "Why a kernel cannot compute a problem, or None.");
   module.def("workspace_bytes", &workspace, arg("kernel_id"), arg("m"), arg("n"), arg("k"), py::kw_only(),
              arg("multiprocessors"), arg("batch") = 1, "Bytes that the blocks of a kernel need to add up what they share.");
   module.def("emulate_gemm", &emulate, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
              arg("activation") = "none", arg("group") = 0, arg("order") = "forward", arg("seed") = 0, arg("check") = true,
              arg("count") = true, arg("threads") = 0, arg("max_hazards") = 16,
-             arg("multiprocessors") = GemmArguments{}.multiprocessors,
+             arg("multiprocessors") = GemmArguments{}.multiprocessors, arg("convolution") = py::none(),
              "Runs a kernel on the emulated machine; fills `out` and returns hazards and counts.");
   module.def("launch_gemm", &launch, arg("kernel_id"), arg("a"), arg("b"), arg("out"), py::kw_only(), arg("output_type"),
-             arg("activation") = "none", arg("group") = 0, arg("stream") = 0,
+             arg("activation") = "none", arg("group") = 0, arg("stream") = 0, arg("convolution") = py::none(),
              "Launches a kernel on the operands' GPU and the given stream; returns at once.");
 }
 

@@ -65,18 +65,47 @@ OutputType parse_output_type(const std::string& name) {
   throw py::value_error("output type '" + name + "' is unknown; take s32, s8, f32, f16 or bf16");
 }
 
+ConvolutionArguments parse_convolution(const py::object& named) {
+  ConvolutionArguments c;
+  if (named.is_none()) return c;
+  const auto sizes = py::cast<py::dict>(named);
+  const std::pair<const char*, int*> members[] = {{"images", &c.images},
+                                                  {"height", &c.height},
+                                                  {"width", &c.width},
+                                                  {"channels", &c.channels},
+                                                  {"filter_height", &c.filter_height},
+                                                  {"filter_width", &c.filter_width},
+                                                  {"stride_height", &c.stride_height},
+                                                  {"stride_width", &c.stride_width},
+                                                  {"padding_height", &c.padding_height},
+                                                  {"padding_width", &c.padding_width},
+                                                  {"dilation_height", &c.dilation_height},
+                                                  {"dilation_width", &c.dilation_width}};
+  for (const auto& [name, member] : members) {
+    if (!sizes.contains(name)) throw py::value_error(std::string("convolution: no '") + name + "'; pass all sizes");
+    *member = py::cast<int>(sizes[name]);
+    const int least = std::string(name).starts_with("padding") ? 0 : 1;
+    if (*member < least)
+      throw py::value_error(std::string("convolution: ") + name + "=" + std::to_string(*member) + "; at least " +
+                            std::to_string(least));
+  }
+  return c;
+}
+
 GemmCall::GemmCall(const GemmKernel& kernel, const py::object& a, const py::object& b, const py::object& out,
-                   const std::string& output_type, const std::string& activation, int group, const py::dict& optional)
+                   const std::string& output_type, const std::string& activation, int group,
+                   const ConvolutionArguments& convolution, const py::dict& optional)
     : kernel_(kernel), a_("a", a), b_("b", b), out_("out", out) {
   arguments.epilogue.output = parse_output_type(output_type);
+  arguments.convolution = convolution, arguments.group = group;
   take_optional(optional);
   take_matrices();
-  const std::string reason =
-      illegal_reason(kernel, arguments.m, arguments.n, arguments.k, group, find("a_zero") != nullptr, arguments.batch);
+  if (find("a_zero")) arguments.epilogue.a_zero = find("a_zero")->address();
+  const std::string reason = illegal_reason(kernel, arguments);
   if (!reason.empty()) throw py::value_error(kernel.id + ": " + reason);
   take_epilogue(activation);
   take_residual();
-  take_groups(group);
+  take_groups();
 }
 
 std::vector<const Operand*> GemmCall::inputs() const {
@@ -93,7 +122,7 @@ const Operand* GemmCall::find(const std::string& name) const {
 }
 
 std::vector<std::int64_t> GemmCall::of_batch(std::vector<std::int64_t> shape) const {
-  if (a_.shape().size() == 3) shape.insert(shape.begin(), a_.shape()[0]);
+  if (out_.shape().size() == 3) shape.insert(shape.begin(), a_.shape()[0]);
   return shape;
 }
 
@@ -121,14 +150,27 @@ void GemmCall::expect_ranks() const {
               batch ? "pass a matrix for each of A, [batch, N, K]" : "pass a matrix [N, K]");
 }
 
+// An image goes with a matrix of filters, and one of outputs.
+void GemmCall::expect_image() const {
+  const ConvolutionArguments& c = arguments.convolution;
+  if (!c.present()) throw py::value_error(kernel_.id + " convolves; pass 'convolution', the geometry of it");
+  a_.expect_shape({c.images, c.height, c.width, c.channels}, "pass the image that 'convolution' tells of, NHWC");
+  if (out_.shape().size() != 2) out_.reject("has shape " + describe(out_.shape()), "the output is [pixels, filters]");
+}
+
 void GemmCall::take_matrices() {
   const OperandType a_type = kernel_.operands.a;
   expect_operand_type(a_, a_type);
-  expect_ranks();
+  if (kernel_.operands.image)
+    expect_image();
+  else
+    expect_ranks();
   const auto& [a, b, out] = std::tie(a_.shape(), b_.shape(), out_.shape());
   const bool row_major = kernel_.operands.layout == WeightLayout::kRowMajor;
-  const std::size_t row = a.size() - 2;  // the dimension of rows
-  const std::int64_t batch = row ? a[0] : 1, m = a[row], k = elements_of(a[row + 1], a_type);
+  const std::size_t row = out.size() - 2;  // the dimension of rows
+  const ConvolutionArguments& c = arguments.convolution;
+  const std::int64_t batch = row ? a[0] : 1, m = c.present() ? c.m() : a[row];
+  const std::int64_t k = c.present() ? c.k() : elements_of(a[row + 1], a_type);
   const std::int64_t n = row_major ? b[row] : out[row + 1];
   for (const std::int64_t extent : {batch, m, n, k}) {
     if (extent < 1 || extent > INT32_MAX) a_.reject("has shape " + describe(a), "M, N and K run from 1 to 2^31-1, a batch too");
@@ -167,7 +209,8 @@ void GemmCall::take_epilogue(const std::string& activation) {
   e.row_scale_stride = take_vector("row_scale", ElementType::kF32, Extent::kOneOrAll, arguments.m, e.row_scale);
   e.col_scale_stride = take_vector("col_scale", ElementType::kF32, Extent::kOneOrAll, arguments.n, e.col_scale);
   take_vector("bias", ElementType::kF32, Extent::kAll, arguments.n, e.bias);
-  e.a_zero_stride = take_vector("a_zero", ElementType::kS32, Extent::kOneOrAll, arguments.m, e.a_zero);
+  const Extent zeros = arguments.convolution.present() ? Extent::kOne : Extent::kOneOrAll;  // pixels belong to many rows
+  e.a_zero_stride = take_vector("a_zero", ElementType::kS32, zeros, arguments.m, e.a_zero);
   take_vector("b_sum", ElementType::kS32, Extent::kAll, arguments.n, e.b_sum);
   if ((e.a_zero != 0) != (e.b_sum != 0))
     throw py::value_error("'a_zero' and 'b_sum' correct the sums together; pass both, or neither");
@@ -223,13 +266,12 @@ void GemmCall::take_residual() {
   take_vector("residual_zero", ElementType::kS32, Extent::kOne, 1, e.residual_zero);
 }
 
-void GemmCall::take_groups(int group) {
+void GemmCall::take_groups() {
   const GemmOperands& operands = kernel_.operands;
   const bool of_s8 = operands.a == OperandType::kS8;
   expect_present("group_scale", of_s8 && operands.groups == GroupScale::kFloat);
   expect_present("group_affine", operands.b == OperandType::kU4);
-  arguments.group = group;
-  if (group == 0) return;
+  if (arguments.group == 0) return;
   take_group_array("group_scale", {ElementType::kF32}, arguments.group_scale);
   take_group_array("group_affine", {of_s8 ? ElementType::kU16 : ElementType::kU32}, arguments.group_affine);
 }
@@ -259,8 +301,7 @@ void GemmCall::take_group_array(const std::string& name, std::initializer_list<E
 }
 
 void GemmCall::take_workspace() {
-  const auto& [m, n, k] = std::tie(arguments.m, arguments.n, arguments.k);
-  const std::int64_t needed = workspace_bytes(kernel_, m, n, k, arguments.multiprocessors, arguments.batch);
+  const std::int64_t needed = workspace_bytes(kernel_, arguments);
   const Operand* given = workspace();
   if (needed == 0) return;
   constexpr const char* kRemedy = "pass workspace_bytes(...) zeros as uint8";

@@ -12,12 +12,16 @@ namespace immabench::bindings {
 
 OutputType parse_output_type(const std::string& name);
 
+// The convolution of a dictionary whose keys are the members' names; no convolution of None. Raises ValueError.
+ConvolutionArguments parse_convolution(const pybind11::object& named);
+
 class GemmCall {
  public:
   // Raises ValueError, naming the operand and the remedy. A with a dimension more is a batch, and so is the rest. `optional`
-  // holds operands by name, None where absent.
+  // holds operands by name, None where absent. Of a kernel of images A is [images, height, width, channels].
   GemmCall(const GemmKernel& kernel, const pybind11::object& a, const pybind11::object& b, const pybind11::object& out,
-           const std::string& output_type, const std::string& activation, int group, const pybind11::dict& optional);
+           const std::string& output_type, const std::string& activation, int group, const ConvolutionArguments& convolution,
+           const pybind11::dict& optional);
 
   static constexpr const char* kWorkspace = "workspace";
 
@@ -39,9 +43,10 @@ class GemmCall {
   void take_optional(const pybind11::dict& optional);
   void take_matrices();
   void expect_ranks() const;
+  void expect_image() const;
   void take_epilogue(const std::string& activation);
   void take_residual();
-  void take_groups(int group);
+  void take_groups();
   const Operand* find(const std::string& name) const;
   // The shape of what every product of a batch has one of.
   std::vector<std::int64_t> of_batch(std::vector<std::int64_t> shape) const;

@@ -1,6 +1,7 @@
 #include <gemm/gemm.hpp>
 
 #include <climits>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -147,6 +148,16 @@ void append_w4a8(std::vector<GemmKernel>& kernels, const char* types, Shards sha
   append_mma<W4A8Tiles<kAffine, kFloat>>(kernels, types, "gemm_w4a8", operands, shards);
 }
 
+template <bool kAffine, class Shards>
+void append_conv_w4a8(std::vector<GemmKernel>& kernels, const char* types, Shards shards) {
+  const GemmOperands operands{.a = OperandType::kS8,
+                              .b = kAffine ? OperandType::kU4 : OperandType::kS4,
+                              .layout = WeightLayout::kFragmentMajor,
+                              .groups = kAffine ? GroupScale::kStep : GroupScale::kNone,
+                              .image = true};
+  append_mma<ConvW4A8Tiles<kAffine>>(kernels, types, "conv2d_w4a8", operands, shards);
+}
+
 template <template <bool kBF16> class Tiles, class Shards>
 void append_dequantized(std::vector<GemmKernel>& kernels, OperandType weights, const char* family, Shards shards) {
   GemmOperands operands{.a = OperandType::kF16,
@@ -200,6 +211,9 @@ std::vector<GemmKernel> make_kernels() {
   append_mma<S4Tiles>(kernels, "imma_s4s4s32", "gemm_w4a4", {.a = OperandType::kS4, .b = OperandType::kS4}, kShards);
   append_mma<B1Tiles>(kernels, "bmma_b1b1s32", "gemm_b1", {.a = OperandType::kB1, .b = OperandType::kB1}, kShards);
   append_packed(kernels, kShards);
+  append_mma<ConvS8Tiles>(kernels, "imma_conv_s8s8s32", "conv2d_s8", {.image = true}, kShards);
+  append_conv_w4a8<false>(kernels, "imma_conv_s8s4s32", kShards);
+  append_conv_w4a8<true>(kernels, "imma_conv_s8u4s32", kShards);
   return kernels;
 }
 
@@ -229,8 +243,21 @@ std::string group_reason(const GemmOperands& operands, int k, int group) {
 // Kernels whose operands lie row by row, and not as tensor maps describe them, go from one pair of matrices to the next.
 std::string batch_reason(const GemmKernel& kernel, int batch) {
   if (batch < 1) return "a batch has at least 1 product";
-  if (batch == 1 || (kernel.operands.layout == WeightLayout::kRowMajor && !kernel.tile.needs_sm90a)) return {};
+  const bool by_rows = kernel.operands.layout == WeightLayout::kRowMajor && !kernel.operands.image;
+  if (batch == 1 || (by_rows && !kernel.tile.needs_sm90a)) return {};
   return "computes one product, not a batch of them; take a kernel by mma.sync of two operands of one type (imma_s8s8s32)";
+}
+
+std::string image_reason(const GemmOperands& operands, const GemmArguments& call) {
+  const ConvolutionArguments& c = call.convolution;
+  if (operands.image != c.present())
+    return operands.image ? "convolves images, not matrices" : "multiplies matrices, not images";
+  if (!c.present()) return {};
+  if (const char* reason = c.invalid_reason()) return reason;
+  if (c.m() != call.m || c.k() != call.k) return "M and K are not those of the convolution";
+  if (operands.layout == WeightLayout::kFragmentMajor && c.channels % 16)
+    return "channels=" + std::to_string(c.channels) + " is no multiple of 16, pixels have no whole 16 bytes; pad the channels";
+  return {};
 }
 
 }  // namespace
@@ -240,7 +267,9 @@ std::span<const GemmKernel> gemm_kernels() {
   return kernels;
 }
 
-std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group, bool a_zero, int batch) {
+std::string illegal_reason(const GemmKernel& kernel, const GemmArguments& call) {
+  const auto [m, n, k, batch] = std::tuple(call.m, call.n, call.k, call.batch);
+  const bool a_zero = call.epilogue.a_zero != 0;
   if (m < 1 || n < 1 || k < 1) return "M, N and K must be at least 1";
   const GemmOperands& operands = kernel.operands;
   const int longest = longest_exact_k(operands.a, operands.b, a_zero);
@@ -252,7 +281,8 @@ std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int gr
     return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
   if (k > kLongestPackedK && operands.layout == WeightLayout::kFragmentMajor)
     return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLongestPackedK) + ", what 16 packed rows may have; split K";
-  for (std::string reason : {batch_reason(kernel, batch), row_reason(operands, k), group_reason(operands, k, group)}) {
+  for (std::string reason : {batch_reason(kernel, batch), image_reason(operands, call), row_reason(operands, k),
+                             group_reason(operands, k, call.group)}) {
     if (!reason.empty()) return reason;
   }
   const std::int64_t tiles = std::int64_t{ceil_divide(m, kernel.tile.block_m)} * ceil_divide(n, kernel.tile.block_n);
@@ -266,13 +296,13 @@ std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int gr
   return {};
 }
 
-std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors, int batch) {
+std::int64_t workspace_bytes(const GemmKernel& kernel, const GemmArguments& call) {
   const GemmTile& tile = kernel.tile;
   const bool clusters = tile.needs_sm90a;  // whose blocks add up in shared memory
   if (clusters || (tile.split_k == 1 && !tile.streamed)) return 0;
-  const int tiles = batch * ceil_divide(m, tile.block_m) * ceil_divide(n, tile.block_n);
+  const int tiles = call.batch * ceil_divide(call.m, tile.block_m) * ceil_divide(call.n, tile.block_n);
   const int blocks = grid_blocks(tile.streamed ? kStreamK : tile.split_k, tile.shared_bytes, tiles,
-                                 ceil_divide(k, tile.block_k), multiprocessors);
+                                 ceil_divide(call.k, tile.block_k), call.multiprocessors);
   constexpr int kSlots = 2, kBytes = 4;  // parts a block leaves at most; of a sum, and of a tile's counter
   return std::int64_t{kSlots} * blocks * tile.block_m * tile.block_n * kBytes + std::int64_t{tiles} * kBytes;
 }

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include <conv/convolution.hpp>
 #include <gemm/epilogue_arguments.hpp>
 
 namespace simt::host {
@@ -19,12 +20,16 @@ namespace immabench {
 //
 // Of a batch there are so many of each, one after the other: A[batch,m,k], B[batch,n,k], out and residual [batch,m,n], vectors
 // [batch,m] and [batch,n]. What is one value for all rows or columns is one for the batch too.
+//
+// Of a convolution A is an image, and a row of it what one output pixel's filter meets (conv/convolution.hpp); a zero point of
+// A is one for all, and what surrounds the image.
 struct GemmArguments {
   std::uint64_t a = 0, b = 0;  // of the kernel's operand types; packed weights as its WeightLayout says
   std::uint64_t out = 0;       // of type epilogue.output
   EpilogueArguments epilogue;
   int m = 0, n = 0, k = 0;
   int batch = 1;
+  ConvolutionArguments convolution;
   // Of weights with parameters a group of K: [K / group, N], N padded to 16 as the weights are. `group_affine` of s8
   // activations is uint16, step + 256 (128 - zero * step); of 16-bit ones uint32, the scale's bits below those of 1024 + zero
   // (f16) or 128 + zero (bf16). Within 16 columns it lies in the order 0, 8, 1, 9, ..
@@ -72,6 +77,7 @@ struct GemmOperands {
   OperandType a = OperandType::kS8, b = OperandType::kS8;
   WeightLayout layout = WeightLayout::kRowMajor;
   GroupScale groups = GroupScale::kNone;
+  bool image = false;  // A is an image
 
   // Is a sum an exact integer?
   bool integer() const { return a != OperandType::kF16 && a != OperandType::kBF16 && groups != GroupScale::kFloat; }
@@ -93,7 +99,7 @@ struct GemmTile {
 
 struct GemmKernel {
   std::string id;
-  std::string family;  // as immabench.ops names it: gemm_s8, gemm_w4a8, ...
+  std::string family;  // as immabench.ops names it: gemm_s8, gemm_w4a8, conv2d_s8, ...
   GemmOperands operands;
   GemmTile tile;
   EmulateGemm emulate;
@@ -103,12 +109,13 @@ struct GemmKernel {
 // Every compiled configuration, family by family, in the order of their tables.
 std::span<const GemmKernel> gemm_kernels();
 
-// Why this kernel cannot compute this problem, with what to change; empty when it can. `group` as in GemmArguments.
-std::string illegal_reason(const GemmKernel& kernel, int m, int n, int k, int group = 0, bool a_zero = false, int batch = 1);
+// Why this kernel cannot compute this call, with what to change; empty when it can. Looks at sizes, the group, the convolution,
+// and whether A has a zero point.
+std::string illegal_reason(const GemmKernel& kernel, const GemmArguments& call);
 
 // Bytes of global memory in which blocks of a kernel add up what they share, zeros before its first launch; 0 where they share
-// nothing.
-std::int64_t workspace_bytes(const GemmKernel& kernel, int m, int n, int k, int multiprocessors, int batch = 1);
+// nothing. Looks at sizes and multiprocessors.
+std::int64_t workspace_bytes(const GemmKernel& kernel, const GemmArguments& call);
 
 // Why an architecture (80, 86, 89, 90) cannot run this tile's kernel: its instructions, or shared memory for its block; empty
 // when it can.

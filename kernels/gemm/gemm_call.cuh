@@ -7,10 +7,11 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-// Do all rows of operands of so many bits an element start on 16 bytes? Then every product of a batch does.
-inline bool is_aligned(const GemmArguments& g, int bits = 8) {
-  return std::int64_t{g.k} * bits % (8 * kChunkBytes) == 0 && (g.a | g.b) % kChunkBytes == 0;
+// Do all rows of an operand, `k` elements of so many bits, start on 16 bytes? Then every product of a batch does.
+inline bool are_rows_aligned(std::uint64_t address, int k, int bits) {
+  return std::int64_t{k} * bits % (8 * kChunkBytes) == 0 && address % kChunkBytes == 0;
 }
+inline bool is_aligned(const GemmArguments& g) { return are_rows_aligned(g.a | g.b, g.k, 8); }
 
 // May four neighbouring outputs, and what belongs to their columns, move by one access?
 inline bool is_vectorised(const GemmArguments& g) {

@@ -197,6 +197,30 @@ struct W8A16TileList {
 template <bool kBF16>
 struct W8A16Tiles : W8A16TileList {};
 
+// Of convolutions. Their K is long, and late layers of a network have few pixels.
+struct ConvS8Tiles {
+  static constexpr MmaWidths widths = row_major_widths(8);
+  static constexpr MmaTile tiles[] = {
+      {.block_m = 64, .block_n = 64, .block_k = 64, .warps_m = 2, .warps_n = 2, .stages = 4},
+      {.block_m = 128, .block_n = 64, .block_k = 64, .warps_m = 2, .warps_n = 2, .stages = 4},
+      {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3},
+      {.block_m = 32, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 4, .split_k = kStreamK},
+      {.block_m = 64, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 3, .split_k = kStreamK},
+  };
+};
+
+struct ConvW4A8TileList {
+  static constexpr MmaTile tiles[] = {
+      {.block_m = 64, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
+      {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3},
+      {.block_m = 64, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = kStreamK},
+  };
+};
+template <bool kAffine>
+struct ConvW4A8Tiles : ConvW4A8TileList {
+  static constexpr MmaWidths widths = w4a8_widths(kAffine, false);
+};
+
 template <class Table>
 constexpr int kTileCount = int(std::size(Table::tiles));
 
@@ -210,6 +234,7 @@ constexpr bool is_valid_table() {
 static_assert(is_valid_table<S8Tiles>() && is_valid_table<S4Tiles>() && is_valid_table<B1Tiles>());
 static_assert(is_valid_table<W4A8Tiles<false, false>>() && is_valid_table<W4A8Tiles<true, true>>());
 static_assert(is_valid_table<W4A16TileList>() && is_valid_table<W8A16TileList>());
+static_assert(is_valid_table<ConvS8Tiles>() && is_valid_table<ConvW4A8Tiles<true>>());
 
 template <class Table, int kIndex>
 using MmaConfigAt = MmaConfig<Table::tiles[kIndex].block_m, Table::tiles[kIndex].block_n, Table::tiles[kIndex].block_k,

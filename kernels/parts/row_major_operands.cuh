@@ -3,26 +3,29 @@
 #pragma once
 #include <gemm/gemm_call.cuh>
 #include <gemm/mma_tile.hpp>
+#include <parts/activations.cuh>
 #include <parts/mma_fragments.cuh>
 #include <parts/tile_loader.cuh>
 #include <simt/simt.cuh>
 
 namespace immabench::inline SIMT_TARGET {
 
-// The policy of mma_gemm.cuh for A and B of type T.
-template <class T>
+// The policy of mma_gemm.cuh for A and B of type T; A as `Activations` says (parts/activations.cuh).
+template <class T, class Activations = MatrixRows>
 struct RowMajorOperands {
   static constexpr MmaWidths widths = row_major_widths(T::kBits);
-  static constexpr bool kRagged = true, kBatched = true, kNative = T::kBits != 4 || SIMT_HAS_S4_MMA;
+  static constexpr bool kRagged = true, kBatched = Activations::kBatched, kNative = T::kBits != 4 || SIMT_HAS_S4_MMA;
   struct Parameters {
-    OperandView a, b;  // rows of K elements
+    typename Activations::View a;
+    OperandView b;  // rows of K elements
   };
 
   static Parameters make_parameters(const GemmArguments& g) {
-    const int row_bytes = int(std::int64_t{g.k} * T::kBits / 8);
-    return {{{g.a}, g.m, row_bytes}, {{g.b}, g.n, row_bytes}};
+    return {Activations::template make_view<T::kBits>(g), {{g.b}, g.n, int(std::int64_t{g.k} * T::kBits / 8)}};
   }
-  static bool is_aligned(const GemmArguments& g) { return immabench::is_aligned(g, T::kBits); }
+  static bool is_aligned(const GemmArguments& g) {
+    return Activations::template is_aligned<T::kBits>(g) && are_rows_aligned(g.b, g.k, T::kBits);
+  }
   SIMT_DEVICE static Parameters entry(const Parameters& p, int index) { return {p.a.entry(index), p.b.entry(index)}; }
   SIMT_DEVICE static int k_tiles(const Parameters& p, int block_k) { return ceil_divide(p.a.k, block_k * T::kBits / 8); }
 
@@ -39,7 +42,7 @@ struct RowMajorOperands {
    private:
     static constexpr MmaTile kTile = Config::tile;
     static constexpr int kRowBytes = kTile.a_row_bytes(widths);
-    TileLoader<kTile.block_m, kRowBytes, kTile.threads(), kAligned> a_;
+    typename Activations::template Loader<kTile.block_m, kRowBytes, kTile.threads(), kAligned> a_;
     TileLoader<kTile.block_n, kRowBytes, kTile.threads(), kAligned> b_;
   };
 

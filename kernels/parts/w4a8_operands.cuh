@@ -14,10 +14,11 @@
 // Instructions of unpacking an element, in the SASS of sm_80 and sm_90a: S4 0.375, U4 0.875, and for every group of U4 and 16
 // rows a load and 4 permutes, which is 0.08 an element for groups of 128. A group of float sums ends with 4 instructions a sum.
 //
-// No ragged variant: K is a multiple of 16, addresses are multiples of 16. M and N are free.
+// No ragged variant: K (channels of an image) is a multiple of 16, addresses are multiples of 16. M and N are free.
 #pragma once
 #include <gemm/gemm_call.cuh>
 #include <gemm/mma_tile.hpp>
+#include <parts/activations.cuh>
 #include <parts/group_parameters.cuh>
 #include <parts/group_sums.cuh>
 #include <parts/mma_fragments.cuh>
@@ -28,20 +29,21 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-template <class B, class Sum>
+template <class B, class Sum, class Activations = MatrixRows>
 struct W4A8Operands {
   static constexpr bool kAffine = std::is_same_v<B, simt::U4>, kFloat = std::is_same_v<Sum, float>;
   static constexpr MmaWidths widths = w4a8_widths(kAffine, kFloat);
   static constexpr bool kRagged = false, kBatched = false, kNative = true;
 
   struct Parameters {
-    OperandView a, b;  // M rows of K bytes; blocks of 16 rows of N
+    typename Activations::View a;
+    OperandView b;  // blocks of 16 rows of N
     simt::Global<void> affine, scale;
     GroupSchedule groups;
   };
 
   static Parameters make_parameters(const GemmArguments& g) {
-    return {{{g.a}, g.m, g.k},
+    return {Activations::template make_view<8>(g),
             {{g.b}, ceil_divide(g.n, kFragmentRows), ceil_divide(g.k, kFragmentK) * kFragmentBytes},
             {g.group_affine},
             {g.group_scale},
@@ -81,7 +83,7 @@ struct W4A8Operands {
    private:
     using At = Stage<Config>;
     static constexpr MmaTile kTile = Config::tile;
-    TileLoader<kTile.block_m, kTile.block_k, kTile.threads(), true> a_;
+    typename Activations::template Loader<kTile.block_m, kTile.block_k, kTile.threads(), true> a_;
     TileLoader<kTile.block_n / kFragmentRows, At::kRowBlockBytes, kTile.threads(), true, PlainRows<At::kRowBlockBytes>> b_;
     GroupLoader<kTile.block_n, kAffineBytes, kTile.threads()> affine_;
     GroupLoader<kTile.block_n, kScaleBytes, kTile.threads()> scale_;

@@ -16,6 +16,7 @@ from immabench.numerics import (
     Array,
     Comparison,
     as_float32,
+    as_rows,
     blocked_product,
     compare_exact,
     comparison,
@@ -143,7 +144,7 @@ def _lowest_bit(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def decoded_a(problem: Problem, operands: Operands) -> NDArray[np.float32]:
     """The activations [.., M,K] as float32, exact."""
-    return as_float32(problem.a_type, operands.a)
+    return as_rows(problem, as_float32(problem.a_type, operands.a))
 
 
 def decoded_b(problem: Problem, operands: Operands) -> NDArray[np.float32]:

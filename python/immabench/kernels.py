@@ -92,8 +92,22 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
         group=kernel_group(config, problem),
         a_zero=problem.a_zero != "none",
         batch=problem.batch,
+        convolution=convolution_sizes(problem),
     )
     return reason
+
+
+def convolution_sizes(problem: Problem) -> dict[str, int] | None:
+    """The convolution of `problem` as the native module takes it."""
+    geometry = problem.convolution
+    if geometry is None:
+        return None
+    pairs = {name: getattr(geometry, name) for name in ("filter", "stride", "padding", "dilation")}
+    return {
+        **{name: getattr(geometry, name) for name in ("images", "height", "width", "channels")},
+        **{f"{name}_height": height for name, (height, _) in pairs.items()},
+        **{f"{name}_width": width for name, (_, width) in pairs.items()},
+    }
 
 
 def _operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:

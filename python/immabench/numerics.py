@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immabench.activations import activate
+from immabench.convolution import patches
 from immabench.errors import UsageError
 from immabench.problems import INTEGER_TYPES, TYPE_BITS, Problem
 
@@ -249,12 +250,19 @@ def of_columns(vector: Array) -> Array:
     return vector[..., None, :]
 
 
+def as_rows(problem: Problem, a: Array, zero: int = 0) -> Array:
+    """A as it is multiplied, [.., M, K]: of a convolution the patches of the image, `zero` all around it."""
+    return a if problem.convolution is None else patches(problem.convolution, a, zero)
+
+
 def weighted_sums(problem: Problem, operands: Operands) -> Array:
     """Sums over K, [.., M, N]: int32; of weights with float group scales float32, group after group in ascending order.
 
     There `sum = sum + f32(exact int32 sum of the group) * scale`, product and sum each rounded once.
     """
-    a, b = stored_integers(problem.a_type, operands.a), integer_weights(problem, operands)
+    zero = int(operands.a_zero[0]) if problem.conv and operands.a_zero is not None else 0
+    a = as_rows(problem, stored_integers(problem.a_type, operands.a), zero)
+    b = integer_weights(problem, operands)
     if operands.group_scale is None:
         return accumulate(a, b)
     total = np.zeros((problem.m, problem.n), np.float32)

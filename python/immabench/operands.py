@@ -41,7 +41,8 @@ ALIGNMENT = 256
 class Operands:
     """Inputs of one problem as numpy arrays: a int8 [M,K], b int8 [N,K], the rest by name, None where absent.
 
-    Of a batch everything but what is [1] has its dimension in front (`Problem.of_batch`).
+    Of a batch everything but what is [1] has its dimension in front (`Problem.of_batch`). Of a convolution a is the
+    image [images,height,width,channels].
 
     float32: `row_scale` [1] or [M], `col_scale` and `out_scale` [1] or [N], `bias` [N], `residual` [M,N],
     `residual_scale` [1]. int32: `a_zero` [1] or [M], `out_zero` [1] or [N], `residual_zero` [1].
@@ -109,7 +110,7 @@ def make_operands(problem: Problem, seed: int = 0) -> Operands:
     _check_memory(problem)
     generator = generator_for(problem, seed)
     of_rows, of_columns = problem.of_batch(problem.m), problem.of_batch(problem.n)
-    a = _full_range(generator, (*of_rows, problem.k))
+    a = _full_range(generator, problem.a_shape)
     b = _full_range(generator, (*of_columns, problem.k))
     row_scale = _scale(generator, problem.row_scale, of_rows)
     col_scale = _scale(generator, problem.col_scale, of_columns)
@@ -256,7 +257,7 @@ def check_operands(problem: Problem, operands: Operands) -> None:
     A float problem may be given what it does not have: a baseline is stated with the operands of what was asked.
     """
     of_rows, of_columns = problem.of_batch(problem.m), problem.of_batch(problem.n)
-    _check_array("a", operands.a, np.int8, (*of_rows, problem.k))
+    _check_array("a", operands.a, np.int8, problem.a_shape)
     _check_array("b", operands.b, np.int8, (*of_columns, problem.k))
     _check_absent(problem, operands)
     for name, vector in (("row_scale", of_rows), ("col_scale", of_columns), ("out_scale", of_columns)):
@@ -349,6 +350,9 @@ def _check_array(name: str, value: Array, dtype: type[np.generic], shape: tuple[
     if value.dtype != wanted:
         raise OperandError(f"{name} is {value.dtype}, expected {wanted}", f"convert with {name}.astype('{wanted}')")
     if value.shape != shape:
-        raise OperandError(f"{name} has shape {list(value.shape)}, expected {list(shape)}", "A is [M,K] and B is [N,K], of a batch each")
+        raise OperandError(
+            f"{name} has shape {list(value.shape)}, expected {list(shape)}",
+            "A is [M,K] and B is [N,K], of a batch each",
+        )
     if not value.flags.c_contiguous:
         raise OperandError(f"{name} is not C-contiguous", f"pass numpy.ascontiguousarray({name})")

@@ -72,6 +72,7 @@ def check_problem(problem: Problem) -> None:
     _check_sizes(problem)
     _check_types(problem)
     _check_batch(problem)
+    _check_convolution(problem)
     _check_group(problem)
     _check_sums(problem)
     _check_epilogue(problem)
@@ -116,6 +117,25 @@ def _check_batch(problem: Problem) -> None:
             f"a batch of {problem.precision}: weights of a type of their own are of one product",
             "give a_type and b_type one type, or leave batch out",
         )
+
+
+def _check_convolution(problem: Problem) -> None:
+    convolution = problem.convolution
+    if convolution is None:
+        return
+    if (problem.m, problem.k) != (convolution.m, convolution.k):
+        raise UsageError(
+            f"{problem.shape}: M and K of {problem.conv} are {convolution.m} and {convolution.k}",
+            "state those, or build the problem by conv_problem",
+        )
+    if str(convolution) != problem.conv:
+        raise UsageError(f"conv={problem.conv!r} is written {str(convolution)!r}", "write it so: names are keys")
+    if problem.batch > 1:
+        raise UsageError("a batch of convolutions", "put more images into one")
+    if TYPE_BITS[problem.a_type] < 8:
+        raise UsageError(f"images of {problem.a_type}", "use a_type s8, or a float type")
+    if problem.a_zero == "vector":
+        raise UsageError("pixels of an image have one zero point", "use a_zero tensor")
 
 
 def _check_group(problem: Problem) -> None:

@@ -5,14 +5,17 @@
     C     = round(activation(x + residual[M,N])), or quantized by out_scale[N] and out_zero[N]
 
 Both operands are K-major: row-major A[M,K] and row-major B[N,K]. Of a batch there are so many of each, A[batch,M,K] and
-B[batch,N,K], as attention has them, a product a head. docs/numerics.md is the specification.
+B[batch,N,K], as attention has them, a product a head. Of a convolution A is an image, whose patches are the rows, and B
+are the filters (immabench.convolution). docs/numerics.md is the specification.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from math import prod
 from typing import Any
 
+from immabench.convolution import Convolution, parse_convolution
 from immabench.problem_rules import ACTIVATIONS as ACTIVATIONS
 from immabench.problem_rules import GROUP_SCALES as GROUP_SCALES
 from immabench.problem_rules import INTEGER_TYPES as INTEGER_TYPES
@@ -45,6 +48,8 @@ class Problem:
     groups: "float", a scale of fp32 beside s8 activations and of the activations' type else; "step", an int8 factor
     (s8 activations); "none", of u4 alone. Weights of u4 have a zero point a group besides:
     B[n,k] stands for (b[n,k] - zero[n,g]) * scale[n,g], g = k / b_group.
+
+    `conv` names the geometry of a convolution, "" where there is none; M and K follow from it (`conv_problem`).
     """
 
     m: int
@@ -64,6 +69,7 @@ class Problem:
     out_scale: str = "none"
     out_zero: bool = False
     batch: int = 1
+    conv: str = ""
 
     def __post_init__(self) -> None:
         check_problem(self)
@@ -111,16 +117,27 @@ class Problem:
         """`MxNxK`, as the command line takes it; of a batch that of each product."""
         return f"{self.m}x{self.n}x{self.k}"
 
+    @property
+    def convolution(self) -> Convolution | None:
+        """The convolution that `conv` names."""
+        return parse_convolution(self.conv) if self.conv else None
+
+    @property
+    def a_shape(self) -> tuple[int, ...]:
+        """Of A: [M,K], [batch,M,K], or an image [images,height,width,channels]."""
+        return self.convolution.image_shape if self.convolution else self.of_batch(self.m, self.k)
+
     def of_batch(self, *sizes: int) -> tuple[int, ...]:
         """The shape of an array of which every product has one of `sizes`: a batch puts its size in front."""
         return (self.batch, *sizes) if self.batch > 1 else sizes
 
     @property
     def family(self) -> str:
-        """The kernel family that computes this problem, as `immabench.ops` names it: `gemm_s8`, `gemm_w4a8`."""
+        """The kernel family that computes this problem, as `immabench.ops` names it: `gemm_s8`, `conv2d_w4a8`."""
+        operation = "conv2d" if self.conv else "gemm"
         if self.a_type == self.b_type:
-            return "gemm_w4a4" if self.a_type == "s4" else f"gemm_{self.a_type}"
-        return f"gemm_w{TYPE_BITS[self.b_type]}a{TYPE_BITS[self.a_type]}"
+            return f"{operation}_w4a4" if self.a_type == "s4" else f"{operation}_{self.a_type}"
+        return f"{operation}_w{TYPE_BITS[self.b_type]}a{TYPE_BITS[self.a_type]}"
 
     @property
     def precision(self) -> str:
@@ -141,7 +158,7 @@ class Problem:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates: M * N * K of each product."""
+        """Multiply-accumulates: M * N * K of each product, those of a convolution with its padding too."""
         return self.batch * self.m * self.n * self.k
 
     @property
@@ -152,7 +169,7 @@ class Problem:
     @property
     def bytes_moved(self) -> int:
         """Compulsory traffic in bytes: every operand read once, the output written once."""
-        activations = self.batch * self.m * self.k * TYPE_BITS[self.a_type] // 8
+        activations = prod(self.a_shape) * TYPE_BITS[self.a_type] // 8
         outputs = self.batch * self.m * self.n
         residual = outputs * TYPE_BITS[self.residual] // 8 if self.residual != "none" else 0
         vectors = 4 * sum(self._vector_lengths())
@@ -188,11 +205,13 @@ class Problem:
     def key(self) -> str:
         """Stable name, safe in a file name: `gemm_s8_m128_n256_k64_f16_rv_cv_b` (row, column vector scales, bias).
 
-        Then what there is of: `batch12` products, behind K; `g128` groups of weights with float scales (`step`, `zero`
-        where they have those alone), `zt` a zero point of A (one for all), `resf16` a residual, `gelu`, `ovz` (vector)
-        scales with zero points of the output.
+        A convolution has its geometry in the place of M and K: `conv2d_s8_1x56x56x64_f3_p1_n64_f16_cv_b`. Then what
+        there is of: `batch12` products, behind K; `g128` groups of weights with float scales (`step`, `zero` where they
+        have those alone), `zt` a zero point of A (one for all), `resf16` a residual, `gelu`, `ovz` (vector) scales with
+        zero points of the output.
         """
-        parts = [f"gemm_{self.precision}", f"m{self.m}", f"n{self.n}", f"k{self.k}"]
+        sizes = [self.conv, f"n{self.n}"] if self.conv else [f"m{self.m}", f"n{self.n}", f"k{self.k}"]
+        parts = [f"{'conv2d' if self.conv else 'gemm'}_{self.precision}", *sizes]
         parts += [f"batch{self.batch}"] if self.batch > 1 else []
         parts += [self.output_type]
         parts += [f"r{_SCALE_LETTER[self.row_scale]}"] if self.row_scale != "none" else []
@@ -225,6 +244,12 @@ WITHOUT_QUANTIZATION: dict[str, Any] = {
     "out_zero": False,
 }
 """Fields of a problem that only quantized operands or outputs have, and what they are without."""
+
+
+def conv_problem(convolution: Convolution | str, filters: int, **others: Any) -> Problem:
+    """The problem of a convolution with so many filters, `others` being its other fields."""
+    geometry = parse_convolution(convolution) if isinstance(convolution, str) else convolution
+    return Problem(geometry.m, filters, geometry.k, conv=str(geometry), **others)
 
 
 def precision_of(a_type: str, b_type: str) -> str:

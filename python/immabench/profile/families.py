@@ -56,14 +56,15 @@ _MMA_OPERANDS = {
 
 def _mma(symbol: str, match: re.Match[str]) -> KernelName:
     # Operand types are names, the type of sums a letter: N4simt4cuda2S4EiEE.
-    types, sums = re.findall(r"\d([A-Z]+\d+)E", match["types"]), re.findall(r"\dE([if])E", match["types"])
+    types, sums = re.findall(r"\d([A-Z]+\d+)E", match["types"]), re.findall(r"\dE([if])[EN]", match["types"])
     operands = _MMA_OPERANDS[(match["policy"], *types, *sums)]
+    prefix = operands.types.replace("imma_", "imma_conv_") if "ImagePatches" in match["types"] else operands.types
     block_m, block_n, block_k, warps_m, warps_n, stages, split_k = map(int, re.findall(r"Li(\d+)E", match["tile"]))
     split = {0: "_streamk", 1: ""}.get(split_k, f"_k{split_k}")
     stage_bytes = (block_m * operands.a_bits + block_n * operands.b_bits) * block_k // 8
     stage_bytes += block_n * operands.group_bytes
     return KernelName(
-        kernel_id=f"{operands.types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}{split}_s{stages}_sm80",
+        kernel_id=f"{prefix}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}{split}_s{stages}_sm80",
         variant=_variant(symbol, match),
         threads=32 * warps_m * warps_n,
         # The stages, or the epilogue's slabs of 16 rows of 4-byte sums a warp, which use them again.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from immabench.kernels import KernelConfig, kernel_group, workspace_bytes
+from immabench.kernels import KernelConfig, convolution_sizes, kernel_group, workspace_bytes
 from immabench.numerics import Array, as_float32, round_to, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS, float_group_affine, group_affine, group_rows
@@ -51,6 +51,7 @@ class NativeCall:
             "activation": problem.activation,
             "group": kernel_group(self._config, problem),
             "workspace": self._workspace,
+            "convolution": convolution_sizes(problem),
             **operands,
             **{name: values for name, values in self._weights.items() if name != "b"},
         }
