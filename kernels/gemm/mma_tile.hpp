@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <iterator>
+#include <type_traits>
 
 namespace immabench {
 
@@ -86,6 +87,8 @@ struct MmaTile {
       return "more than 128 accumulator registers a thread leave too few for the rest";
     if (split_k < 0 || split_k > 16) return "K is split in 2 to 16 parts, or streamed";
     if (shares_tiles() && widths.two_sums) return "fp32 sums of groups are added in order: K is not split";
+    if (widths.group_bytes && block_n > threads())
+      return "every column takes a thread: a chunk of each array of group parameters is copied at once";
     if (threads() > 1024) return "a block has at most 1024 threads";
     if (stages < 2 || stages > 5) return "2 to 5 stages";
     if (shared_bytes(widths) > 227 * 1024) return "a block has at most 227 KB of shared memory (sm_90)";
@@ -127,10 +130,10 @@ struct S8Tiles {
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 2, .stages = 4},
       {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 2},
       {.block_m = 128, .block_n = 256, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3},
-      {.block_m = 256, .block_n = 128, .block_k = 64, .warps_m = 4, .warps_n = 2, .stages = 3},
       // Of few tiles every one has several blocks.
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5, .split_k = 4},
       {.block_m = 16, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = kStreamK},
+      {.block_m = 80, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
       {.block_m = 160, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = kStreamK},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = 2},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = kStreamK},
@@ -145,6 +148,7 @@ struct S4Tiles {
       {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 4},
       {.block_m = 128, .block_n = 128, .block_k = 256, .warps_m = 2, .warps_n = 4, .stages = 3},
       {.block_m = 128, .block_n = 256, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3},
+      {.block_m = 160, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 3, .split_k = 4},
   };
 };
 
@@ -155,21 +159,37 @@ struct B1Tiles {
       {.block_m = 64, .block_n = 64, .block_k = 1024, .warps_m = 2, .warps_n = 2, .stages = 3},
       {.block_m = 128, .block_n = 128, .block_k = 512, .warps_m = 2, .warps_n = 2, .stages = 4},
       {.block_m = 128, .block_n = 256, .block_k = 512, .warps_m = 2, .warps_n = 4, .stages = 3},
+      {.block_m = 48, .block_n = 128, .block_k = 1024, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = 4},
+      {.block_m = 80, .block_n = 128, .block_k = 1024, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = 2},
   };
 };
 
-// Of 4-bit weights and int8 activations, in every form: B = s4 or u4, with int32 or float sums.
-struct W4A8TileList {
+// Of 4-bit weights and int8 activations: B = s4 or u4, with int32 sums, whose tiles may be shared,
+struct W4A8IntTileList {
   static constexpr MmaTile tiles[] = {
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
       {.block_m = 16, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
       {.block_m = 32, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
       {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
       {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3},
+      {.block_m = 48, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
+  };
+};
+// or with float sums, whose may not: sizes between the others instead.
+struct W4A8FloatTileList {
+  static constexpr MmaTile tiles[] = {
+      {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
+      {.block_m = 16, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
+      {.block_m = 32, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
+      {.block_m = 48, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3},
+      {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
+      {.block_m = 80, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
+      {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3},
+      {.block_m = 144, .block_n = 64, .block_k = 128, .warps_m = 3, .warps_n = 2, .stages = 3},
   };
 };
 template <bool kAffine, bool kFloat>
-struct W4A8Tiles : W4A8TileList {
+struct W4A8Tiles : std::conditional_t<kFloat, W4A8FloatTileList, W4A8IntTileList> {
   static constexpr MmaWidths widths = w4a8_widths(kAffine, kFloat);
 };
 
@@ -180,7 +200,10 @@ struct W4A16TileList {
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
       {.block_m = 32, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
       {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3},
+      {.block_m = 80, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3},
       {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 2},
+      {.block_m = 16, .block_n = 256, .block_k = 128, .warps_m = 1, .warps_n = 8, .stages = 4, .split_k = kStreamK},
+      {.block_m = 80, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
   };
 };
 template <bool kBF16>
@@ -192,6 +215,8 @@ struct W8A16TileList {
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
       {.block_m = 64, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 4},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3},
+      {.block_m = 48, .block_n = 64, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 5, .split_k = kStreamK},
+      {.block_m = 80, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
   };
 };
 template <bool kBF16>

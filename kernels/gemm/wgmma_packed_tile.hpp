@@ -67,7 +67,7 @@ struct WgmmaPackedTile {
     if (block_n != kWgmmaM * consumers || consumers != 2) return "two consumers of 64 rows of weights each";
     if (block_k != 128) return "block_k must be 128: whole blocks of weights and whole lines of activations";
     if (block_m % 8 || block_m > 256 || (block_m > 24 && block_m % 16)) return "N of wgmma is 8, 24 or a multiple of 16";
-    if (float_groups() && block_m > 128) return "sums of a group and of all need registers: at most 128 rows of activations";
+    if (float_groups() && block_m > 144) return "sums of a group and of all need registers: at most 144 rows of activations";
     if (float_groups() && split_k > 1) return "fp32 sums of groups are added in order: K is not split";
     if (split_k > 8 || split_k < 1) return "a portable cluster has at most 8 blocks";
     if (stages < 2 || stages > 12) return "2 to 12 stages";
@@ -88,39 +88,44 @@ struct WgmmaPackedConfig {
 // fit.
 constexpr WgmmaPackedTile kWgmmaPackedTiles[] = {
     {.format = PackedFormat::kW4A8Channel, .block_m = 8, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4A8Channel, .block_m = 16, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4A8Channel, .block_m = 32, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4A8Channel, .block_m = 64, .split_k = 2, .stages = 12},
+    {.format = PackedFormat::kW4A8Channel, .block_m = 24, .split_k = 4, .stages = 12},
+    {.format = PackedFormat::kW4A8Channel, .block_m = 48, .split_k = 4, .stages = 12},
+    {.format = PackedFormat::kW4A8Channel, .block_m = 80, .split_k = 2, .stages = 12},
     {.format = PackedFormat::kW4A8Channel, .block_m = 128, .stages = 8},
+    {.format = PackedFormat::kW4A8Channel, .block_m = 160, .stages = 8},
     {.format = PackedFormat::kW4A8Channel, .block_m = 256, .stages = 5},
     {.format = PackedFormat::kW4A8Step, .block_m = 8, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4A8Step, .block_m = 16, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4A8Step, .block_m = 32, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4A8Step, .block_m = 64, .split_k = 2, .stages = 11},
+    {.format = PackedFormat::kW4A8Step, .block_m = 24, .split_k = 4, .stages = 12},
+    {.format = PackedFormat::kW4A8Step, .block_m = 48, .split_k = 4, .stages = 12},
+    {.format = PackedFormat::kW4A8Step, .block_m = 80, .split_k = 2, .stages = 11},
     {.format = PackedFormat::kW4A8Step, .block_m = 128, .stages = 8},
+    {.format = PackedFormat::kW4A8Step, .block_m = 160, .stages = 7},
     {.format = PackedFormat::kW4A8Step, .block_m = 256, .stages = 5},
     {.format = PackedFormat::kW4A8Float, .block_m = 8, .stages = 12},
-    {.format = PackedFormat::kW4A8Float, .block_m = 16, .stages = 12},
-    {.format = PackedFormat::kW4A8Float, .block_m = 64, .stages = 10},
+    {.format = PackedFormat::kW4A8Float, .block_m = 24, .stages = 12},
+    {.format = PackedFormat::kW4A8Float, .block_m = 80, .stages = 10},
     {.format = PackedFormat::kW4A8Float, .block_m = 128, .stages = 8},
+    {.format = PackedFormat::kW4A8Float, .block_m = 144, .stages = 7},
     {.format = PackedFormat::kW4F16, .block_m = 8, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4F16, .block_m = 16, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4F16, .block_m = 64, .split_k = 2, .stages = 8},
+    {.format = PackedFormat::kW4F16, .block_m = 24, .split_k = 4, .stages = 12},
+    {.format = PackedFormat::kW4F16, .block_m = 48, .split_k = 2, .stages = 10},
+    {.format = PackedFormat::kW4F16, .block_m = 80, .stages = 7},
+    {.format = PackedFormat::kW4F16, .block_m = 80, .split_k = 2, .stages = 7},
     {.format = PackedFormat::kW4F16, .block_m = 128, .stages = 5},
-    {.format = PackedFormat::kW4F16, .block_m = 256, .stages = 3},
     {.format = PackedFormat::kW4BF16, .block_m = 8, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4BF16, .block_m = 16, .split_k = 4, .stages = 12},
-    {.format = PackedFormat::kW4BF16, .block_m = 64, .split_k = 2, .stages = 8},
+    {.format = PackedFormat::kW4BF16, .block_m = 24, .split_k = 4, .stages = 12},
+    {.format = PackedFormat::kW4BF16, .block_m = 48, .split_k = 2, .stages = 10},
+    {.format = PackedFormat::kW4BF16, .block_m = 80, .stages = 7},
+    {.format = PackedFormat::kW4BF16, .block_m = 80, .split_k = 2, .stages = 7},
     {.format = PackedFormat::kW4BF16, .block_m = 128, .stages = 5},
-    {.format = PackedFormat::kW4BF16, .block_m = 256, .stages = 3},
-    {.format = PackedFormat::kW8F16, .block_m = 16, .split_k = 4, .stages = 10},
-    {.format = PackedFormat::kW8F16, .block_m = 64, .split_k = 2, .stages = 6},
+    {.format = PackedFormat::kW8F16, .block_m = 24, .split_k = 4, .stages = 10},
+    {.format = PackedFormat::kW8F16, .block_m = 80, .split_k = 2, .stages = 6},
     {.format = PackedFormat::kW8F16, .block_m = 128, .stages = 4},
-    {.format = PackedFormat::kW8F16, .block_m = 256, .stages = 2},
-    {.format = PackedFormat::kW8BF16, .block_m = 16, .split_k = 4, .stages = 10},
-    {.format = PackedFormat::kW8BF16, .block_m = 64, .split_k = 2, .stages = 6},
+    {.format = PackedFormat::kW8F16, .block_m = 160, .stages = 4},
+    {.format = PackedFormat::kW8BF16, .block_m = 24, .split_k = 4, .stages = 10},
+    {.format = PackedFormat::kW8BF16, .block_m = 80, .split_k = 2, .stages = 6},
     {.format = PackedFormat::kW8BF16, .block_m = 128, .stages = 4},
-    {.format = PackedFormat::kW8BF16, .block_m = 256, .stages = 2},
+    {.format = PackedFormat::kW8BF16, .block_m = 160, .stages = 4},
 };
 constexpr int kWgmmaPackedTileCount = sizeof(kWgmmaPackedTiles) / sizeof(kWgmmaPackedTiles[0]);
 

@@ -39,7 +39,8 @@ class TileLoader {
     const int left = bytes_left_ - k0, in_row = left < 0 ? 0 : left < kChunkBytes ? left : kChunkBytes;
     const auto source = source_ + k0;
     const auto load_round = [&](int round) {
-      if (kPartial && int(simt::thread_index()) >= kRows * Layout::kChunks) return;
+      const int chunks_left = (kRows - round * kRowStep) * Layout::kChunks;
+      if (kPartial && int(simt::thread_index()) >= chunks_left) return;
       const int valid = round * kRowStep < rows_left_ ? in_row : 0;
       load_chunk(shared + offset_ + round * kRowStep * kRowBytes, source + simt::i64(round * kRowStep) * row_stride_, valid);
     };
@@ -55,9 +56,8 @@ class TileLoader {
 
  private:
   static constexpr int kRowStep = kThreads / Layout::kChunks;
-  static constexpr int kRounds = kRows < kRowStep ? 1 : kRows / kRowStep;
-  static constexpr bool kPartial = kRows < kRowStep;  // fewer chunks than threads
-  static_assert(kPartial || kRows % kRowStep == 0, "rounds cover whole rows");
+  static constexpr int kRounds = (kRows + kRowStep - 1) / kRowStep;
+  static constexpr bool kPartial = kRows % kRowStep != 0;  // the last round has fewer chunks than threads
   static_assert(kRowStep % Layout::kPeriod == 0 || kRounds == 1, "the swizzle repeats from round to round");
 
   SIMT_DEVICE static void load_chunk(simt::u32 destination, simt::Global<simt::i8> source, int valid) {

@@ -133,12 +133,15 @@ LINE = {
 def fake_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNative]:
     """Put a fresh fake in place of the compiled module for one test."""
     from immabench.kernels import kernel_configs
+    from immabench.predict import select
 
     fake = FakeNative()
     monkeypatch.setitem(sys.modules, "immabench._native", fake)
-    kernel_configs.cache_clear()
+    for cached in (kernel_configs, select):
+        cached.cache_clear()
     yield fake
-    kernel_configs.cache_clear()
+    for cached in (kernel_configs, select):
+        cached.cache_clear()
 
 
 @pytest.fixture

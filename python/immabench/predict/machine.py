@@ -38,7 +38,8 @@ class Machine:
 
     `mma_sync_macs` and `wgmma_macs` are dense s8 multiply-accumulates (0: the architecture lacks the instruction),
     `l2_bytes` bytes a clock of the whole L2, `port_bytes` what one multiprocessor takes from it, `cluster_bytes` and
-    `cluster_latency` those of distributed shared memory, `outputs` elements through the arithmetic of the epilogue.
+    `cluster_latency` those of distributed shared memory, `outputs` elements through the arithmetic of the epilogue,
+    `float16_share` the rate of f16 and bf16 with fp32 sums as a share of the rate of s8.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Machine:
     byte_loads: float
     outputs: float
     launch_us: float
+    float16_share: float
     sources: Mapping[str, tuple[FigureKind, str]] = field(compare=False)
 
     @property
@@ -97,6 +99,7 @@ UNITS = {
     "byte_loads": f"bytes {_A_CLOCK_AND_SM}",
     "outputs": f"elements {_A_CLOCK_AND_SM}",
     "launch_us": "us",
+    "float16_share": "of the rate of s8",
 }
 """Figure -> unit, in the order they are shown."""
 
@@ -145,6 +148,7 @@ def machine_of(gpu: Gpu) -> Machine:
             "data sheet",
             gpu.source if hopper else f"{gpu.architecture} has no wgmma",
         ),
+        "float16_share": (gpu.float16_tflops / gpu.int8_tops, *sheet),
         "l2_bytes": _l2_bytes(gpu),
         "dram_gbps": (
             gpu.memory_gbps * DRAM_SHARE,

@@ -6,6 +6,7 @@ which configuration is predicted to be fastest, what bounds it, and by how much 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
@@ -19,6 +20,9 @@ from immabench.problems import Problem
 
 EDGES = (15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 """Numbers of rows around the sizes of tiles, where dispatchers have been caught doubling the time."""
+
+REMEMBERED = 4096
+"""Problems whose choice `select` keeps: of a model's layers at every number of rows that turns up."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,12 @@ class Choice:
         return f"{rows}: {self.kernel_id}, {self.first_us:.2f} to {self.last_us:.2f} us, bound by {self.bound}{other}"
 
 
+@functools.lru_cache(maxsize=REMEMBERED)
 def select(problem: Problem, machine: Machine) -> RankedConfig:
-    """The configuration predicted to be fastest for `problem`. Raises UsageError where none computes it there."""
+    """The configuration predicted to be fastest for `problem`. Raises UsageError where none computes it there.
+
+    The choice is remembered: asked for the same problem and machine again, it is a look-up.
+    """
     return ranked(problem, machine)[0]
 
 

@@ -26,16 +26,14 @@ SMALLEST_SHARED_BYTES = 99 * 1024
 """Of a multiprocessor, by which streamed kernels count the blocks they launch for it (kernels/gemm/mma_tile.hpp)."""
 
 UNPACK_INSTRUCTIONS = {
-    ("s8", 4, "none"): 0.375,
-    ("s8", 4, "step"): 0.875,
-    ("s8", 4, "float"): 0.875,
-    ("f16", 4, "float"): 1.625,
-    ("bf16", 4, "float"): 1.875,
-    ("f16", 8, "none"): 1.25,
-    ("bf16", 8, "none"): 1.75,
+    ("s8", "s4"): 0.375,
+    ("s8", "u4"): 0.875,
+    ("f16", "u4"): 1.625,
+    ("bf16", "u4"): 1.875,
+    ("f16", "s8"): 1.25,
+    ("bf16", "s8"): 1.75,
 }
-"""Instructions a weight that the kernels' inner loops spend on widening it, by type of activations, bits of a weight
-and what its groups have."""
+"""Instructions a weight that the kernels' inner loops spend on widening it, by the operand types of the kernel."""
 
 
 def is_wgmma(config: KernelConfig) -> bool:
@@ -156,7 +154,10 @@ class TileWork:
     @cached_property
     def rate_to_s8(self) -> float:
         """Multiply-accumulates of the tensor cores to those of s8: half the bits twice the rate; bits eight times
-        (NVIDIA A100 Tensor Core GPU Architecture whitepaper, table of peak rates)."""
+        (NVIDIA A100 Tensor Core GPU Architecture whitepaper, table of peak rates). Of floats what the machine has:
+        GeForce halves the rate of fp32 sums."""
+        if not self.problem.is_integer:
+            return self.machine.float16_share
         return 8 / TYPE_BITS[self.problem.a_type]
 
     @cached_property
@@ -167,7 +168,7 @@ class TileWork:
     @cached_property
     def unpack_instructions(self) -> float:
         """Instructions that unpack one weight, in registers."""
-        return UNPACK_INSTRUCTIONS[self.problem.a_type, TYPE_BITS[self.problem.b_type], self.config.group_scale]
+        return UNPACK_INSTRUCTIONS[self.config.operand_types["a"], self.config.operand_types["b"]]
 
     @cached_property
     def is_aligned(self) -> bool:

@@ -26,6 +26,7 @@ ROUND: dict[str, Any] = {
     "byte_loads": 25,
     "outputs": 10,
     "launch_us": 2,
+    "float16_share": 0.5,
 }
 
 
