@@ -44,7 +44,9 @@ class Stage:
 
 def stages(out: Path, device: str, suites: Sequence[str]) -> list[Stage]:
     """Every step in order; a sweep that left a run folder is continued."""
-    verify = (*IMMABENCH, "verify", "--json", "--device", "cuda" if device == "cuda" else "emulated")
+    # Without a GPU this is a rehearsal: one shape will do.
+    where = ("--device", "cuda") if device == "cuda" else ("--device", "emulated", "--shape", "70x136x272")
+    verify = (*IMMABENCH, "verify", "--json", *where)
     pytest = (sys.executable, "-m", "pytest", str(ROOT / "tests/gpu"), "-q", "-p", "no:cacheprovider")
     fixed = [
         Stage("doctor", (*IMMABENCH, "doctor", "--json")),
