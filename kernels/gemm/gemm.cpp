@@ -241,11 +241,14 @@ std::string group_reason(const GemmOperands& operands, int k, int group) {
 }
 
 // Kernels whose operands lie row by row, and not as tensor maps describe them, go from one pair of matrices to the next.
-std::string batch_reason(const GemmKernel& kernel, int batch) {
+std::string batch_reason(const GemmKernel& kernel, int m, int batch) {
   if (batch < 1) return "a batch has at least 1 product";
-  const bool by_rows = kernel.operands.layout == WeightLayout::kRowMajor && !kernel.operands.image;
-  if (batch == 1 || (by_rows && !kernel.tile.needs_sm90a)) return {};
-  return "computes one product, not a batch of them; take a kernel by mma.sync of two operands of one type (imma_s8s8s32)";
+  if (batch == 1) return {};
+  if (kernel.operands.layout != WeightLayout::kRowMajor || kernel.operands.image || kernel.tile.needs_sm90a)
+    return "computes one product, not a batch of them; take a kernel by mma.sync of two operands of one type (imma_s8s8s32)";
+  if (m > INT_MAX / batch)
+    return "all rows of a batch, " + std::to_string(std::int64_t{m} * batch) + ", exceed 2^31-1; split it";
+  return {};
 }
 
 std::string image_reason(const GemmOperands& operands, const GemmArguments& call) {
@@ -281,7 +284,7 @@ std::string illegal_reason(const GemmKernel& kernel, const GemmArguments& call) 
     return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
   if (k > kLongestPackedK && operands.layout == WeightLayout::kFragmentMajor)
     return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLongestPackedK) + ", what 16 packed rows may have; split K";
-  for (std::string reason : {batch_reason(kernel, batch), image_reason(operands, call), row_reason(operands, k),
+  for (std::string reason : {batch_reason(kernel, m, batch), image_reason(operands, call), row_reason(operands, k),
                              group_reason(operands, k, call.group)}) {
     if (!reason.empty()) return reason;
   }

@@ -31,7 +31,7 @@
 //
 // The three parts of the kernel know nothing of each other, so that work can be dealt out otherwise (a part of K a block,
 // several tiles a block): `TileWork` says which tile of which product of a batch, and which tiles of K, `multiply_tile` adds
-// that range to a WarpTile, `store_tile` turns sums into outputs: both are given the parameters of that product. Tiles that
+// that range to a WarpTile, `store_tile` turns sums into outputs. Tiles that
 // share (MmaTile::split_k) do so by parts/tile_shares.cuh. After multiply_tile no copy is in flight and no stage is read; a
 // block that goes on to another tile needs a syncthreads between store_tile, whose slabs lie in the stages, and the next
 // multiply_tile.
@@ -67,20 +67,13 @@ struct TileWork {
   int first_k, last_k;
 };
 
-// The operands of one product, and what follows its sums.
+// The operands of the product that a tile is of.
 template <class Operands>
-SIMT_DEVICE typename Operands::Parameters operands_of(const MmaGemmParameters<Operands>& p, const TileWork& work) {
+SIMT_DEVICE decltype(auto) operands_of(const MmaGemmParameters<Operands>& p, const TileWork& work) {
   if constexpr (Operands::kBatched)
     return Operands::entry(p.operands, work.entry);
   else
-    return p.operands;
-}
-template <class Operands>
-SIMT_DEVICE EpilogueParameters epilogue_of(const MmaGemmParameters<Operands>& p, const TileWork& work) {
-  if constexpr (Operands::kBatched)
-    return epilogue_entry(p.epilogue, work.entry);
-  else
-    return p.epilogue;
+    return (p.operands);
 }
 
 // Tile `index` of the schedule, with all of K. One product's tiles are scheduled after the other's.
@@ -138,12 +131,16 @@ SIMT_DEVICE void multiply_tile(const typename Operands::Parameters& p, const Til
 
 // The last await_stage came after every warp's last fragments and every copy with data: the stages are free to become the
 // epilogue's slabs without another barrier.
-template <class Config, class Sums>
+template <class Operands, class Config, class Sums>
 SIMT_DEVICE void store_tile(const EpilogueParameters& p, const TileWork& work, const Sums& sums) {
   constexpr int kWarpN = Config::tile.warp_n();
   const WarpOrigin<Config> origin;
   const EpilogueSlab<kWarpN> slab{simt::shared_base() + simt::u32(int(simt::warp_index()) * EpilogueSlab<kWarpN>::kBytes)};
-  store_warp_tile(p, sums, work.first_m + origin.m, work.first_n + origin.n, slab);
+  const int first_row = work.first_m + origin.m, first_column = work.first_n + origin.n;
+  if constexpr (Operands::kBatched)
+    store_warp_tile(epilogue_entry(p, work.entry), sums, work.entry * p.m + first_row, first_column, slab);
+  else
+    store_warp_tile(p, sums, first_row, first_column, slab);
 }
 
 // One tile after the other of this block's share, each as much of it as the share has. Who is last at a tile adds up its parts.
@@ -165,12 +162,11 @@ SIMT_DEVICE void work_off_share(const MmaGemmParameters<Operands>& p) {
     step += work.last_k - work.first_k;
     WarpTile warp{p.operands};
     multiply_tile<Operands, Config, kAligned>(operands_of(p, work), work, warp);
-    if (work.last_k - work.first_k == k_tiles) {
-      store_tile<Config>(epilogue_of(p, work), work, warp.sums());
-    } else if (parts.leave(block, tile, warp.sums())) {
-      Sums sums;
-      parts.gather(tile, sums);
-      store_tile<Config>(epilogue_of(p, work), work, sums);
+    Sums& sums = warp.sums();
+    const bool whole = work.last_k - work.first_k == k_tiles;
+    if (whole || parts.leave(block, tile, sums)) {
+      if (!whole) parts.gather(tile, sums);
+      store_tile<Operands, Config>(p.epilogue, work, sums);
     }
     simt::syncthreads();  // the next tile's stages lie where the epilogue's slabs do
   }
@@ -185,7 +181,7 @@ mma_gemm_kernel(SIMT_PARAMETERS MmaGemmParameters<Operands> p) {
     const TileWork work = whole_tile<Operands, Config>(p, int(simt::block_index_x()));
     typename Operands::template WarpTile<Config> warp{p.operands};
     multiply_tile<Operands, Config, kAligned>(operands_of(p, work), work, warp);
-    store_tile<Config>(epilogue_of(p, work), work, warp.sums());
+    store_tile<Operands, Config>(p.epilogue, work, warp.sums());
   }
 }
 

@@ -108,7 +108,7 @@ struct DequantizedOperands {
       simt::mma_tile(T{}, T{}, sums_, a_[step % 2], b);
     }
 
-    SIMT_DEVICE const auto& sums() const { return sums_; }
+    SIMT_DEVICE auto& sums() { return sums_; }
 
    private:
     using At = Stage<Config>;

@@ -16,7 +16,7 @@ namespace immabench::inline SIMT_TARGET {
 
 // As EpilogueArguments, typed. Absent vectors are null. A stride of 0 applies one value to all rows (columns), 1 one each.
 struct EpilogueParameters {
-  simt::Global<void> out;  // row-major [m, n]
+  simt::Global<void> out;  // row-major [m, n]; of a batch one product after the other
   simt::Global<simt::i32> a_zero, b_sum;
   simt::Global<float> row_scale, col_scale, bias;
   simt::Global<void> residual;
@@ -36,19 +36,16 @@ struct EpilogueParameters {
   }
 };
 
-// The parameters of one product of a batch: what is absent stays so, what is one value for all rows or columns is one for all.
+// The parameters of one product of a batch. All products' outputs are one tall matrix, of which this one's are the rows
+// [index * m, (index + 1) * m): what belongs to rows is found by them. Vectors of columns are its own, if they are there.
 SIMT_DEVICE EpilogueParameters epilogue_entry(EpilogueParameters p, int index) {
-  const simt::i64 rows = simt::i64(index) * p.m, columns = simt::i64(index) * p.n, outputs = rows * p.n;
-  const auto after = [](simt::Global<void> begin, simt::i64 bytes) { return (begin.as<simt::i8>() + bytes).as<void>(); };
-  p.out = after(p.out, outputs * bytes_of(p.output));
-  p.a_zero = p.a_zero + rows * p.a_zero_stride;
-  p.row_scale = p.row_scale + rows * p.row_scale_stride;
+  const simt::i64 columns = simt::i64(index) * p.n;
+  p.m *= index + 1;
   p.col_scale = p.col_scale + columns * p.col_scale_stride;
   p.out_scale = p.out_scale + columns * p.out_scale_stride;
   p.out_zero = p.out_zero + columns * p.out_zero_stride;
   if (p.b_sum) p.b_sum = p.b_sum + columns;
   if (p.bias) p.bias = p.bias + columns;
-  if (p.residual) p.residual = after(p.residual, outputs * bytes_of(p.residual_type));
   return p;
 }
 

@@ -60,7 +60,7 @@ struct RowMajorOperands {
       const Fragments& now = fragments_[step % 2];
       simt::mma_tile(T{}, T{}, sums_, now.a, now.b);
     }
-    SIMT_DEVICE const auto& sums() const { return sums_; }
+    SIMT_DEVICE auto& sums() { return sums_; }
 
    private:
     static constexpr MmaTile kTile = Config::tile;

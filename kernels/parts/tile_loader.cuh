@@ -27,7 +27,7 @@ class TileLoader {
  public:
   SIMT_DEVICE TileLoader(const OperandView& operand, int first_row) {
     const int row = int(simt::thread_index()) / Layout::kChunks, chunk = int(simt::thread_index()) % Layout::kChunks;
-    source_ = operand.data + (simt::i64(first_row + row) * operand.k + chunk * kChunkBytes);
+    source_ = simt::opaque(operand.data + (simt::i64(first_row + row) * operand.k + chunk * kChunkBytes));
     row_stride_ = operand.k;
     rows_left_ = operand.rows - first_row - row;
     bytes_left_ = operand.k - chunk * kChunkBytes;

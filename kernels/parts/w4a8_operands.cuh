@@ -125,7 +125,7 @@ struct W4A8Operands {
       }
     }
 
-    SIMT_DEVICE const auto& sums() {
+    SIMT_DEVICE auto& sums() {
       if constexpr (kFloat) {
         return sums_.total();
       } else {

@@ -273,8 +273,8 @@ def weighted_sums(problem: Problem, operands: Operands) -> Array:
 
 
 def epilogue_reference(problem: Problem, total: Array, operands: Operands) -> Array:
-    """What `total`, int32 or float32 [.., M, N], becomes: scales, bias, residual, activation, each step rounded to fp32,
-    then one rounding to the output type, or quantization to int8. An absent operand skips its step."""
+    """What `total`, int32 or float32 [.., M, N], becomes: scales, bias, residual, activation, each step rounded to
+    fp32, then one rounding to the output type, or quantization to int8. An absent operand skips its step."""
     value = total.astype(np.float32)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         if operands.row_scale is not None:

@@ -283,8 +283,9 @@ def _check_memory(problem: Problem) -> None:
     needed = problem.batch * (2 * (m + n) * k + 5 * 4 * m * n)
     memory = cpu_info().memory_bytes
     if memory and needed > memory:
+        what = f"{problem.batch} times {problem.shape}" if problem.batch > 1 else problem.shape
         raise UsageError(
-            f"{problem.shape}{f' times {problem.batch}' if problem.batch > 1 else ''} takes {needed / 2**30:.0f} GiB to compute and check, and this machine has "
+            f"{what} takes {needed / 2**30:.0f} GiB to compute and check, and this machine has "
             f"{memory / 2**30:.0f} GiB",
             "choose a smaller shape",
         )
@@ -350,9 +351,7 @@ def _check_array(name: str, value: Array, dtype: type[np.generic], shape: tuple[
     if value.dtype != wanted:
         raise OperandError(f"{name} is {value.dtype}, expected {wanted}", f"convert with {name}.astype('{wanted}')")
     if value.shape != shape:
-        raise OperandError(
-            f"{name} has shape {list(value.shape)}, expected {list(shape)}",
-            "A is [M,K] and B is [N,K], of a batch each",
-        )
+        remedy = "A is [M,K] and B is [N,K], of a batch [batch,M,K] and [batch,N,K]; images are NHWC"
+        raise OperandError(f"{name} has shape {list(value.shape)}, expected {list(shape)}", remedy)
     if not value.flags.c_contiguous:
         raise OperandError(f"{name} is not C-contiguous", f"pass numpy.ascontiguousarray({name})")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import running
 from low_precision import ORDERS, Case, edges, expect_exact, expect_ideal, run
 
 from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
+from immabench.problems import Problem
 
 CONFIGS = [config for config in kernel_configs() if config.family == "gemm_b1"]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
@@ -63,3 +65,12 @@ def test_signs_follow_by_scale_and_bias() -> None:
 def test_long_sums_of_bits_are_legal() -> None:
     assert _native.illegal_reason(CONFIGS[0].id, 1, 1, 1 << 24, "s32") is None
     assert "K=12 is no multiple of 8" in _native.illegal_reason(CONFIGS[0].id, 1, 1, 12, "s32")
+
+
+@by_config
+def test_batches_are_exact(config: KernelConfig) -> None:
+    m, n, k = config.block_tile
+    for depth in (2 * k, k + 8):
+        problem = Problem(m + 1, n + 3, depth, "b1", "b1", batch=3)
+        for order in ORDERS:
+            running.expect_exact(config, problem, order=order)

@@ -25,6 +25,7 @@ WGMMA = [config for config in CONFIGS if config.id.startswith("wgmma")]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
 SHARED = [config for config in IMMA if config.streamed or config.split_k > 1]
 WHOLE = [config for config in IMMA if config not in SHARED]
+by_imma = pytest.mark.parametrize("config", IMMA, ids=lambda config: config.id)
 by_whole = pytest.mark.parametrize("config", WHOLE, ids=lambda config: config.id)
 by_shared = pytest.mark.parametrize("config", SHARED, ids=lambda config: config.id)
 by_wgmma = pytest.mark.parametrize("config", WGMMA, ids=lambda config: config.id)
@@ -190,6 +191,71 @@ def test_parts_of_sums_move_in_whole_lines(config: KernelConfig) -> None:
     assert counts["global_atomic"]["requests"] > 0
 
 
+@by_imma
+@pytest.mark.parametrize("multiprocessors", [1, 5])
+def test_batches_are_exact_in_every_order(config: KernelConfig, multiprocessors: int) -> None:
+    """Ragged products whose rows start on 16 bytes, and on none; tiles of two products in one block's share."""
+    m, n, k = config.block_tile
+    for depth in (k, 3 * k + 16, 2 * k + 5):
+        for order in ORDERS:
+            expect_exact(config, Problem(m + 1, n - 3, depth, batch=3), order=order, multiprocessors=multiprocessors)
+
+
+@by_imma
+@pytest.mark.parametrize("output_type", EPILOGUES)
+def test_every_product_of_a_batch_has_an_epilogue_of_its_own(config: KernelConfig, output_type: str) -> None:
+    m, n, k = config.block_tile
+    for width in (n + 4, n + 3):  # whole vectors, single elements
+        expect_exact(config, problem_for(config, (m + 1, width, k + 16), output_type, {"batch": 3}))
+
+
+def test_values_that_are_one_for_all_are_one_for_a_batch() -> None:
+    for config in (CONFIGS[4], SHARED[0]):
+        problem = Problem(50, 72, 80, output_type="s8", a_zero="tensor", out_scale="tensor", out_zero=True, batch=3)
+        expect_exact(config, replace(problem, row_scale="tensor", col_scale="tensor"))
+
+
+def test_a_batch_moves_what_its_products_move() -> None:
+    config = CONFIGS[4]
+    m, n, k = config.block_tile
+    one, three = (expect_exact(config, Problem(m, n, 4 * k, batch=batch))["counts"] for batch in (1, 3))
+    assert three["mma"] == 3 * one["mma"]
+    for name, unit in (("async_copy", "sectors"), ("global_store", "sectors"), ("ldmatrix", "wavefronts")):
+        assert three[name][unit] == 3 * one[name][unit] == three[name]["ideal"]
+
+
+@by_shared
+def test_a_launch_of_a_batch_leaves_its_workspace_as_the_next_needs_it(config: KernelConfig) -> None:
+    m, n, k = config.block_tile
+    problem = Problem(m, n, 3 * k, batch=3)
+    buffers = HostBuffers(problem, make_operands(problem), "emulated")
+    launch = EmulatedLaunch(config.id, buffers, multiprocessors=4)
+    want = gemm_reference(problem, typed_operands(problem, make_operands(problem)))
+    for _ in range(2):
+        buffers.poison()
+        launch.launch()
+        assert (buffers.out == want).all()
+
+
+@by_wgmma
+def test_what_reads_by_tensor_maps_computes_one_product(config: KernelConfig) -> None:
+    reason = _native.illegal_reason(config.id, 128, 128, 128, "s32", batch=2)
+    assert reason.startswith("computes one product, not a batch of them; take a kernel by mma.sync")
+    assert _native.illegal_reason(config.id, 128, 128, 128, "s32", batch=1) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "batch", "reason"),
+    [
+        ((1, 1, 1), 0, "a batch has at least 1 product"),
+        ((1 << 20, 1, 1), 1 << 11, "all rows of a batch, 2147483648, exceed 2\\^31-1; split it"),
+        ((1, 1 << 26, 1), 1 << 12, "4096 times 1048576 tiles exceed the largest grid; .* or split the batch"),
+    ],
+)
+def test_a_batch_too_large_says_what_to_do(shape: tuple[int, int, int], batch: int, reason: str) -> None:
+    assert re.match(reason, _native.illegal_reason(CONFIGS[0].id, *shape, "s32", batch=batch))
+
+
 def test_a_workspace_too_small_is_named() -> None:
     config, out = SHARED[0], np.zeros((4, 8), np.int32)
     a, b = np.ones((4, 1024), np.int8), np.ones((8, 1024), np.int8)
@@ -283,6 +349,43 @@ def test_bad_operands_are_named_in_one_line(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         _native.emulate_gemm(CONFIGS[0].id, **call)
     assert "\n" not in str(error.value)
+
+
+A3, B3, OUT3 = (np.ones((3, *matrix.shape), matrix.dtype) for matrix in (A, B, OUT))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"a": A3[None]}, "operand 'a' has shape \\[1, 3, 4, 16\\]; pass a matrix \\[M, K\\], or a batch"),
+        ({"b": B}, "operand 'b' has shape \\[8, 16\\]; pass a matrix for each of A, \\[batch, N, K\\]"),
+        (
+            {"b": B3[:2]},
+            "operand 'b' has shape \\[2, 8, 16\\] where \\[3, 8, 16\\] is needed; .* and the batch",
+        ),
+        ({"out": OUT}, "operand 'out' has shape \\[4, 8\\]; the output of a batch is \\[batch, M, N\\]"),
+        ({"out": OUT3[:2].copy()}, "operand 'out' has shape \\[2, 4, 8\\] where \\[3, 4, 8\\]"),
+        ({"a": A, "out": OUT}, "operand 'b' has shape \\[3, 8, 16\\]; pass a matrix \\[N, K\\]"),
+        ({"a": A3[:0]}, "M, N and K run from 1 to 2\\^31-1, a batch too"),
+        ({"row_scale": np.ones(4, np.float32)}, "operand 'row_scale' has shape \\[4\\] where \\[3, 4\\]"),
+        ({"col_scale": np.ones(8, np.float32)}, "operand 'col_scale' has shape \\[8\\] where \\[3, 8\\]"),
+        ({"bias": np.ones(8, np.float32)}, "operand 'bias' has shape \\[8\\] where \\[3, 8\\]"),
+        ({"residual": OUT}, "operand 'residual' has shape \\[4, 8\\] where \\[3, 4, 8\\]"),
+        ({"kernel": WGMMA[0]}, "computes one product, not a batch of them"),
+    ],
+)
+def test_bad_batches_are_named_in_one_line(change: dict, message: str) -> None:
+    call = {"a": A3, "b": B3, "out": OUT3.copy(), "output_type": "f32", "kernel": CONFIGS[0], **change}
+    with pytest.raises(ValueError, match=message) as error:
+        _native.emulate_gemm(call.pop("kernel").id, **call)
+    assert "\n" not in str(error.value)
+
+
+def test_a_batch_of_one_may_keep_its_dimension() -> None:
+    for config in (CONFIGS[0], WGMMA[0]):
+        out = np.zeros((1, 4, 8), np.float32)
+        _native.emulate_gemm(config.id, A3[:1], B3[:1], out, output_type="f32", bias=np.full((1, 8), 2, np.float32))
+        assert (out == 18).all()
 
 
 def test_operands_a_gemm_does_not_have_are_type_errors() -> None:

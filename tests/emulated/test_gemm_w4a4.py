@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import running
 from low_precision import ORDERS, Case, edges, expect_exact, expect_ideal, run
 
 from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
+from immabench.problems import Problem
 
 CONFIGS = [config for config in kernel_configs() if config.family == "gemm_w4a4"]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
@@ -64,3 +66,12 @@ def test_sums_of_small_products_may_be_long() -> None:
     for k, legal in ((1 << 24, True), (1 << 25, False)):
         assert (_native.illegal_reason(CONFIGS[0].id, 1, 1, k, "s32") is None) == legal
     assert "K=3 is no multiple of 2" in _native.illegal_reason(CONFIGS[0].id, 1, 1, 3, "s32")
+
+
+@by_config
+def test_batches_are_exact(config: KernelConfig) -> None:
+    m, n, k = config.block_tile
+    for depth in (2 * k, k + 2):
+        problem = Problem(m + 1, n + 3, depth, "s4", "s4", batch=3)
+        for order in ORDERS:
+            running.expect_exact(config, problem, order=order)

@@ -24,6 +24,7 @@ VALUES = {
     "CUBLAS_OP_T": lt.CUBLAS_OP_T,
     "CUBLAS_STATUS_NOT_SUPPORTED": lt.CUBLAS_STATUS_NOT_SUPPORTED,
     **{f"CUBLASLT_MATMUL_DESC_{name}": number for name, (number, _) in lt.CUBLASLT_MATMUL_DESC.items()},
+    **{f"CUBLASLT_MATRIX_LAYOUT_{name}": number for name, (number, _) in lt.CUBLASLT_MATRIX_LAYOUT.items()},
     **{f"CUBLASLT_MATMUL_PREF_{name}": number for name, (number, _) in lt.CUBLASLT_MATMUL_PREF.items()},
     "CUBLASLT_EPILOGUE_BIAS": lt.CUBLASLT_EPILOGUE_BIAS,
     "CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F": lt.CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F,
@@ -50,6 +51,7 @@ void calls(cublasLtHandle_t h, void* p, cudaStream_t stream) {
   cublasLtMatmulDescCreate(&d, (cublasComputeType_t)72, (cudaDataType_t)10);
   cublasLtMatmulDescSetAttribute(d, (cublasLtMatmulDescAttributes_t)3, p, sizeof(int));
   cublasLtMatrixLayoutCreate(&l, (cudaDataType_t)3, (unsigned long)1, (unsigned long)1, (long)1);
+  cublasLtMatrixLayoutSetAttribute(l, (cublasLtMatrixLayoutAttribute_t)5, p, sizeof(int));
   cublasLtMatmulPreferenceCreate(&pref);
   cublasLtMatmulPreferenceSetAttribute(pref, (cublasLtMatmulPreferenceAttributes_t)1, p, sizeof(unsigned long));
   cublasLtMatmulAlgoGetHeuristic(h, d, l, l, l, l, pref, 8, results, &found);

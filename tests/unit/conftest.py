@@ -66,7 +66,8 @@ class FakeNative(ModuleType):
         operands = Operands(a, b, **{name: options[name] for name in OPERAND_NAMES if name in options})
         epilogue = {name: options.get(name) for name in ("row_scale", "col_scale", "out_scale", "a_zero")}
         problem = Problem(
-            *(a.shape[0], *b.shape),
+            *(a.shape[-2], *b.shape[-2:]),
+            batch=a.shape[0] if a.ndim == 3 else 1,
             output_type=output_type,
             bias=operands.bias is not None,
             residual="none" if operands.residual is None else RESIDUALS[operands.residual.dtype.name],

@@ -32,7 +32,7 @@ from immabench.numerics import (
     round_to,
     unpack_s4,
 )
-from immabench.operands import Operands, make_operands, poisoned_output, typed_operands
+from immabench.operands import OPERAND_NAMES, Operands, make_operands, poisoned_output, typed_operands
 from immabench.problems import MAX_K_S8, Problem
 
 FLOAT32 = st.floats(width=32)
@@ -361,3 +361,42 @@ def _nearest_bf16(bits: int) -> int:
     if rest > 0x8000 or (rest == 0x8000 and below & 1):
         below += 1
     return below
+
+
+EVERYTHING = {
+    "output_type": "s8",
+    "row_scale": "vector",
+    "col_scale": "vector",
+    "bias": True,
+    "a_zero": "vector",
+    "residual": "s8",
+    "activation": "gelu",
+    "out_scale": "vector",
+    "out_zero": True,
+}
+
+
+@pytest.mark.parametrize("epilogue", [{}, EVERYTHING, EVERYTHING | {"row_scale": "tensor", "out_scale": "tensor"}])
+@pytest.mark.parametrize("data_type", ["s8", "s4", "b1"])
+def test_a_batch_is_one_product_after_the_other(data_type: str, epilogue: dict[str, Any]) -> None:
+    problem = Problem(5, 7, 16, data_type, data_type, batch=3, **epilogue)
+    typed = typed_operands(problem, make_operands(problem))
+    want = gemm_reference(problem, typed)
+    assert want.shape == (3, 5, 7)
+    for index in range(3):
+        # What every product has of its own has the batch's dimension, what is one for all has one element.
+        own = {name: values[index] if values.ndim > 1 else values for name, values in present(typed).items()}
+        assert (gemm_reference(replace(problem, batch=1), Operands(**own)) == want[index]).all()
+    assert not (want[0] == want[1]).all()
+
+
+def present(operands: Operands) -> dict[str, np.ndarray]:
+    return {name: getattr(operands, name) for name in OPERAND_NAMES if getattr(operands, name) is not None}
+
+
+def test_a_difference_in_a_batch_is_named_with_its_product() -> None:
+    problem = Problem(2, 3, 4, batch=2)
+    want = np.zeros((2, 2, 3), np.int32)
+    got = want.copy()
+    got[1, 0, 2] = 5
+    assert compare_exact(problem, got, want).describe() == "1 of 12 elements differ, first C[1,0,2] is 5, expected 0"

@@ -190,3 +190,38 @@ def test_a_scale_the_problem_lacks() -> None:
 def test_a_problem_too_large_for_this_machine_is_refused_before_it_is_made() -> None:
     with pytest.raises(UsageError, match=r"1000000x1000000x64 takes 18627 GiB .* this machine has \d+ GiB; choose"):
         make_operands(Problem(1_000_000, 1_000_000, 64))
+
+
+def test_every_product_of_a_batch_has_operands_of_its_own() -> None:
+    epilogue = {"output_type": "s8", "residual": "f16", "a_zero": "vector", "out_scale": "vector", "out_zero": True}
+    problem = replace(FULL, batch=3, **epilogue)
+    operands = make_operands(problem)
+    check_operands(problem, operands)
+    typed = typed_operands(problem, operands)
+    assert typed.b_sum is not None
+    assert (typed.b_sum == operands.b.sum(axis=2)).all()
+    shapes = {"a": (33, 65), "b": (17, 65), "residual": (33, 17), "row_scale": (33,), "a_zero": (33,)}
+    shapes |= dict.fromkeys(("col_scale", "bias", "b_sum", "out_scale", "out_zero"), (17,))
+    for name, shape in shapes.items():
+        values = getattr(typed, name)
+        assert values.shape == (3, *shape), name
+        assert not (values[0] == values[1]).all(), name
+    assert poisoned_output(problem).shape == (3, 33, 17)
+
+
+def test_values_that_are_one_for_all_are_one_for_a_batch() -> None:
+    epilogue = {"output_type": "s8", "row_scale": "tensor", "col_scale": "tensor", "out_scale": "tensor"}
+    problem = Problem(3, 4, 5, batch=2, a_zero="tensor", out_zero=True, residual="s8", **epilogue)  # type: ignore[arg-type]
+    operands = make_operands(problem)
+    for name in ("row_scale", "col_scale", "a_zero", "out_scale", "out_zero", "residual_scale", "residual_zero"):
+        assert getattr(operands, name).shape == (1,), name
+
+
+def test_a_batch_is_expected_of_every_operand() -> None:
+    problem = Problem(3, 4, 5, output_type="f32", bias=True, batch=2)
+    operands = make_operands(problem)
+    for name, change in (("a", operands.a[0]), ("b", operands.b[:1])):
+        with pytest.raises(OperandError, match=rf"^{name} has shape .*, expected \[2, \d, 5\]; .*of a batch"):
+            check_operands(problem, replace(operands, **{name: np.ascontiguousarray(change)}))
+    with pytest.raises(OperandError, match=r"^bias is missing; give float32\[2, 4\]"):
+        check_operands(problem, replace(operands, bias=None))

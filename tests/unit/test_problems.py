@@ -42,6 +42,8 @@ def problems(draw: st.DrawFn) -> Problem:
         groups = {}
     shape = (draw(SIZES), draw(SIZES), draw(SIZES) * groups.get("b_group", 8))
     options = {"a_type": a_type, "b_type": b_type, **groups}
+    if a_type == b_type:
+        options["batch"] = draw(st.sampled_from((1, 2, 12)))
     if a_type in INTEGER_TYPES:
         options["a_zero"] = draw(KINDS)
     if a_type in INTEGER_TYPES and groups.get("b_scale") != "float" and draw(st.booleans()):
@@ -113,7 +115,7 @@ def test_bytes_of_mixed_types_are_those_of_each_operand() -> None:
 
 def test_a_row_of_an_older_run_has_neither_groups_nor_the_newer_epilogue() -> None:
     values = Problem(1, 2, 3).as_dict()
-    for name in ("b_group", "b_scale", "a_zero", "residual", "activation", "out_scale", "out_zero"):
+    for name in ("b_group", "b_scale", "a_zero", "residual", "activation", "out_scale", "out_zero", "batch"):
         del values[name]
     assert Problem.from_dict(values) == Problem(1, 2, 3)
 
@@ -140,6 +142,16 @@ def test_work_of_a_small_problem() -> None:
     assert problem.operations_per_byte == pytest.approx(60 / 61)
 
 
+def test_a_batch_multiplies_the_work_and_all_but_single_values() -> None:
+    one = Problem(2, 3, 8, output_type="f16", row_scale="vector", col_scale="tensor", bias=True, residual="bf16")
+    batch = replace(one, batch=5)
+    assert (batch.macs, batch.operations, batch.weight_bytes) == (5 * 48, 5 * 96, 5 * 24)
+    assert batch.bytes_moved == 5 * (16 + 24 + 12 + 12 + 4 * (2 + 3)) + 4
+    assert (batch.shape, batch.key) == ("2x3x8", "gemm_s8_m2_n3_k8_batch5_f16_rv_ct_b_resbf16")
+    assert batch.of_batch(2, 8) == (5, 2, 8)
+    assert one.of_batch(2, 8) == (2, 8)
+
+
 def test_largest_k_fits_int32_and_the_next_does_not() -> None:
     assert Problem(1, 1, MAX_K_S8).k * 128 * 128 <= 2**31 - 1
     with pytest.raises(UsageError, match="131071"):
@@ -155,6 +167,10 @@ def test_largest_k_fits_int32_and_the_next_does_not() -> None:
         ({"n": -1}, "N=-1"),
         ({"k": 1.5}, "K=1.5"),
         ({"k": True}, "K=True"),
+        ({"batch": 0}, "batch=0 is no number of products; give a whole number from 1 to 2147483647"),
+        ({"batch": True}, "batch=True is no number"),
+        ({"batch": 2**31}, "batch=2147483648 is no number"),
+        (W4A16 | {"k": 64, "batch": 2}, "a batch of bf16_s4: weights of a type of their own are of one product"),
         ({"a_type": "u8"}, "unknown a_type 'u8'"),
         ({"b_type": "f16"}, "differ"),
         ({"b_type": "u8"}, "unknown b_type 'u8'"),

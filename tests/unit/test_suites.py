@@ -69,6 +69,11 @@ def test_case_options_override_defaults(write) -> None:
     assert second.problem == Problem(4, 2, 3, output_type="f16", row_scale="tensor")
 
 
+def test_a_case_may_be_a_batch(write) -> None:
+    path = write(HEAD + "[defaults]\nbatch = 12\n" + CASE + CASE.replace('"a"', '"b"') + "batch = 2\n")
+    assert [case.problem.batch for case in load_suite(path).expand()] == [12, 2]
+
+
 def test_without_options_a_case_has_the_defaults_of_a_problem(write) -> None:
     assert load_suite(write(HEAD + CASE)).expand()[0].problem == Problem(1, 2, 3)
 
@@ -195,6 +200,7 @@ def test_options_of_a_problem_as_text() -> None:
     options = parse_options(["a_type=s8", "b_type=u4", "b_group=128", "b_scale=step", "out_zero=true"])
     assert options == {"a_type": "s8", "b_type": "u4", "b_group": 128, "b_scale": "step", "out_zero": True}
     assert parse_options([]) == {}
+    assert parse_options(["batch=12"]) == {"batch": 12}
 
 
 @pytest.mark.parametrize(
@@ -204,6 +210,7 @@ def test_options_of_a_problem_as_text() -> None:
         ("=s4", "'=s4' is not KEY=VALUE"),
         ("group=128", "a problem has no 'group'; choose of a_type"),
         ("b_group=-1", "b_group=-1: "),
+        ("batch=0", "batch=0: "),
         ("bias=perhaps", "bias=perhaps: "),
         ("row_scale=block", "row_scale=block: "),
     ],

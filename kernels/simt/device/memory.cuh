@@ -25,6 +25,14 @@ SIMT_DEVICE T from_words(const Words<sizeof(T)>& words) {
 }
 
 // ---- global memory
+// The same address, of which the compiler no longer knows how it was added up: it cannot take the sum apart to carry pieces of
+// it, two registers each, through a loop.
+template <class T>
+SIMT_DEVICE Global<T> opaque(Global<T> p) {
+  asm("" : "+l"(p.address));
+  return p;
+}
+
 // Loads go through the read-only path: what a kernel loads this way, no thread of the same launch may write.
 template <class T>
 SIMT_DEVICE T load_global(Global<T> p) {

@@ -20,6 +20,11 @@ T poison() {
 }  // namespace detail
 
 template <class T>
+Global<T> opaque(Global<T> p) {
+  return p;
+}
+
+template <class T>
 T load_global(Global<T> p, SIMT_SITE) {
   constexpr u32 kBytes = sizeof(T);
   static_assert(kBytes == 1 || kBytes == 2 || kBytes == 4 || kBytes == 8 || kBytes == 16,

@@ -76,5 +76,7 @@ def _print(choices: list[Choice], problem: Problem, machine: Machine) -> None:
         )
         for one in choices
     )
-    title = f"{problem.precision}, N={problem.n}, K={problem.k} on {machine.name} ({machine.architecture}): predicted"
+    batch = f"batch of {problem.batch}, " if problem.batch > 1 else ""
+    what = f"{problem.precision}, {batch}N={problem.n}, K={problem.k}"
+    title = f"{what} on {machine.name} ({machine.architecture}): predicted"
     print_table(f"{title}, not measured", columns, rows, numeric=("M", "us", "slower"))

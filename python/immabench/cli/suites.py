@@ -107,12 +107,14 @@ def _print_table(suite: Suite) -> None:
 
     table = Table(title=f"{suite.name}: {suite.header.description}", caption=f"source: {suite.header.source}")
     table.add_column("case", overflow="fold")
-    for column in ("M", "N", "K", "output", "calls", "MMAC"):
-        table.add_column(column, justify="right", no_wrap=True)
     cases = suite.expand()
+    batches = any(case.problem.batch > 1 for case in cases)
+    for column in (*(("batch",) if batches else ()), "M", "N", "K", "output", "calls", "MMAC"):
+        table.add_column(column, justify="right", no_wrap=True)
     for case in cases:
         problem = case.problem
-        sizes = (problem.m, problem.n, problem.k, problem.output_type, case.calls)
+        batch = (problem.batch,) if batches else ()
+        sizes = (*batch, problem.m, problem.n, problem.k, problem.output_type, case.calls)
         names = "\n".join(dict.fromkeys(name for name, _ in case.uses))
         table.add_row(escape(names), *map(str, sizes), f"{problem.macs / 1e6:.2f}")
     console = Console()

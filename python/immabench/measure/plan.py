@@ -126,7 +126,8 @@ def kernel_problem(
 
 def _shape_case(shape: Shape, output_type: str, options: Mapping[str, Any]) -> Case:
     problem = shape_problem(shape, output_type, options)
-    return Case(problem.shape, problem, 1, ((problem.shape, 1),))
+    name = problem.shape + (f" batch={problem.batch}" if problem.batch > 1 else "")
+    return Case(name, problem, 1, ((name, 1),))
 
 
 def _selected_providers(selection: Selection) -> list[Provider]:

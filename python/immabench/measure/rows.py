@@ -54,6 +54,7 @@ class Row(BaseModel):
     activation: str = "none"
     out_scale: str = "none"
     out_zero: bool = False
+    batch: int = 1
     provider: str
     kernel_id: str
     step: Literal["compute", "pack"] = "compute"
@@ -88,6 +89,11 @@ class Row(BaseModel):
     def identity(self) -> tuple[str, str, str]:
         """(suite, case, row_id): what is unique in a run. Two suites may ask for one problem."""
         return self.suite, self.case, self.row_id
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(M, N, K); of a batch (batch, M, N, K)."""
+        return (self.m, self.n, self.k) if self.batch == 1 else (self.batch, self.m, self.n, self.k)
 
     @property
     def timer(self) -> str:

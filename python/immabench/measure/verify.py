@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
 from immabench.kernels import KernelConfig, illegal_reason
 from immabench.numerics import Array
@@ -19,6 +20,9 @@ ORDERS = ("forward", "reverse", "random")
 
 WAVE_BLOCKS = 4
 """Blocks that stand for one wave, so that partial waves, and several of a persistent kernel, stay cheap to emulate."""
+
+BATCH = 3
+"""Products of the batch that kernels are verified with, where they compute batches."""
 
 EPILOGUES: dict[str, dict[str, Any]] = {
     "s32": {},
@@ -51,6 +55,7 @@ class Check:
 
     id: str
     shape: Shape
+    batch: int
     output_type: str
     device: str
     status: str
@@ -87,15 +92,37 @@ def verify_kernel(
     orders: Sequence[str],
     device: str,
     seed: int,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[Check]:
-    """Check one configuration on every shape and output type; emulated launches run once an order of warps."""
+    """Check one configuration on every shape and output type; emulated launches run once an order of warps.
+
+    `options` are further fields of the problems; where its operands have none of them, a configuration is skipped.
+    """
     for shape in shapes:
         for output_type in output_types:
-            yield _check(config, problem_for(config, shape, output_type), orders, device, seed)
+            try:
+                problem = problem_for(config, shape, output_type, options)
+            except UsageError as error:
+                if not options:
+                    raise
+                yield Check(config.id, shape, options.get("batch", 1), output_type, device, "skipped", error.message)
+            else:
+                yield _check(config, problem, orders, device, seed)
 
 
-def problem_for(config: KernelConfig, shape: Shape, output_type: str) -> Problem:
-    """A problem of `config`'s operand types with the epilogue that `output_type` is verified with.
+def batched_edges(config: KernelConfig) -> list[Shape]:
+    """A shape around the tile's edges for a batch of `BATCH` products; none for kernels that compute one product."""
+    m, n, k = config.block_tile
+    shape = (m + 1, n - 1, config.stages * k + 3)
+    if config.operand_types["a"] != config.operand_types["b"]:
+        return []
+    return [shape] if illegal_reason(config, problem_for(config, shape, "f32", {"batch": BATCH})) is None else []
+
+
+def problem_for(
+    config: KernelConfig, shape: Shape, output_type: str, further: Mapping[str, Any] | None = None
+) -> Problem:
+    """A problem of `config`'s operand types with the epilogue that `output_type` is verified with, or `further` fields.
 
     K goes up to what whole bytes of packed operands, whole chunks of their rows and whole groups of weights need.
     """
@@ -108,11 +135,11 @@ def problem_for(config: KernelConfig, shape: Shape, output_type: str) -> Problem
     options |= {"b_group": group, "b_scale": config.group_scale}
     if types["a"] == "s8":
         options["a_zero"] = ZERO_POINTS.get(output_type, "none")
-    return Problem(m, n, -(-k // each) * each, output_type=output_type, **options)
+    return Problem(m, n, -(-k // each) * each, output_type=output_type, **{**options, **(further or {})})
 
 
 def _check(config: KernelConfig, problem: Problem, orders: Sequence[str], device: str, seed: int) -> Check:
-    place = (config.id, (problem.m, problem.n, problem.k), problem.output_type, device)
+    place = (config.id, (problem.m, problem.n, problem.k), problem.batch, problem.output_type, device)
     reason = illegal_reason(config, problem)
     if reason is not None:
         return Check(*place, "skipped", reason)

@@ -199,7 +199,7 @@ def _staged_bytes(work: TileWork) -> float:
 def device(work: TileWork) -> dict[str, Cost]:
     """Costs of the whole launch in what all multiprocessors share, all at the same time."""
     machine, moved = work.machine, work.problem.bytes_moved
-    results = work.problem.m * work.problem.n * work.output_bytes
+    results = work.problem.batch * work.problem.m * work.problem.n * work.output_bytes
     return {
         "L2": Cost(
             (work.fetched_bytes + results) / machine.l2_bytes,

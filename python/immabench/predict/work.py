@@ -63,12 +63,17 @@ class TileWork:
 
     @cached_property
     def tiles(self) -> tuple[int, int]:
-        """Output tiles along M and N, those that fill up the last cluster included."""
+        """Output tiles of one product along M and N, those that fill up the last cluster included."""
         (tile_m, tile_n, _), (cluster_m, cluster_n) = self.config.block_tile, self.config.cluster
         return (
             ceil(self.problem.m / (tile_m * cluster_m)) * cluster_m,
             ceil(self.problem.n / (tile_n * cluster_n)) * cluster_n,
         )
+
+    @cached_property
+    def all_tiles(self) -> int:
+        """Output tiles of every product of the batch."""
+        return self.problem.batch * self.tiles[0] * self.tiles[1]
 
     @cached_property
     def k_tiles(self) -> int:
@@ -84,16 +89,15 @@ class TileWork:
     def blocks(self) -> int:
         """Blocks of work: tiles, each with its parts of K; a persistent kernel launches fewer, which take several. Of
         streamed kernels those that are launched."""
-        tiles = self.tiles[0] * self.tiles[1]
         if self.config.streamed:
             resident = max(1, SMALLEST_SHARED_BYTES // self.config.shared_bytes)
-            return min(tiles * self.k_tiles, self.machine.sm_count * resident)
-        return tiles * (min(self.config.split_k, self.k_tiles) if self.shares_tiles else self.config.split_k)
+            return min(self.all_tiles * self.k_tiles, self.machine.sm_count * resident)
+        return self.all_tiles * (min(self.config.split_k, self.k_tiles) if self.shares_tiles else self.config.split_k)
 
     @cached_property
     def parts(self) -> float:
         """Blocks a tile; a fraction where a block takes several tiles."""
-        return self.blocks / (self.tiles[0] * self.tiles[1])
+        return self.blocks / self.all_tiles
 
     @cached_property
     def cluster(self) -> int:
@@ -226,7 +230,7 @@ class TileWork:
         m, n, k = self.problem.m, self.problem.n, self.problem.k
         cluster_m, cluster_n = self.config.cluster if self.is_aligned else (1, 1)
         a, b = m * k * self.a_bytes * (self.tiles[1] // cluster_n), n * k * self.b_bytes * (self.tiles[0] // cluster_m)
-        return round(a + b)
+        return round(self.problem.batch * (a + b))
 
     @cached_property
     def useful(self) -> float:

@@ -209,6 +209,8 @@ def _fp8_reason(problem: Problem) -> str | None:
         return f"cuBLASLt's FP8 needs rows of whole 16 bytes: K in multiples of 16, N of {multiple}"
     capability, version = _capability(), library_version()
     vectors = "vector" in (problem.row_scale, problem.col_scale)
+    if vectors and problem.batch > 1:
+        return "batches of FP8 are scaled by one value here, not by vectors"
     least = OUTER_VECTOR_CAPABILITY if vectors else FP8_CAPABILITY
     if capability and capability < least:
         what = "FP8 scaled by vectors" if vectors else "FP8"

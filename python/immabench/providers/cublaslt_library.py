@@ -10,7 +10,20 @@ import ctypes
 import functools
 import importlib.util
 from collections.abc import Iterator
-from ctypes import Structure, byref, c_float, c_int, c_int8, c_int32, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    Structure,
+    byref,
+    c_float,
+    c_int,
+    c_int8,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint16,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +44,7 @@ CUBLASLT_MATMUL_DESC = {
     "TRANSA": (3, c_int32),
     "EPILOGUE": (7, c_uint32),
     "BIAS_POINTER": (8, c_void_p),
+    "BIAS_BATCH_STRIDE": (10, c_int64),
     "A_SCALE_POINTER": (17, c_void_p),
     "B_SCALE_POINTER": (18, c_void_p),
     "FAST_ACCUM": (25, c_int8),
@@ -38,6 +52,7 @@ CUBLASLT_MATMUL_DESC = {
     "A_SCALE_MODE": (31, c_int32),
     "B_SCALE_MODE": (32, c_int32),
 }
+CUBLASLT_MATRIX_LAYOUT = {"BATCH_COUNT": (5, c_int32), "STRIDED_BATCH_OFFSET": (6, c_int64)}
 CUBLASLT_MATMUL_PREF = {"MAX_WORKSPACE_BYTES": (1, c_uint64)}
 CUBLASLT_EPILOGUE_BIAS = 4
 CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F = 0

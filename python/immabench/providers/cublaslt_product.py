@@ -36,7 +36,7 @@ setting of the process may make emulation; the pedantic one ensures standard fp3
 
 
 class Product:
-    """out[M,N] = A[M,K] B[N,K]^T, row-major, operands of one type; into int32 sums where that is s8.
+    """out[M,N] = A[M,K] B[N,K]^T, row-major, operands of one type, or a batch; into int32 sums where that is s8.
 
     cuBLAS thinks in columns: our row-major B[N,K] is its K x N matrix A, to be transposed, our A[M,K] its K x M matrix
     B, and out[M,N] its N x M matrix. That is its TN form, the one its INT8 and FP8 kernels want.
@@ -51,14 +51,17 @@ class Product:
             # "Might be faster but at the cost of lower accuracy" (cublasLt.h), which float_oracle.fp8_bound allows.
             self._set(FAST_ACCUM=1)
         output_type = "s32" if problem.a_type == "s8" else problem.output_type
+        self._batch, self._n = problem.batch, problem.n
         self._b = self._layout(problem.b_type, problem.k, problem.n)
         self._a = self._layout(problem.a_type, problem.k, problem.m)
         self._out = self._layout(output_type, problem.n, problem.m)
         self._one, self._zero = arithmetic.number(1), arithmetic.number(0)
 
     def add_bias(self, address: int, data_type: str) -> None:
-        """Add a bias [N] of a type to every row of the output, in the product's own epilogue."""
+        """Add a bias [N] of a type, of a batch [batch,N], to every row of the output, in the product's own epilogue."""
         self._set(EPILOGUE=lt.CUBLASLT_EPILOGUE_BIAS, BIAS_POINTER=address, BIAS_DATA_TYPE=lt.CUDA_R[data_type])
+        if self._batch > 1:
+            self._set(BIAS_BATCH_STRIDE=self._n)
 
     def scale_rows(self, address: int, mode: int) -> None:
         """Multiply by fp32 `row_scale`: one number, or [M] in the mode of outer vectors. FP8 only."""
@@ -74,7 +77,11 @@ class Product:
 
     def _layout(self, data_type: str, rows: int, columns: int) -> c_void_p:
         kind = c_int(lt.CUDA_R[data_type])
-        return self._lt.create("MatrixLayout", kind, c_uint64(rows), c_uint64(columns), c_int64(rows))
+        layout = self._lt.create("MatrixLayout", kind, c_uint64(rows), c_uint64(columns), c_int64(rows))
+        if self._batch > 1:
+            for name, value in (("BATCH_COUNT", self._batch), ("STRIDED_BATCH_OFFSET", rows * columns)):
+                self._lt.set_attribute("MatrixLayout", layout, lt.CUBLASLT_MATRIX_LAYOUT[name], value)
+        return layout
 
     def heuristics(self, most: int, workspace_bytes: int) -> list[HeuristicResult]:
         """Up to `most` algorithms cuBLASLt would try, its best guess first; none where it has none for the problem.

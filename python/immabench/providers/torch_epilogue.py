@@ -15,7 +15,7 @@ Step = Callable[[], Any]
 class TorchEpilogue:
     """Every step of docs/numerics.md as a separate operation, from `total` into the buffers' output.
 
-    `total` is int32 [M,N] for the competitor to fill: the output itself where that is int32.
+    `total` is int32 [M,N], or [batch,M,N], for the competitor to fill: the output itself where that is int32.
     """
 
     def __init__(self, buffers: Buffers) -> None:
@@ -23,7 +23,7 @@ class TorchEpilogue:
 
         self._torch, self._buffers, problem = torch, buffers, buffers.problem
         self._out = shared_tensor(buffers.out, problem.output_type)
-        shape, device = (problem.m, problem.n), self._out.device
+        shape, device = problem.of_batch(problem.m, problem.n), self._out.device
         bare = problem.output_type == "s32"
         self.total = self._out if bare else torch.empty(shape, dtype=torch.int32, device=device)
         self._value: Any = None if bare else torch.empty(shape, dtype=torch.float32, device=device)
@@ -41,9 +41,9 @@ class TorchEpilogue:
             return steps
         steps.append(self._scale_rows)
         if problem.col_scale != "none":
-            steps.append(lambda: self._value.mul_(self._operand("col_scale")))
+            steps.append(lambda: self._value.mul_(self._of_columns("col_scale")))
         if problem.bias:
-            steps.append(lambda: self._value.add_(self._operand("bias")))
+            steps.append(lambda: self._value.add_(self._of_columns("bias")))
         if problem.residual != "none":
             steps.append(self._add_residual)
         if problem.activation != "none":
@@ -56,15 +56,22 @@ class TorchEpilogue:
         values = getattr(self._buffers, name)
         return shared_tensor(values, self._buffers.problem.residual if name == "residual" else "")
 
+    def _of_rows(self, name: str) -> Any:
+        """A vector [M], [batch,M] or [1] as it broadcasts against the outputs."""
+        return self._operand(name).unsqueeze(-1)
+
+    def _of_columns(self, name: str) -> Any:
+        """A vector [N], [batch,N] or [1] as it broadcasts against the outputs."""
+        return self._operand(name).unsqueeze(-2)
+
     def _take_off_zero_point(self) -> None:
-        self.total.sub_(self._operand("a_zero").reshape(-1, 1) * self._operand("b_sum"))
+        self.total.sub_(self._of_rows("a_zero") * self._of_columns("b_sum"))
 
     def _scale_rows(self) -> None:
-        row_scale = self._operand("row_scale")
-        if row_scale is None:
+        if self._operand("row_scale") is None:
             self._value.copy_(self.total)
         else:
-            self._torch.mul(self.total, row_scale.reshape(-1, 1), out=self._value)
+            self._torch.mul(self.total, self._of_rows("row_scale"), out=self._value)
 
     def _add_residual(self) -> None:
         residual = self._operand("residual")
@@ -94,8 +101,8 @@ class TorchEpilogue:
         return value
 
     def _quantize(self) -> None:
-        codes = (self._value / self._operand("out_scale")).round_().nan_to_num_(nan=0.0)
+        codes = (self._value / self._of_columns("out_scale")).round_().nan_to_num_(nan=0.0)
         if self._buffers.problem.out_zero:
             # Beyond 2^24 the sum rounds, where it is out of range anyway.
-            codes.add_(self._operand("out_zero"))
+            codes.add_(self._of_columns("out_zero"))
         self._out.copy_(codes.clamp_(-128, 127))

@@ -34,6 +34,8 @@ OPERATIONS = {
 
 def illegal_reason(problem: Problem, device: str) -> str | None:
     """Why torch's int4 kernels do not take a shape, None when they do."""
+    if problem.batch > 1:
+        return "torch multiplies by int4 weights one product at a time"
     if _group(problem.k) is None:
         return f"torch's int4 groups are {', '.join(map(str, GROUPS))} or 256 elements of K, and none divides K"
     if problem.n % N_MULTIPLE[device]:

@@ -22,7 +22,7 @@ INT4_STEPS: dict[str, Step] = {"torch_int4": "compute", "torch_int4_pack": "pack
 
 
 class IntegerLaunch:
-    """`torch._int_mm`, then the epilogue in steps of torch."""
+    """`torch._int_mm`, of a batch once a product, then the epilogue in steps of torch."""
 
     timed = True
     emulation: Emulation | None = None
@@ -30,18 +30,23 @@ class IntegerLaunch:
     def __init__(self, buffers: Buffers) -> None:
         import torch
 
-        self.backend = f"torch-{buffers.device_kind}:_int_mm"
+        batch = buffers.problem.batch
+        self.backend = f"torch-{buffers.device_kind}:_int_mm" + (f" ({batch} calls)" if batch > 1 else "")
         self._int_mm = torch._int_mm
-        self._a, self._bt = shared_tensor(buffers.a), shared_tensor(buffers.b).t()
         self._epilogue = TorchEpilogue(buffers)
+        a, bt = shared_tensor(buffers.a), shared_tensor(buffers.b).transpose(-1, -2)
+        matrices = (a, bt, self._epilogue.total)
+        self._products = list(zip(*matrices, strict=True)) if batch > 1 else [matrices]
 
     def launch(self) -> None:
-        self._int_mm(self._a, self._bt, out=self._epilogue.total)
+        for a, bt, total in self._products:
+            self._int_mm(a, bt, out=total)
         self._epilogue.launch()
 
 
 class FloatLaunch:
-    """The same shape as a float matmul, with the bias if there is one: what a model runs before quantization."""
+    """The same shape as a float matmul, batched or not, with the bias if there is one: what a model runs before
+    quantization."""
 
     timed = True
     emulation: Emulation | None = None
@@ -51,10 +56,13 @@ class FloatLaunch:
 
         data_type = buffers.problem.a_type
         self.backend = f"torch-{buffers.device_kind}:matmul"
-        self._a, self._bt = shared_tensor(buffers.a, data_type), shared_tensor(buffers.b, data_type).t()
+        self._a, self._bt = shared_tensor(buffers.a, data_type), shared_tensor(buffers.b, data_type).transpose(-1, -2)
         self._bias = shared_tensor(buffers.bias, data_type)
         self._out = shared_tensor(buffers.out, data_type)
-        self._matmul, self._addmm = torch.matmul, torch.addmm
+        batched = buffers.problem.batch > 1
+        if batched and self._bias is not None:
+            self._bias = self._bias.unsqueeze(-2)
+        self._matmul, self._addmm = torch.matmul, torch.baddbmm if batched else torch.addmm
 
     def launch(self) -> None:
         if self._bias is None:

@@ -111,7 +111,7 @@ def _points(roof: Roofline, of: list[Point], colour: str, series: Series, status
 def _hover(point: Point, roof: Roofline) -> str:
     row = point.row
     lines = [
-        f"<b>{row.case or row.suite}</b> {shape_text((row.m, row.n, row.k))}",
+        f"<b>{row.case or row.suite}</b> {shape_text(row.sizes)}",
         f"{row.kernel_id} ({row.backend})",
         f"{duration(row.time_us_median)}, {roof.unit.text(point.tops)}, {number(point.intensity)} op/byte",
         "no measured roof" if point.pct_roof is None else f"{number(point.pct_roof)} % of the measured roof",

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def verify_run(run: Path) -> tuple[int, list[Drift]]:
 
 def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Drift]:
     """Every derived number of a row beside its stored value; numbers without sources are left out."""
-    operations, moved = 2.0 * row.m * row.n * row.k, _bytes_moved(row)
+    operations, moved = 2.0 * prod(row.sizes), _bytes_moved(row)
     yield Drift(row.row_id, "flops_per_byte", row.flops_per_byte, operations / moved)
     if row.time_us_median and row.step == "compute":
         yield Drift(row.row_id, "tops", row.tops, operations / row.time_us_median / 1e6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
@@ -96,7 +97,7 @@ def _title(meta: dict[str, Any]) -> str:
 def _gains(found: list[speed.Timing]) -> tuple[dict[str, list[speed.Timing]], str]:
     """Timings with an fp32 one beside them, a device each, limited to the cases with most work."""
     beside = [one for one in found if one.speedup is not None and one.row.provider != "reference"]
-    shapes = sorted({one.shape for one in beside}, key=lambda shape: -shape[0] * shape[1] * shape[2])
+    shapes = sorted({one.shape for one in beside}, key=prod, reverse=True)
     shown = set(shapes[:MOST_GAINS])
     gains: dict[str, list[speed.Timing]] = {}
     for one in beside:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from immabench.problems import Shape
 from immabench.report.formats import NOTHING, data_size, number, plural, ratio
 from immabench.report.speed import shape_text
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
@@ -46,8 +45,8 @@ class Emulated:
     compulsory_bytes: float
 
     @property
-    def shape(self) -> Shape:
-        return (self.row.m, self.row.n, self.row.k)
+    def shape(self) -> tuple[int, ...]:
+        return self.row.sizes
 
     @property
     def useful_macs(self) -> int:
@@ -79,7 +78,7 @@ def emulated(rows: Iterable[Row]) -> list[Emulated]:
 
 def _facts(row: Row) -> Emulated:
     counts: dict[str, Any] = dict(row.counts or {})
-    operations = 2.0 * row.m * row.n * row.k
+    operations = 2.0 * prod(row.sizes)
     return Emulated(
         row=row,
         instructions=int(counts.get("mma", 0)) + int(counts.get("wgmma", 0)),
@@ -169,7 +168,8 @@ def shape_table(facts: list[Emulated]) -> Table:
     table = Table("emulation", columns, empty="No row of this run was emulated.")
     note = (
         "Counted while the kernel source ran on the CPU. Ideal is the fewest wavefronts or sectors that could move the "
-        "same bytes. Useful is M·N·K over the multiply-accumulates issued. Emulated rows have no time, on purpose."
+        "same bytes. Useful is M·N·K, of a batch of all products, over the multiply-accumulates issued. Emulated rows "
+        "have no time, on purpose."
     )
     shown, table.note = first_rows(facts, note)
     for one in shown:
@@ -182,7 +182,7 @@ def _shape_cells(one: Emulated) -> list[Cell]:
     return [
         text(row.suite or NOTHING),
         text(row.case or NOTHING),
-        value(shape_text(one.shape), row.m * row.n * row.k),
+        value(shape_text(one.shape), one.useful_macs),
         text(row.output_type),
         text(row.kernel_id),
         text("exact" if one.exact else row.status, tone="good" if one.exact else "bad", hint=row.reason),
@@ -204,8 +204,8 @@ def best_kernel(facts: Iterable[Emulated]) -> Emulated | None:
     ranks counts; it is no claim about time.
     """
     sound = [one for one in facts if one.exact and not one.row.hazards]
-    largest = max((prod(one.shape) for one in sound), default=0)
-    same = [one for one in sound if prod(one.shape) == largest]
+    largest = max((one.useful_macs for one in sound), default=0)
+    same = [one for one in sound if one.useful_macs == largest]
     return min(same, key=lambda one: (one.macs, one.traffic_bytes), default=None)
 
 

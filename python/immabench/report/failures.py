@@ -36,7 +36,7 @@ def failure_table(rows: Iterable[Row]) -> Table:
             text(device),
             text(reason or "no reason recorded"),
             value(number(len(of)), len(of)),
-            text(f"{of[0].kernel_id} at {shape_text((of[0].m, of[0].n, of[0].k))}"),
+            text(f"{of[0].kernel_id} at {shape_text(of[0].sizes)}"),
         )
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 from immabench.report.emulation import Emulated
 from immabench.report.speed import shape_text
@@ -56,8 +57,8 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _shapes(facts: list[Emulated]) -> list[tuple[int, int, int]]:
+def _shapes(facts: list[Emulated]) -> list[tuple[int, ...]]:
     """The shapes with most work, in the order the rows came, so that a wide sweep stays readable."""
     order = list(dict.fromkeys(one.shape for one in facts))
-    largest = sorted(order, key=lambda s: s[0] * s[1] * s[2], reverse=True)[:MOST_SHAPES]
+    largest = sorted(order, key=prod, reverse=True)[:MOST_SHAPES]
     return [shape for shape in order if shape in set(largest)]

@@ -201,6 +201,7 @@ def gain_records(gains: list[Timing]) -> list[dict[str, Any]]:
             "m": one.row.m,
             "n": one.row.n,
             "k": one.row.k,
+            "batch": one.row.batch,
             "series": one.series.label,
             "kernel_id": one.row.kernel_id,
             "time_us_median": one.microseconds,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
-from immabench.problems import Shape
 from immabench.report.formats import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio
 from immabench.report.palette import Series, series_of
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
@@ -31,8 +31,8 @@ class Timing:
     packing: Row | None = None
 
     @property
-    def shape(self) -> Shape:
-        return (self.row.m, self.row.n, self.row.k)
+    def shape(self) -> tuple[int, ...]:
+        return self.row.sizes
 
     @property
     def microseconds(self) -> float:
@@ -40,8 +40,9 @@ class Timing:
         return self.row.time_us_median
 
 
-def shape_text(shape: Shape) -> str:
-    return "×".join(str(extent) for extent in shape)
+def shape_text(shape: Sequence[int]) -> str:
+    """M×N×K; of a batch its size in front."""
+    return "×".join(str(size) for size in shape)
 
 
 def timed_ok(rows: Iterable[Row]) -> list[Row]:
@@ -53,10 +54,10 @@ def timings(rows: Iterable[Row]) -> list[Timing]:
     """Best timing of each (device, suite, case, shape, series), in the order the rows came."""
     rows = list(rows)
     ok, packing = timed_ok(rows), _packings(rows)
-    baseline = _fastest(ok, lambda row: (row.device, row.m, row.n, row.k), only=BASELINE)
+    baseline = _fastest(ok, lambda row: (row.device, row.sizes), only=BASELINE)
     best = _fastest(ok, _place)
     return [
-        replace(_timing(row, baseline.get((row.device, row.m, row.n, row.k))), packing=packing.get(_place(row)))
+        replace(_timing(row, baseline.get((row.device, row.sizes))), packing=packing.get(_place(row)))
         for row in best.values()
     ]
 
@@ -67,7 +68,7 @@ def _packings(rows: Iterable[Row]) -> dict[object, Row]:
 
 
 def _place(row: Row) -> tuple[object, ...]:
-    return (row.device, row.suite, row.case, row.m, row.n, row.k, series_of(row))
+    return (row.device, row.suite, row.case, row.sizes, series_of(row))
 
 
 def _fastest(rows: Iterable[Row], key: Callable[[Row], tuple[object, ...]], only: str = "") -> dict[object, Row]:
@@ -140,7 +141,7 @@ def _columns(unit: RateUnit, packed: bool) -> list[Column]:
     return [
         Column("suite", "text", choose=True, drop=True),
         Column("case", "text"),
-        Column("M×N×K", "text"),
+        Column("M×N×K", "text", hint="of a batch its size in front"),
         Column("calls", hint="how often the model runs this shape"),
         Column("provider", "text", choose=True),
         Column("device", "text", choose=True, drop=True),
@@ -165,7 +166,7 @@ def _cells(one: Timing, unit: RateUnit, packed: bool) -> list[Cell]:
     return [
         text(row.suite or NOTHING),
         text(row.case or NOTHING),
-        value(shape_text(one.shape), row.m * row.n * row.k),
+        value(shape_text(one.shape), prod(one.shape)),
         value(number(row.calls), row.calls),
         text(one.series.label),
         text(row.device_kind, hint=row.device),

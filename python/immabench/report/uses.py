@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from immabench.errors import ImmabenchError
-from immabench.problems import Shape
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.problems import Problem
 
 SHARED = " + "  # how a suite joins the names of merged cases
 VARIANT = "/"  # ``b8/layer1.0.conv1``: the variant stands before the slash
@@ -30,7 +30,7 @@ class Use:
     model: str
     name: str
     calls: int
-    shape: Shape
+    shape: tuple[int, ...]
 
 
 def case_key(row: Row) -> CaseKey:
@@ -69,16 +69,20 @@ def _from_suite(suite: str) -> dict[CaseKey, list[Use]]:
         return {}
     return {
         (suite, case.name, case.calls): [
-            Use(_model(suite, name), name, calls, (case.problem.m, case.problem.n, case.problem.k))
-            for name, calls in case.uses
+            Use(_model(suite, name), name, calls, _shape(case.problem)) for name, calls in case.uses
         ]
         for case in cases
     }
 
 
+def _shape(problem: Problem) -> tuple[int, ...]:
+    """As `Row.sizes`."""
+    return problem.of_batch(problem.m, problem.n, problem.k)
+
+
 def _from_row(row: Row) -> list[Use]:
     whole = SHARED not in row.case
-    return [Use(_model(row.suite, row.case), row.case, row.calls, (row.m, row.n, row.k))] if whole else []
+    return [Use(_model(row.suite, row.case), row.case, row.calls, row.sizes)] if whole else []
 
 
 def _model(suite: str, name: str) -> str:

@@ -42,7 +42,7 @@ def verdict(
 
 
 def opening_text(rows: list[Row], meta: dict[str, Any]) -> str:
-    shapes = {(row.m, row.n, row.k) for row in rows}
+    shapes = {row.sizes for row in rows}
     suites = join(f"**{name}**" for name in dict.fromkeys(row.suite for row in rows if row.suite))
     kernels = {(row.provider, row.kernel_id) for row in rows if row.step == "compute"}
     what = f"{suites}: " if suites else ""

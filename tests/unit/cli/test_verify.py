@@ -31,3 +31,23 @@ def test_skipped_is_counted_apart(run: Any, fake_native: Any) -> None:
     fake_native.illegal[KERNEL] = "K is odd"
     result = run("verify", "--kernel", KERNEL, "--shape", "3x5x7")
     assert (result.code, result.out) == (0, "0 checked, 0 failed, 4 skipped\n")
+
+
+def test_a_batch_is_an_option_and_named_where_it_is_wrong(run: Any, fake_native: Any) -> None:
+    options = ("--kernel", KERNEL, "--shape", "3x5x7", "--output-type", "s32", "--with", "batch=2")
+    data = run("verify", *options, "--json").data
+    assert (data["results"][0]["batch"], data["results"][0]["status"]) == (2, "ok")
+    fake_native.corrupt.add(KERNEL)
+    assert "3x5x7 batch=2 s32: order forward: 1 of 30 elements differ, first C[" in run("verify", *options).err
+
+
+def test_every_kernel_is_given_a_batch_beside_its_edges(run: Any) -> None:
+    data = run("verify", "--kernel", KERNEL, "--order", "forward", "--output-type", "s32", "--json").data
+    assert [result["batch"] for result in data["results"]].count(3) == 1
+
+
+def test_options_nobody_computes_are_no_success(run: Any, fake_native: Any) -> None:
+    fake_native.illegal[KERNEL] = "computes one product"
+    result = run("verify", "--kernel", KERNEL, "--shape", "3x5x7", "--with", "batch=2")
+    assert result.code == 5
+    assert "none of these kernels computes that: computes one product; leave --with out" in result.err

@@ -119,3 +119,8 @@ def test_a_plugin_takes_part_by_default(misbehaving: str) -> None:
 def test_shapes_of_the_command_line_have_a_full_epilogue() -> None:
     assert shape_problem((1, 2, 3), "s32") == Problem(1, 2, 3)
     assert shape_problem((1, 2, 3), "f16").key.endswith("f16_rv_cv_b")
+
+
+def test_a_batch_of_the_command_line_names_its_case() -> None:
+    (named,) = selected_cases(Selection(shapes=("8x16x32",), options=("batch=12",), output_type="s32"))
+    assert (named.case.name, named.case.problem) == ("8x16x32 batch=12", Problem(8, 16, 32, batch=12))

@@ -33,6 +33,13 @@ def test_a_float_baseline_states_its_own_types() -> None:
     assert row.row_id == JOB.row_id
 
 
+def test_sizes_have_the_batch_in_front() -> None:
+    assert JOB.row("ok").sizes == (3, 4, 5)
+    row = replace(JOB, problem=replace(JOB.problem, batch=12)).row("ok")
+    assert row.sizes == (12, 3, 4, 5)
+    assert "_k5_batch12_" in row.row_id
+
+
 def test_an_older_row_was_timed_by_what_there_was() -> None:
     assert JOB.row("ok", time_us_median=1.5).timer == "wall clock"
     assert replace(JOB, device_kind="cuda").row("ok", time_us_median=1.5).timer == "cuda events"

@@ -10,7 +10,16 @@ import pytest
 
 from immabench.float_oracle import Oracle, determined_reference
 from immabench.kernels import KernelConfig, kernel_configs
-from immabench.measure.verify import EPILOGUES, ORDERS, difference, edge_shapes, problem_for, verify_kernel
+from immabench.measure.verify import (
+    BATCH,
+    EPILOGUES,
+    ORDERS,
+    batched_edges,
+    difference,
+    edge_shapes,
+    problem_for,
+    verify_kernel,
+)
 from immabench.operands import make_operands, typed_operands
 from immabench.problems import ACTIVATIONS, OUTPUT_TYPES, RESIDUAL_TYPES, Problem
 
@@ -81,3 +90,21 @@ def test_an_illegal_shape_is_skipped_with_the_reason(fake_native: Any, config: K
     fake_native.illegal[config.id] = "K is odd"
     (check,) = verify_kernel(config, [(3, 5, 7)], ["s32"], ORDERS, "emulated", 0)
     assert (check.status, check.detail) == ("skipped", "K is odd")
+
+
+def test_kernels_that_compute_batches_get_one_of_different_products(fake_native: Any, config: KernelConfig) -> None:
+    (shape,) = batched_edges(config)
+    m, n, k = config.block_tile
+    assert shape == (m + 1, n - 1, config.stages * k + 3)
+    (check,) = verify_kernel(config, [(3, 5, 7)], ["s8"], ("random",), "emulated", 0, {"batch": BATCH})
+    assert (check.status, check.batch, check.shape) == ("ok", 3, (3, 5, 7))
+    fake_native.illegal[config.id] = "computes one product"
+    assert batched_edges(config) == []
+    assert batched_edges(replace(config, operand_types={"a": "bf16", "b": "s4"})) == []
+
+
+def test_options_that_operands_do_not_have_skip_a_kernel(config: KernelConfig) -> None:
+    packed = replace(config, operand_types={"a": "bf16", "b": "s8"})
+    (check,) = verify_kernel(packed, [(3, 5, 8)], ["f16"], ORDERS, "emulated", 0, {"batch": 2})
+    assert (check.status, check.batch) == ("skipped", 2)
+    assert check.detail.startswith("a batch of bf16_s8")

@@ -56,6 +56,21 @@ def test_one_block_a_multiprocessor_by_hand(imma: KernelConfig, machine: Machine
     assert found.useful == 1
 
 
+def test_a_batch_multiplies_tiles_and_bytes_by_hand(imma: KernelConfig, machine: Machine) -> None:
+    one, twelve = (predict(imma, Problem(320, 192, 640, batch=batch), machine) for batch in (1, 12))
+    assert (one.blocks, twelve.blocks) == (15, 180)
+    for name, bytes_ in (("L2", 640 * (320 * 3 + 192 * 5) + 320 * 192 * 4), ("DRAM", 640 * 512 + 320 * 192 * 4)):
+        rate = 5000 if name == "L2" else 2000
+        assert clocks(twelve)[name] == pytest.approx(12 * clocks(one)[name]) == pytest.approx(12 * bytes_ / rate)
+    # As many products side by side as N is long in tiles: the same blocks, each with an operand of its own.
+    assert clocks(twelve)["tensor cores"] == pytest.approx(1.8 * 64 * 64 * 640 / 2000)
+
+
+def test_a_batch_streams_the_k_of_all_its_tiles(imma: KernelConfig, machine: Machine) -> None:
+    streamed = replace(imma, streamed=True)
+    assert predict(streamed, Problem(64, 64, 256, batch=3), machine).blocks == 3 * 4
+
+
 def test_littles_law_by_hand(imma: KernelConfig, machine: Machine) -> None:
     one, four = (predict(imma, Problem(640 * blocks, 640, 640), machine) for blocks in (1, 4))
     assert one.in_flight_bytes == 3 * 128 * 64

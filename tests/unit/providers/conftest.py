@@ -25,6 +25,7 @@ class FakeCublasLt:
         self.attributes: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
         self.layouts: dict[int, tuple[int, int, int, int]] = {}
+        self.batches: dict[int, dict[int, tuple[int, int]]] = {}
         self.workspace_limit = 0
         self.asked = 0
         self.matmuls: list[dict[str, int]] = []
@@ -60,6 +61,9 @@ class FakeCublasLt:
 
     def _matrix_layout_create(self, descriptor: Any, kind: Any, rows: Any, columns: Any, leading: Any) -> None:
         self.layouts[self._new(descriptor)] = (kind.value, rows.value, columns.value, leading.value)
+
+    def _matrix_layout_set_attribute(self, descriptor: Any, number: Any, value: Any, size: Any) -> None:
+        self.batches.setdefault(descriptor.value, {})[number.value] = (value._obj.value, size.value)
 
     def _matmul_preference_create(self, descriptor: Any) -> None:
         self._new(descriptor)

@@ -73,6 +73,8 @@ TENSORS = {"output_type": "f16", "row_scale": "tensor", "col_scale": "tensor"}
         ((7, 8, 16), TENSORS, (8, 9), 120100, None),
         ((7, 8, 16), VECTORS, (9, 0), 120804, "by vectors from version 120900, and this is 120804"),
         ((7, 8, 16), VECTORS, None, None, None),
+        ((7, 8, 16), VECTORS | {"batch": 3}, (9, 0), 130101, "batches of FP8 are scaled by one value here"),
+        ((7, 8, 16), TENSORS | {"batch": 3}, (9, 0), 130101, None),
     ],
 )
 def test_what_its_fp8_kernels_do_not_take_has_a_reason(

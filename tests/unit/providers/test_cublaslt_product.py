@@ -40,6 +40,21 @@ def test_types_and_layouts(fake_cublaslt: Any, operand: str, output: str) -> Non
     assert (call["alpha"], call["beta"]) == (1, 0)
 
 
+def test_matrices_of_a_batch_lie_one_after_the_other(fake_cublaslt: Any) -> None:
+    product = Product(CublasLt(), Problem(16, 32, 64, "f16", "f16", "f16", bias=True, batch=12))
+    assert list(fake_cublaslt.layouts.values()) == [(2, 64, 32, 64), (2, 64, 16, 64), (2, 32, 16, 32)]
+    strides = [64 * 32, 64 * 16, 32 * 16]
+    assert list(fake_cublaslt.batches.values()) == [{5: (12, 4), 6: (stride, 8)} for stride in strides]
+    product.add_bias(0x30, "f16")
+    assert (fake_cublaslt.attributes["BIAS_BATCH_STRIDE"], fake_cublaslt.sizes["BIAS_BATCH_STRIDE"]) == (32, 8)
+
+
+def test_one_product_has_no_batch(fake_cublaslt: Any) -> None:
+    Product(CublasLt(), Problem(16, 32, 64, "f16", "f16", "f16", bias=True)).add_bias(0x30, "f16")
+    assert fake_cublaslt.batches == {}
+    assert "BIAS_BATCH_STRIDE" not in fake_cublaslt.attributes
+
+
 def test_scales_and_bias_are_attributes_of_their_own_types(fake_cublaslt: Any) -> None:
     product = Product(CublasLt(), Problem(16, 32, 64, "e4m3", "e4m3", "f32", "vector", "vector", True))
     product.scale_rows(0x10, lt.CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F)

@@ -22,3 +22,9 @@ def test_it_offers_one_configuration_for_s8() -> None:
     (candidate,) = provider.configs(Problem(1, 1, 1), "cpu")
     assert (candidate.config_id, candidate.reason) == ("reference_numpy", None)
     assert provider.configs(Problem(1, 1, 1, "f32", "f32", "f32"), "cpu")[0].reason
+
+
+def test_a_batch_is_computed_into_its_output() -> None:
+    trial = Trial(ReferenceProvider(), Problem(5, 6, 7, batch=3), "reference_numpy", "cpu", seed=0)
+    trial.launch()
+    assert trial.judge() == ""

@@ -179,3 +179,30 @@ def test_without_cuda_the_hardware_is_missing() -> None:
     problem = Problem(32, 64, 64)
     with pytest.raises(MissingHardwareError, match="torch has no CUDA device"):
         Trial(TorchProvider(), problem, "torch_int8", "cuda", seed=0)
+
+
+@pytest.mark.parametrize("epilogue", EPILOGUES, ids=lambda epilogue: Problem(1, 1, 1, **epilogue).key[19:])
+def test_a_batch_of_int8_is_exact_and_says_how_often_it_multiplies(epilogue: dict[str, object]) -> None:
+    problem = Problem(33, 65, 127, batch=3, **epilogue)  # type: ignore[arg-type]
+    trial = Trial(TorchProvider(), problem, "torch_int8", "cpu", seed=0)
+    trial.launch()
+    assert trial.judge() == ""
+    assert trial.launchable.backend == "torch-cpu:_int_mm (3 calls)"
+
+
+@pytest.mark.parametrize("bias", [False, True], ids=["plain", "bias"])
+@pytest.mark.parametrize("config", ["torch_fp32", "torch_fp16", "torch_bf16"])
+def test_a_batch_of_floats_is_within_its_bound(config: str, bias: bool) -> None:
+    problem = Problem(17, 24, 96, output_type="f16", row_scale="vector", col_scale="vector", bias=bias, batch=3)
+    trial = Trial(TorchProvider(), problem, config, "cpu", seed=0)
+    trial.launch()
+    assert trial.judge() == ""
+    trial.launchable._out[1, 3, 4] *= -1.0  # type: ignore[attr-defined]
+    assert "first C[1,3,4]" in trial.judge()
+
+
+def test_int4_weights_are_of_one_product() -> None:
+    reasons = {c.config_id: c.reason for c in TorchProvider().configs(Problem(17, 64, 64, batch=2), "cpu")}
+    assert (
+        reasons["torch_int4"] == reasons["torch_int4_pack"] == "torch multiplies by int4 weights one product at a time"
+    )

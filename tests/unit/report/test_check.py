@@ -55,3 +55,10 @@ def test_damaged_samples_are_one_line(run: RunFolder) -> None:
 def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError):
         verify_run(tmp_path / "nowhere")
+
+
+def test_the_operations_of_a_batch_are_those_of_its_products(run: RunFolder) -> None:
+    rewrite(run, batch=3)
+    _, drifts = verify_run(run.path)
+    by_field = {drift.field: drift for drift in drifts}
+    assert by_field["tops"].recomputed == pytest.approx(3 * by_field["tops"].stored)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from immabench.measure.run_folder import RunFolder
-from immabench.report.speed import int8_speedups, mean_speedup, speed_table, timed_ok, timings
+from immabench.report.speed import int8_speedups, mean_speedup, shape_text, speed_table, timed_ok, timings
 
 
 def test_speedup_is_fp32_time_over_own_time_of_the_same_shape(run: RunFolder) -> None:
@@ -68,3 +68,12 @@ def test_how_rows_were_timed_is_said(run: RunFolder) -> None:
 def test_one_timer_and_no_batches_need_no_column(run: RunFolder) -> None:
     titles = {column.title for column in speed_table(timings(run.rows())).without_constant().columns}
     assert not {"timed by", "back to back"} & titles
+
+
+def test_a_batch_is_a_shape_of_its_own(run: RunFolder) -> None:
+    rows = [row for row in run.rows() if row.time_us_median]
+    batched = [row.model_copy(update={"batch": 12, "time_us_median": 7.0}) for row in rows if row.a_type == "s8"]
+    found = timings([*rows, *batched])
+    assert all(one.speedup is None for one in found if one.row.batch == 12)
+    assert len(found) == len(timings(rows)) + len(timings(batched))
+    assert shape_text(timings(batched)[0].shape).startswith("12×")
