@@ -154,6 +154,7 @@ void GemmCall::expect_ranks() const {
 void GemmCall::expect_image() const {
   const ConvolutionArguments& c = arguments.convolution;
   if (!c.present()) throw py::value_error(kernel_.id + " convolves; pass 'convolution', the geometry of it");
+  if (const char* reason = c.invalid_reason()) throw py::value_error(std::string("convolution: ") + reason);
   a_.expect_shape({c.images, c.height, c.width, c.channels}, "pass the image that 'convolution' tells of, NHWC");
   if (out_.shape().size() != 2) out_.reject("has shape " + describe(out_.shape()), "the output is [pixels, filters]");
 }

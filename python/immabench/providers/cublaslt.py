@@ -195,6 +195,8 @@ def _fp8_problem(problem: Problem) -> Problem:
 def _illegal_reason(problem: Problem, data_type: str) -> str | None:
     if problem.precision != "s8":
         return "computes problems stated in s8 only"
+    if problem.conv:
+        return "cuBLASLt multiplies matrices, not images"
     if problem.extras:
         return beyond_scales(problem)
     if data_type == "s8" and (problem.n % 4 or problem.k % 4):

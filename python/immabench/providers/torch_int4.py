@@ -34,6 +34,8 @@ OPERATIONS = {
 
 def illegal_reason(problem: Problem, device: str) -> str | None:
     """Why torch's int4 kernels do not take a shape, None when they do."""
+    if problem.conv:
+        return "torch's int4 weights multiply matrices, not images"
     if problem.batch > 1:
         return "torch multiplies by int4 weights one product at a time"
     if _group(problem.k) is None:

@@ -1,4 +1,5 @@
-"""torch as the competitor: float matmul, `torch._int_mm` with the project's own epilogue, and the int4 matmul."""
+"""torch as the competitor: float matmul and convolution, `torch._int_mm` with the project's own epilogue, and the int4
+matmul."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from immabench.problems import Problem, float_problem
 from immabench.providers import torch_int4
 from immabench.providers.base import Availability, Candidate, Emulation, Launchable, Step, beyond_scales
 from immabench.providers.buffers import Buffers
+from immabench.providers.torch_conv import FloatConvolution, IntegerConvolution
 from immabench.providers.torch_epilogue import TorchEpilogue
 from immabench.providers.torch_int4 import Int4Launch, Int4Packing, int4_problem
 from immabench.providers.torch_tensors import shared_tensor
@@ -105,6 +107,8 @@ class TorchProvider:
         reason = _impossible(config_id, buffers.problem, buffers.device_kind)
         if reason:
             raise ImmabenchError(f"{config_id} cannot compute {buffers.problem.key}: {reason}")
+        if buffers.problem.conv:
+            return (IntegerConvolution if config_id == "torch_int8" else FloatConvolution)(buffers)
         return LAUNCHES.get(config_id, FloatLaunch)(buffers)
 
 
@@ -113,7 +117,7 @@ LAUNCHES: dict[str, Callable[[Buffers], Launchable]] = {
     "torch_int4": Int4Launch,
     "torch_int4_pack": Int4Packing,
 }
-"""What launches each configuration; the others are float products."""
+"""What launches each configuration of products; the others are of floats."""
 
 
 def _illegal_reason(config_id: str, problem: Problem, device: str) -> str | None:

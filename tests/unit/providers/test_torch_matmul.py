@@ -9,7 +9,7 @@ from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.measure.trial import Trial
 from immabench.numerics import unpack_s4
 from immabench.operands import make_operands
-from immabench.problems import Problem, float_problem
+from immabench.problems import Problem, conv_problem, float_problem
 from immabench.providers import torch_int4
 from immabench.providers.base import Step
 from immabench.providers.buffers import HostBuffers
@@ -48,6 +48,34 @@ def test_int8_is_exact(shape: tuple[int, int, int], epilogue: dict[str, object])
         trial.renew(seed)
         assert unlaunched in trial.judge()
     assert trial.launchable.backend == "torch-cpu:_int_mm"
+
+
+CONVOLUTIONS = ["1x9x8x3_f7_s2_p3", "2x6x5x8_f3_p1", "1x9x9x4_f3x2_s1x2_p2x0_d2x1", "3x4x4x16_f1"]
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("epilogue", EPILOGUES[:3] + EPILOGUES[6:], ids=lambda epilogue: epilogue["output_type"])
+def test_int8_convolution_is_exact(name: str, epilogue: dict[str, object]) -> None:
+    trial = Trial(TorchProvider(), conv_problem(name, 24, **epilogue), "torch_int8", "cpu", seed=0)
+    for seed in (1, 2):
+        trial.launch()
+        assert trial.judge() == ""
+        trial.renew(seed)
+        assert "elements differ" in trial.judge()
+    assert trial.launchable.backend == "torch-cpu:im2col, _int_mm"
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("config", ["torch_fp32", "torch_fp16", "torch_bf16"])
+def test_float_convolution_is_within_its_bound(name: str, config: str) -> None:
+    problem = conv_problem(name, 24, output_type="f16", row_scale="vector", col_scale="vector", bias=True)
+    trial = Trial(TorchProvider(), problem, config, "cpu", seed=0)
+    for seed in (1, 2):
+        trial.launch()
+        assert trial.judge() == ""
+        trial.renew(seed)
+        assert "elements differ" in trial.judge()
+    assert trial.launchable.backend == "torch-cpu:conv2d, copy"
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
