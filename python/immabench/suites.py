@@ -82,6 +82,7 @@ class ProblemOptions(_Table):
     out_scale: ScaleKind | None = None
     out_zero: bool | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
+    conv: str | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The options that were given, as keyword arguments of `Problem`."""

@@ -8,7 +8,7 @@ from immabench.models.spec import Model
 
 __all__ = ["Model", "get_model", "list_models"]
 
-_MODELS = (distilbert.MODEL, resnet18.MODEL)
+_MODELS = (distilbert.MODEL, resnet18.MODEL, resnet18.CONVOLUTIONS)
 
 
 def list_models() -> list[Model]:

@@ -30,6 +30,9 @@ def images(shape: tuple[int, ...]) -> torch.Tensor:
     return torch.zeros(shape)
 
 
+OPTIONS = {"output_type": "f16", "row_scale": "tensor", "col_scale": "vector", "bias": True}
+VARIANTS = {f"b{batch}": (batch, 3, IMAGE_SIZE, IMAGE_SIZE) for batch in BATCHES}
+
 MODEL = Model(
     name="resnet18",
     description="ResNet-18 at 224x224, batch 1, 8 and 32: convolutions as implicit GEMMs, and the classifier",
@@ -37,12 +40,29 @@ MODEL = Model(
     libraries=("torchvision",),
     build=build,
     example=images,
-    variants={f"b{batch}": (batch, 3, IMAGE_SIZE, IMAGE_SIZE) for batch in BATCHES},
-    options={"output_type": "f16", "row_scale": "tensor", "col_scale": "vector", "bias": True},
+    variants=VARIANTS,
+    options=OPTIONS,
     folds_batch_norm=True,
     notes=(
         "A convolution is its implicit GEMM: m = batch * output positions, n = output channels, k = input channels *",
         "taps. Batch normalisation is folded into the weights, so each layer has a bias; activations have one scale,",
         "weights one a channel. Names: b8/ is batch 8, and conv{1,2} stands for conv1 and conv2.",
+    ),
+)
+
+CONVOLUTIONS = Model(
+    name="resnet18-conv",
+    description="ResNet-18 at 224x224, batch 1, 8 and 32: convolutions as such, images NHWC, and the classifier",
+    source="traced: torchvision resnet18",
+    libraries=("torchvision",),
+    build=build,
+    example=images,
+    variants=VARIANTS,
+    options=OPTIONS,
+    folds_batch_norm=True,
+    keeps_convolutions=True,
+    notes=(
+        "m, n and k are those of the convolution's implicit GEMM; conv is images x height x width x channels, then filter,",
+        "stride and padding (immabench.convolution). Epilogues and names are those of the suite resnet18.",
     ),
 )

@@ -30,5 +30,7 @@ class Model:
     """`[defaults]` of the suite: `output_type`, `row_scale`, `col_scale` and `bias` of a layer with weights."""
     folds_batch_norm: bool = False
     """Whether a batch normalisation follows each convolution; folded into its weights it leaves a bias."""
+    keeps_convolutions: bool = False
+    """Whether convolutions stay what they are, instead of products of matrices of the same size."""
     notes: tuple[str, ...] = ()
     """Lines for the head of the suite file."""

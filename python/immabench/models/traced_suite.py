@@ -54,15 +54,18 @@ def _merged(model: Model, label: str, gemms: Iterable[TracedGemm]) -> list[Trace
     layers: dict[TracedGemm, Counter[str]] = {}
     for gemm in gemms:
         bias = gemm.bias or (model.folds_batch_norm and gemm.kind == "convolution")
-        layers.setdefault(replace(gemm, name="", bias=bias), Counter())[gemm.name] += gemm.batch
+        conv = gemm.conv if model.keeps_convolutions else ""
+        layers.setdefault(replace(gemm, name="", bias=bias, conv=conv), Counter())[gemm.name] += gemm.batch
     return [_case(model, label, product, calls) for product, calls in layers.items()]
 
 
 def _case(model: Model, label: str, product: TracedGemm, calls: Counter[str]) -> TracedCase:
     batch = f" [batch {product.batch}]" if product.batch > 1 else ""
     name = f"{label}/{summarize(calls)}{batch}"
-    options = () if product.bias == model.options["bias"] else (("bias", product.bias),)
-    return TracedCase(name, product.m, product.n, product.k, calls.total(), options)
+    options: dict[str, str | bool] = {"conv": product.conv} if product.conv else {}
+    if product.bias != model.options["bias"]:
+        options["bias"] = product.bias
+    return TracedCase(name, product.m, product.n, product.k, calls.total(), tuple(options.items()))
 
 
 def _entries(case: TracedCase) -> Iterable[tuple[str, str | int | bool]]:

@@ -3,8 +3,9 @@
 The model runs once on `meta` tensors, which have shapes and no data, so that a trace costs no memory and no arithmetic.
 Every operator that multiplies matrices is seen where torch dispatches it, after all composition, and becomes:
 
-- convolution: its implicit GEMM, M = batch * output positions, N = output channels, K = input channels * kernel taps;
-  a convolution in G groups is G products of N/G columns and K/G deep;
+- convolution: its implicit GEMM, M = batch * output positions, N = output channels, K = input channels * kernel taps,
+  with its geometry where it has one of `immabench.convolution`; a convolution in G groups is G products of N/G columns
+  and K/G deep;
 - linear layer or other product of two matrices: M = rows of the input, N = output features, K = input features;
 - batched product: one product per batch entry;
 - scaled dot-product attention: Q K^T and P V, one product each per batch entry and head, masked positions included.
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
+from immabench.convolution import Convolution
 from immabench.errors import ImmabenchError
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class TracedGemm:
     k: int
     batch: int = 1
     bias: bool = False
+    conv: str = ""
+    """The geometry of a convolution of images, as `Problem.conv`."""
 
     @property
     def macs(self) -> int:
@@ -73,14 +77,25 @@ class _Recorder:
         self._running: list[tuple[str, Counter[str]]] = [("model", Counter())]
         self._muted = False
 
-    def add(self, kind: Kind, m: int, n: int, k: int, batch: int = 1, bias: bool = False, part: str = "") -> None:
+    def add(
+        self,
+        kind: Kind,
+        m: int,
+        n: int,
+        k: int,
+        batch: int = 1,
+        bias: bool = False,
+        part: str = "",
+        conv: str = "",
+    ) -> None:
         """Record one call. `part` tells the products of one module apart; repeats are numbered."""
         if self._muted:
             return
         path, seen = self._running[-1]
         seen[part] += 1
         name = f"{path}:{part}" if part else path
-        self.found.append(TracedGemm(name if seen[part] == 1 else f"{name}#{seen[part]}", kind, m, n, k, batch, bias))
+        name = name if seen[part] == 1 else f"{name}#{seen[part]}"
+        self.found.append(TracedGemm(name, kind, m, n, k, batch, bias, conv))
 
     def refuse(self, operator: str) -> None:
         """Stop at a product that cannot be represented."""
@@ -164,12 +179,18 @@ def _record_attention(recorder: _Recorder, query: Sequence[int], key: Sequence[i
 
 
 def _record_convolution(recorder: _Recorder, args: Any, result: Any) -> None:
-    _image, weight, bias, _stride, _padding, _dilation, transposed, _output_padding, groups = args
+    image, weight, bias, stride, padding, dilation, transposed, _output_padding, groups = args
     if transposed:
         recorder.refuse("transposed convolution")
     batch, channels, *positions = result.shape
     taps = prod(weight.shape[1:])
-    recorder.add("convolution", batch * prod(positions), channels // groups, taps, batch=groups, bias=bias is not None)
+    conv = ""
+    if len(positions) == 2 and groups == 1:
+        images, depth, height, width = image.shape
+        pairs = [(int(first), int(second)) for first, second in (weight.shape[2:], stride, padding, dilation)]
+        conv = str(Convolution(images, height, width, depth, *pairs))
+    m, n = batch * prod(positions), channels // groups
+    recorder.add("convolution", m, n, taps, batch=groups, bias=bias is not None, conv=conv)
 
 
 def _record_product(recorder: _Recorder, a: Sequence[int], b: Sequence[int], bias: bool = False) -> None:
