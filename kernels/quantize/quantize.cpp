@@ -72,6 +72,11 @@ std::span<const Quantizer<UnpackS4Arguments>> quantizers() {
   return table;
 }
 template <>
+std::span<const Quantizer<ReorderWeightsArguments>> quantizers() {
+  static const auto table = elementwise<ReorderWeightsArguments>("reorder_weights");
+  return table;
+}
+template <>
 std::span<const Quantizer<QuantizeDynamicArguments>> quantizers() {
   static const auto table = by_rows<QuantizeDynamicArguments>("quantize_dynamic");
   return table;

@@ -17,6 +17,8 @@ namespace immabench {
 enum class FloatType : int { kF32, kF16, kBF16 };
 enum class CodeType : int { kS8, kS4 };                   // int8, or int4 two a byte along the columns, low nibble first
 enum class Granularity : int { kTensor, kRow, kColumn };  // of scales (float32) and zero points (int32): one, [rows], [columns]
+// Fragment-major orders of weights: bits of a weight, bits of the multiplication.
+enum class FragmentLayout : int { kW4M8, kW8M8, kW4M4, kW4M16, kW8M16 };
 
 constexpr int kElementwiseThreads = 256;  // a block of the kernels that go element by element
 constexpr int kSmallestVector = 4;        // elements they take at a time, at least
@@ -58,6 +60,14 @@ struct PackS4Arguments {
 };
 struct UnpackS4Arguments {
   std::uint64_t packed = 0, codes = 0;
+  int rows = 0, columns = 0;
+};
+
+// Weights [rows, columns], rows of whole bytes, in blocks of 512 bytes: each 16 rows of 32 bytes, in the order of `layout`
+struct ReorderWeightsArguments {
+  std::uint64_t codes = 0, packed = 0;
+  FragmentLayout layout = FragmentLayout::kW4M8;
+  bool to_unsigned = false;  // codes of 4 bits are signed, and 8 is added to them
   int rows = 0, columns = 0;
 };
 
