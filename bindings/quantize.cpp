@@ -301,12 +301,14 @@ void define(py::module_& module, const std::string& family, Call<Arguments> (*ma
 
 py::dict describe(const QuantizerConfig& config) {
   using py::arg;
+  py::dict operand_types;
+  for (const auto& [name, types] : config.operand_types) operand_types[py::str(name)] = types;
   const auto of_rows = [&](int value) { return config.row_threads ? py::object(py::int_(value)) : py::object(py::none()); };
   return py::dict(arg("id") = config.id, arg("family") = config.family, arg("provider") = "handwritten",
                   arg("architectures") = std::vector<std::string>{"sm_80", "sm_86", "sm_89", "sm_90a"},
-                  arg("threads") = config.threads, arg("shared_bytes") = config.shared_bytes,
-                  arg("row_threads") = of_rows(config.row_threads), arg("resident_columns") = of_rows(config.resident_columns),
-                  arg("streams") = config.streams);
+                  arg("operand_types") = operand_types, arg("threads") = config.threads,
+                  arg("shared_bytes") = config.shared_bytes, arg("row_threads") = of_rows(config.row_threads),
+                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams);
 }
 
 // Calls visit(config) for every configuration of every family.

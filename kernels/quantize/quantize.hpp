@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace simt::host {
 class GlobalMemory;
@@ -95,9 +97,13 @@ using EmulateQuantizer = simt::host::Report (*)(const Arguments&, simt::host::Gl
 template <class Arguments>
 using LaunchQuantizer = int (*)(const Arguments&, std::uint64_t stream);  // returns a cudaError_t
 
+// The types each matrix of a kernel may have, separated by |, by the name of the matrix.
+using OperandTypes = std::vector<std::pair<std::string, std::string>>;
+
 // A launch configuration of any of the kernels.
 struct QuantizerConfig {
   std::string id, family;
+  OperandTypes operand_types;
   int threads = 0, shared_bytes = 0;  // of a block
   int row_threads = 0;                // that share a row; 0 where elements are quantized one by one
   int resident_columns = 0;           // of the longest row that is read once; 0 as above

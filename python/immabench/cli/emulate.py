@@ -49,7 +49,7 @@ def _run(kernel: str, shape: str, output_type: str, options: list[str], order: s
     from immabench.measure.verify import ORDERS
     from immabench.operands import make_operands
     from immabench.providers.buffers import HostBuffers
-    from immabench.providers.handwritten import EmulatedLaunch
+    from immabench.providers.native_launch import EmulatedLaunch
     from immabench.suites import parse_options, parse_shape
 
     if order not in ORDERS:

@@ -151,14 +151,16 @@ def _plan_case(
 
 
 def _chosen(selection: Selection, provider: Provider, problem: Problem, device: str) -> list[Candidate]:
-    """The candidates worth a row: those named, else of a ranked provider the best few (the first illegal if none)."""
+    """The candidates worth a row: those named, else of a ranked provider the best few and what packs weights for them
+    (the first illegal if none)."""
     offered = provider.configs(problem, device)
     if selection.kernels:
         return [candidate for candidate in offered if matches_any(candidate.config_id, selection.kernels)]
     if not provider.ranked:
         return offered
     legal = [candidate for candidate in offered if candidate.reason is None]
-    return legal[: selection.top] or offered[:1]
+    best = [candidate for candidate in legal if candidate.step == "compute"][: selection.top]
+    return [*best, *(candidate for candidate in legal if candidate.step == "pack")] or offered[:1]
 
 
 def _skip_reason(selection: Selection, job: Job, candidate: Candidate, state: Availability) -> str:

@@ -12,7 +12,8 @@ from immabench.numerics import Array
 from immabench.operands import make_operands
 from immabench.problems import TYPE_BITS, Problem, Shape
 from immabench.providers.buffers import HostBuffers, make_buffers
-from immabench.providers.handwritten import EmulatedLaunch, HandwrittenProvider
+from immabench.providers.handwritten import HandwrittenProvider
+from immabench.providers.native_launch import EmulatedLaunch
 
 ORDERS = ("forward", "reverse", "random")
 """Orders the emulated machine runs the warps of a block in: a missing barrier shows in at least one."""
