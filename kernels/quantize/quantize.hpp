@@ -97,7 +97,7 @@ using EmulateQuantizer = simt::host::Report (*)(const Arguments&, simt::host::Gl
 template <class Arguments>
 using LaunchQuantizer = int (*)(const Arguments&, std::uint64_t stream);  // returns a cudaError_t
 
-// The types each matrix of a kernel may have, separated by |, by the name of the matrix.
+// The types each matrix of a kernel may have, separated by |, by the name of the matrix; that of the output is the last.
 using OperandTypes = std::vector<std::pair<std::string, std::string>>;
 
 // A launch configuration of any of the kernels.

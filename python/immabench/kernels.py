@@ -59,7 +59,7 @@ class KernelConfig:
 class QuantizerConfig:
     """One launch configuration of a kernel around a GEMM: quantizers, and what rearranges codes.
 
-    `operand_types` are those each of its matrices may have, separated by |. `threads` and `shared_bytes` are a block's.
+    `operand_types` are those each of its matrices may have, separated by |, the output's last. `threads` and `shared_bytes` are a block's.
     Of kernels that reduce rows `row_threads` share a row, which is read once up to `resident_columns`; `streams` says
     whether longer ones are legal. The others have None, None and False.
     """
@@ -84,6 +84,16 @@ class QuantizerConfig:
     def types(self, matrix: str) -> tuple[str, ...]:
         """The types that `matrix` may have."""
         return tuple(self.operand_types[matrix].split("|"))
+
+    @property
+    def output(self) -> str:
+        """The matrix that a launch is for: the last one."""
+        return list(self.operand_types)[-1]
+
+    @property
+    def output_types(self) -> tuple[str, ...]:
+        """The types of the output."""
+        return self.types(self.output)
 
 
 AnyConfig = KernelConfig | QuantizerConfig

@@ -1,16 +1,15 @@
-"""`immabench verify`: every kernel against the exact oracle, on shapes computed from its tile."""
+"""`immabench verify`: every kernel against the exact oracle, on shapes computed from its tile or block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from immabench.kernels import KernelConfig
-    from immabench.measure.verify import Check
-    from immabench.problems import Shape
+    from immabench.kernels import AnyConfig
+    from immabench.measure.kernel_case import Check
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +22,12 @@ def verify(
         [], "--kernel", metavar="GLOB", help="Only kernels whose id or family matches; repeatable."
     ),
     shape: list[str] = typer.Option(
-        [], "--shape", metavar="MxNxK", help="These shapes, each size an axis, instead of the tile's edges."
+        [],
+        "--shape",
+        metavar="MxNxK",
+        help="These shapes, each size an axis, instead of the edges: of GEMMs, or ROWSxCOLUMNS of quantizers.",
     ),
-    output_type: list[str] = typer.Option([], "--output-type", help="s32, f32, f16 or bf16; all by default."),
+    output_type: list[str] = typer.Option([], "--output-type", help="s32, s8, s4, f32, f16 or bf16; all by default."),
     order: str = typer.Option(
         "all", "--order", help="Order of warps under emulation: all, forward, reverse or random."
     ),
@@ -42,20 +44,21 @@ def verify(
     from immabench.cli.output import console, print_json
     from immabench.hardware import device_of
     from immabench.kernels import match_kernels
-    from immabench.suites import parse_shapes
+    from immabench.measure.verify import ORDERS, verify_kernel
 
     _check_choices(device, order, output_type)
     device_of(device)
-    shapes = [one for text in shape for one in parse_shapes(text)]
+    orders = ORDERS if order == "all" else (order,)
     checks: list[Check] = []
     log = console(stderr=True)
-    for config in match_kernels(kernel):
-        done = list(_verify_one(config, shapes, output_type, order, device, seed))
+    for config, shapes in _with_shapes(match_kernels(kernel), shape):
+        done = list(verify_kernel(config, shapes, output_type, orders, device, seed))
         checks += done
         wrong = [check for check in done if check.status == "failed"]
         log.print(f"{config.id}: {len(done) - len(wrong)} of {len(done)} right", markup=False)
         for check in wrong:
-            log.print(f"  {'x'.join(map(str, check.shape))} {check.output_type}: {check.detail}", markup=False)
+            log.print(f"  {'x'.join(map(str, check.shape))} {check.types}: {check.detail}", markup=False)
+    _check_selected(checks, output_type)
     summary = _summary(checks)
     if json:
         print_json(summary)
@@ -70,21 +73,31 @@ def _check_choices(device: str, order: str, output_types: list[str]) -> None:
     from immabench.measure.verify import EPILOGUES, ORDERS
 
     choices = [("device", device, ("emulated", "cuda")), ("order", order, ("all", *ORDERS))]
-    choices += [("output type", output_type, tuple(EPILOGUES)) for output_type in output_types]
+    choices += [("output type", output_type, (*EPILOGUES, "s4")) for output_type in output_types]
     for name, value, known in choices:
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}", f"choose one of {', '.join(known)}")
 
 
-def _verify_one(
-    config: KernelConfig, shapes: list[Shape], output_types: list[str], order: str, device: str, seed: int
-) -> Iterator[Check]:
-    from immabench.measure.verify import ORDERS, edge_shapes, verify_kernel
+def _with_shapes(configs: Sequence[AnyConfig], texts: list[str]) -> list[tuple[AnyConfig, list[tuple[int, ...]]]]:
+    """Each configuration with the shapes of its form; where shapes are given, those alone that have some.
 
-    orders = ORDERS if order == "all" else (order,)
-    return verify_kernel(
-        config, shapes or edge_shapes(config), output_types or config.output_types, orders, device, seed
-    )
+    Raises UsageError for a shape that no configuration takes.
+    """
+    from immabench.measure.verify import shape_form
+    from immabench.shapes import parse_sizes
+
+    forms = list(dict.fromkeys(map(shape_form, configs)))
+    given = [shape for text in texts for shape in parse_sizes(text, *forms)]
+    fitting = [(config, [one for one in given if len(one) == shape_form(config).count("x") + 1]) for config in configs]
+    return [(config, shapes) for config, shapes in fitting if shapes or not given]
+
+
+def _check_selected(checks: list[Check], output_types: list[str]) -> None:
+    from immabench.errors import NothingSelectedError
+
+    if not checks:
+        raise NothingSelectedError(f"no kernel selected gives {' or '.join(output_types)}", "widen --output-type")
 
 
 def _summary(checks: list[Check]) -> dict[str, object]:

@@ -51,11 +51,13 @@ class Emulation:
     hazards: list[dict[str, Any]]
     hazard_total: int
     lines: list[dict[str, Any]]
+    seconds: float = 0.0
+    """Of wall time, which says nothing about the kernel."""
 
     @classmethod
     def of(cls, report: dict[str, Any]) -> Emulation:
         """What a report of the native module's `emulate_` functions says."""
-        return cls(report["counts"], report["hazards"], report["hazard_total"], report["lines"])
+        return cls(*(report[name] for name in ("counts", "hazards", "hazard_total", "lines", "seconds")))
 
     def describe_hazards(self) -> str:
         """How many hazards and the first of them, in one line; empty without any."""

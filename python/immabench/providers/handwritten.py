@@ -50,7 +50,7 @@ class HandwrittenProvider:
         return ("emulated", "cuda") if native().build_info()["cuda"] else ("emulated",)
 
     def config_ids(self) -> tuple[str, ...]:
-        return tuple(config.id for config in (*kernel_configs(), *_reorderings()))
+        return (*(config.id for config in kernel_configs()), *(config.id for config in _reorderings()))
 
     def configs(self, problem: Problem, device: str) -> list[Candidate]:
         gpu = cuda_state()["devices"][0] if device == "cuda" else None

@@ -33,14 +33,12 @@ class EmulatedLaunch:
         codes: Any = None,
     ) -> None:
         self.emulation: Emulation | None = None
-        self.seconds = 0.0
         self._config_id = config_id
         self._call = NativeCall(kernel_config(config_id), buffers, multiprocessors, codes)
         self._options = {"order": order, "seed": seed, "check": check, "multiprocessors": multiprocessors}
 
     def launch(self) -> None:
         result = native().emulate_gemm(self._config_id, *self._call.matrices, **self._call.options, **self._options)
-        self.seconds = float(result["seconds"])
         self.emulation = Emulation.of(result)
 
 

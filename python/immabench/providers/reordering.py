@@ -1,4 +1,4 @@
-"""Weights rearranged into fragment-major blocks by a kernel, as a step of its own: once a model, and so a row of its own.
+"""Weights rearranged into fragment-major blocks by a kernel: once a model, and so a step with a row of its own.
 
 The other launches of these kernels take blocks that `packing.FRAGMENT_LAYOUTS` made on the host, the oracle of this.
 """
