@@ -59,9 +59,9 @@ class KernelConfig:
 class QuantizerConfig:
     """One launch configuration of a kernel around a GEMM: quantizers, and what rearranges codes.
 
-    `operand_types` are those each of its matrices may have, separated by |, the output's last. `threads` and `shared_bytes` are a block's.
-    Of kernels that reduce rows `row_threads` share a row, which is read once up to `resident_columns`; `streams` says
-    whether longer ones are legal. The others have None, None and False.
+    `operand_types` are those each of its matrices may have, separated by |, the output last. `threads` and
+    `shared_bytes` are a block's. Of kernels that reduce rows `row_threads` share a row, which is read once up to
+    `resident_columns`; `streams` says whether longer ones are legal. The others have None, None and False.
     """
 
     id: str
