@@ -50,6 +50,14 @@ def test_requantize_of_codes_is_exact(columns: int, by_column: bool) -> None:
         expect_ideal(report)
 
 
+def test_requantize_within_a_range() -> None:
+    x = aligned(np.arange(-300, 340, 10, dtype=np.int32).reshape(4, 16))
+    for code_range in [(-127, 127), (-8, 7), (5, 100)]:
+        call = requantize(x, aligned(np.ones(1, np.float32)), code_range=code_range)
+        run(call)
+        assert (call.outputs["codes"].min(), call.outputs["codes"].max()) == code_range
+
+
 def test_requantize_is_the_epilogue_of_a_gemm_and_then_quantize() -> None:
     random = np.random.default_rng(8)
     a, b = (random.integers(-128, 128, (rows, 96)).astype(np.int8) for rows in (20, 24))

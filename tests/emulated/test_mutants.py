@@ -442,6 +442,46 @@ MUTANTS = [
         kernel="warp",
         hazard="global-out-of-bounds",
     ),
+    rows(
+        "rows of weights that are not there",
+        "reorder_weights.cuh",
+        "if (row >= p.rows || codes <= 0) return chunk;",
+        "if (codes <= 0) return chunk;",
+        kernel="blocks",
+        hazard="global-out-of-bounds",
+    ),
+    rows(
+        "lanes keep the words that are for their neighbours",
+        "reorder_weights.cuh",
+        "simt::shuffle_xor(upper ? words[j] : words[j | bit], bit)",
+        "simt::shuffle_xor(upper ? words[j | bit] : words[j], bit)",
+        kernel="blocks",
+        wrong=True,
+    ),
+    rows(
+        "exchanges words among half of a quad",
+        "reorder_weights.cuh",
+        "for (int bit = 1; bit < 4; bit *= 2) {",
+        "for (int bit = 1; bit < 2; bit *= 2) {",
+        kernel="blocks",
+        wrong=True,
+    ),
+    rows(
+        "turns padding round to the zero of signed codes",
+        "reorder_weights.cuh",
+        "chunk[word] = (chunk[word] ^ p.flip) & valid;",
+        "chunk[word] = (chunk[word] & valid) ^ p.flip;",
+        kernel="ragged-blocks",
+        wrong=True,
+    ),
+    rows(
+        "blocks past the end of K",
+        "reorder_weights.cuh",
+        "if (first + simt::u32(i) >= p.k_blocks) return;",
+        "",
+        kernel="blocks",
+        hazard="global-out-of-bounds",
+    ),
 ]
 
 
@@ -582,7 +622,7 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("program", "kernels"), [("imma", 1), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3), ("wgmma_packed", 2), ("quantize", 4)]
+    ("program", "kernels"), [("imma", 1), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3), ("wgmma_packed", 2), ("quantize", 6)]
 )
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)

@@ -144,13 +144,25 @@ def requantize(
     row_scale: Array | None = None,
     col_scale: Array | None = None,
     bias: Array | None = None,
+    code_range: tuple[int, int] = CODE_RANGES["s8"],
 ) -> QuantizerCall:
-    """int8 codes from int32 sums, or from int8 codes of another scale."""
-    terms = _given(row_scale=row_scale, col_scale=col_scale, bias=bias)
+    """int8 codes within a range from int32 sums, or from int8 codes of another scale."""
     from_zero, to_zero = (0 if values is None else int(values[0]) for values in (x_zero_point, zero_point))
-    want = quantizers.requantize(x, scale[0], to_zero, x_zero_point=from_zero, **terms)
+    low, high = code_range
+    want = quantizers.requantize(
+        x,
+        scale[0],
+        to_zero,
+        x_zero_point=from_zero,
+        row_scale=row_scale,
+        col_scale=col_scale,
+        bias=bias,
+        qmin=low,
+        qmax=high,
+    )
+    terms = _given(row_scale=row_scale, col_scale=col_scale, bias=bias)
     inputs = _given(x=x, scale=scale, zero_point=zero_point, x_zero_point=x_zero_point, **terms)
-    return QuantizerCall("requantize", inputs, {"codes": want})
+    return QuantizerCall("requantize", inputs, {"codes": want}, {"qmin": low, "qmax": high})
 
 
 def pack_s4(codes: NDArray[np.int8]) -> QuantizerCall:

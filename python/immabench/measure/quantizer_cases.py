@@ -152,18 +152,20 @@ def _dequantize(generator: Generator, shape: MatrixShape, choice: Choice) -> Qua
 
 def _requantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
     """Of sums that reach the ends of int32, or of codes with a zero point."""
-    sums, terms = choice["x"] == "s32", {}
+    sums, terms = choice["x"] == "s32", choice["terms"]
+    rows, columns = shape if terms == "vectors" else (1, 1)
     low, high = (-(2**31), 2**31) if sums else (-128, 128)
     x = aligned(generator.integers(low, high, shape).astype(np.int32 if sums else np.int8))
     x[0, 0], x[-1, -1] = low, high - 1
-    if choice["terms"] != "none":
-        rows, columns = shape if choice["terms"] == "vectors" else (1, 1)
-        small = np.float32(1e-5 if sums else 1)
-        terms = {"row_scale": aligned(scales(generator, rows) * small), "col_scale": scales(generator, columns)}
-    if choice["terms"] == "vectors":
-        terms["bias"] = normal(generator, (shape[1],))
-    x_zero = None if sums else zero_points(generator, 1)
-    return calls.requantize(x, scales(generator, 1), zero_points(generator, 1), x_zero_point=x_zero, **terms)
+    return calls.requantize(
+        x,
+        scales(generator, 1),
+        zero_points(generator, 1),
+        x_zero_point=None if sums else zero_points(generator, 1),
+        row_scale=None if terms == "none" else aligned(scales(generator, rows) * np.float32(1e-5 if sums else 1)),
+        col_scale=None if terms == "none" else scales(generator, columns),
+        bias=normal(generator, (columns,)) if terms == "vectors" else None,
+    )
 
 
 def _pack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> QuantizerCall:
