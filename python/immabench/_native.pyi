@@ -100,9 +100,10 @@ def launch_gemm(
     """
 
 def quantizers() -> list[dict[str, Any]]:
-    """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `operand_types` (those
-    each matrix may have, separated by |, the output last), `threads` and `shared_bytes` of a block; of those that reduce rows `row_threads`, `resident_columns` (of the longest row that is
-    read once) and `streams` (whether longer ones are legal, and read again), else None, None and False.
+    """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `operand_types`
+    (those each matrix may have, separated by |, the output's last), `threads` and `shared_bytes` of a block; of those
+    that reduce rows `row_threads`, `resident_columns` (of the longest row that is read once) and `streams` (whether
+    longer ones are legal, and read again), else None, None and False.
 
     Matrices are [rows, columns]; floats float32, float16 or bfloat16 (or its bits as uint16), told by their type.
     """

@@ -86,12 +86,14 @@ def test_an_illegal_shape_is_skipped_with_the_reason(fake_native: Any, config: Q
     assert {(check.status, check.detail) for check in checks} == {("skipped", "too long")}
 
 
-def test_an_output_that_nobody_writes_is_wrong(config: QuantizerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_that_nobody_writes_is_wrong(
+    fake_native: Any, config: QuantizerConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = QuantizerCase(config, (3, 10), choices(config)[0], seed=0)
     assert case.emulate("forward", 0).hazard_total == 0
     assert case.difference() == ""
     silent = {"hazards": [], "hazard_total": 0, "counts": {}, "lines": [], "seconds": 0.0}
-    monkeypatch.setattr("immabench._native.emulate_quantize", lambda *_, **__: silent)
+    monkeypatch.setattr(fake_native, "emulate_quantize", lambda *_, **__: silent)
     case.emulate("forward", 0)
     assert case.difference().startswith("codes: ")
 
