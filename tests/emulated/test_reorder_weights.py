@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from quantizing import ORDERS, bytes_of, configs_of, expect_ideal, run, shifted
 
 from immabench.measure.case import Job, run_job
+from immabench.measure.plan import Selection, make_plan
 from immabench.measure.quantizer_calls import QuantizerCall, reorder_weights
 from immabench.measure.quantizer_cases import choices
 from immabench.numerics import unpack_codes
@@ -123,6 +125,12 @@ def test_it_is_offered_where_weights_lie_in_blocks() -> None:
     assert {one.step for one in provider.configs(Problem(5, 40, 192), "emulated")} == {"compute"}
     assert KERNEL.id in provider.config_ids()
     assert len(set(provider.config_ids())) == len(provider.config_ids())
+
+
+def test_a_sweep_has_it_beside_the_best_few_products() -> None:
+    asked = Selection(shapes=("16x512x512",), options=("b_type=s4",), providers=("handwritten",), devices=("emulated",))
+    assert [one.job.step for one in make_plan(asked)] == ["compute", "compute", "pack"]
+    assert [one.job.kernel_id for one in make_plan(replace(asked, kernels=("reorder*",)))] == [KERNEL.id]
 
 
 def test_it_is_refused_where_no_kernel_takes_its_blocks() -> None:
