@@ -140,6 +140,40 @@ Call<UnpackS4Arguments> make_unpack_s4(const py::object& packed, const py::objec
   return make_packing<UnpackS4Arguments>(codes, packed, Access::kWrite, Access::kRead);
 }
 
+FragmentLayout parse_layout(const std::string& name) {
+  if (name == "w4m8") return FragmentLayout::kW4M8;
+  if (name == "w8m8") return FragmentLayout::kW8M8;
+  if (name == "w4m4") return FragmentLayout::kW4M4;
+  if (name == "w4m16") return FragmentLayout::kW4M16;
+  if (name == "w8m16") return FragmentLayout::kW8M16;
+  throw py::value_error("layout '" + name + "' is unknown; take w4m8, w8m8, w4m4, w4m16 or w8m16");
+}
+
+// `columns` is asked for where the last byte of a row holds one code.
+Call<ReorderWeightsArguments> make_reorder_weights(const py::object& codes, const py::object& packed, const std::string& layout,
+                                                   bool to_unsigned, std::optional<int> columns) {
+  Call<ReorderWeightsArguments> call;
+  ReorderWeightsArguments& a = call.arguments;
+  a.layout = parse_layout(layout), a.to_unsigned = to_unsigned;
+  const int per_byte = layout.starts_with("w4") ? 2 : 1;
+  const Operand& from = call.operands.take("codes", codes, Access::kRead);
+  from.expect_type({per_byte == 2 ? ElementType::kU8 : ElementType::kS8},
+                   per_byte == 2 ? "pass two codes a byte as uint8" : "pass one code a byte as int8");
+  const MatrixSize size = expect_matrix(from, per_byte);
+  if (to_unsigned && per_byte == 1) throw py::value_error("to_unsigned is given for codes of 8 bits; only 4 bits have such");
+  a.rows = size.rows, a.columns = columns.value_or(size.columns);
+  if (a.columns > size.columns || a.columns <= size.columns - per_byte)
+    from.reject("has rows of " + std::to_string(size.columns) + " codes",
+                "columns=" + std::to_string(a.columns) + " is another number");
+  const Operand& to = call.operands.take("packed", packed, Access::kWrite);
+  to.expect_type({ElementType::kU8}, "allocate the blocks as uint8");
+  to.expect_shape({(std::int64_t{a.rows} + 15) / 16, (size.columns / per_byte + std::int64_t{31}) / 32, 512},
+                  "a block of 512 bytes for 16 rows of 32");
+  if (to.address() % 16) to.reject("does not start on 16 bytes", "pass an aligned copy");
+  a.codes = from.address(), a.packed = to.address();
+  return call;
+}
+
 // int8 codes and what is found of each row.
 template <class Arguments>
 void take_row_outputs(Call<Arguments>& call, MatrixSize size, const py::object& codes, const py::object& row_sum) {
@@ -267,12 +301,14 @@ void define(py::module_& module, const std::string& family, Call<Arguments> (*ma
 
 py::dict describe(const QuantizerConfig& config) {
   using py::arg;
+  py::dict operand_types;
+  for (const auto& [name, types] : config.operand_types) operand_types[py::str(name)] = types;
   const auto of_rows = [&](int value) { return config.row_threads ? py::object(py::int_(value)) : py::object(py::none()); };
   return py::dict(arg("id") = config.id, arg("family") = config.family, arg("provider") = "handwritten",
                   arg("architectures") = std::vector<std::string>{"sm_80", "sm_86", "sm_89", "sm_90a"},
-                  arg("threads") = config.threads, arg("shared_bytes") = config.shared_bytes,
-                  arg("row_threads") = of_rows(config.row_threads), arg("resident_columns") = of_rows(config.resident_columns),
-                  arg("streams") = config.streams);
+                  arg("operand_types") = operand_types, arg("threads") = config.threads,
+                  arg("shared_bytes") = config.shared_bytes, arg("row_threads") = of_rows(config.row_threads),
+                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams);
 }
 
 // Calls visit(config) for every configuration of every family.
@@ -284,6 +320,7 @@ void for_each_config(Visit&& visit) {
   each(quantizers<QuantizeArguments>()), each(quantizers<QuantizeDynamicArguments>());
   each(quantizers<LayerNormQuantizeArguments>()), each(quantizers<DequantizeArguments>());
   each(quantizers<RequantizeArguments>()), each(quantizers<PackS4Arguments>()), each(quantizers<UnpackS4Arguments>());
+  each(quantizers<ReorderWeightsArguments>());
 }
 
 py::list list_quantizers() {
@@ -318,6 +355,8 @@ void register_quantize(py::module_& module) {
          optional("qmax"));
   define(module, "pack_s4", &make_pack_s4, arg("codes"), arg("packed"), py::kw_only());
   define(module, "unpack_s4", &make_unpack_s4, arg("packed"), arg("codes"), py::kw_only());
+  define(module, "reorder_weights", &make_reorder_weights, arg("codes"), arg("packed"), py::kw_only(), arg("layout") = "w4m8",
+         arg("to_unsigned") = false, optional("columns"));
   define(module, "quantize_dynamic", &make_quantize_dynamic, arg("x"), arg("codes"), arg("scale"), py::kw_only(),
          optional("zero_point"), optional("row_sum"));
   define(module, "layernorm_quantize", &make_layernorm_quantize, arg("x"), arg("gamma"), arg("beta"), arg("codes"),

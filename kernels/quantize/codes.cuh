@@ -1,5 +1,4 @@
-// Codes: one value quantized, vectors of codes loaded and stored, scales and zero points looked up. docs/numerics.md
-// ("Quantize") is the specification.
+// Codes: one value quantized, vectors of codes loaded and stored. docs/numerics.md ("Quantize") is the specification.
 #pragma once
 #include <quantize/elements.cuh>
 
@@ -100,43 +99,6 @@ struct CodeView {
     SIMT_UNROLL
     for (int i = 0; i < kCount; i += 2) pairs[i / 2] = simt::u8((codes[i] & 0xF) | codes[i + 1] << 4);
     store_vector<kAligned>(to, pairs, count / 2);
-  }
-};
-
-// Scales and zero points as they lie in memory; `zero_point` may be absent.
-struct ScaleView {
-  simt::Global<float> scale;
-  simt::Global<simt::i32> zero_point;
-  Granularity granularity;
-};
-
-// What the elements of a vector are quantized with: one pair for all, or one each.
-template <int kCount, bool kPerColumn, bool kAligned>
-struct ScaleVector {
-  static constexpr int kPairs = kPerColumn ? kCount : 1;
-  simt::Vector<float, kPairs> scales;
-  simt::Vector<simt::i32, kPairs> zero_points{};
-
-  SIMT_DEVICE void load(const ScaleView& view, int row, int column, int count) {
-    constexpr bool kOneAccess = kAligned || !kPerColumn;
-    const int first = view.granularity == Granularity::kTensor ? 0 : kPerColumn ? column : row;
-    scales = load_vector<kPairs, kOneAccess>(view.scale + first, count);
-    if (view.zero_point) zero_points = load_vector<kPairs, kOneAccess>(view.zero_point + first, count);
-  }
-  SIMT_DEVICE float scale(int i) const { return scales[kPerColumn ? i : 0]; }
-  SIMT_DEVICE int zero_point(int i) const { return zero_points[kPerColumn ? i : 0]; }
-
-  SIMT_DEVICE CodeVector<kCount> quantize(const simt::Vector<float, kCount>& x, CodeRange range) const {
-    CodeVector<kCount> codes;
-    if constexpr (kPerColumn) {
-      SIMT_UNROLL
-      for (int i = 0; i < kCount; ++i) codes[i] = rounded_quotient(x[i], scale(i));
-    } else {
-      codes = rounded_quotients(x, scale(0), simt::divide_rn(1.0f, scale(0)));
-    }
-    SIMT_UNROLL
-    for (int i = 0; i < kCount; ++i) codes[i] = shift_into(codes[i], zero_point(i), range);
-    return codes;
   }
 };
 

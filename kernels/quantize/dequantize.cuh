@@ -5,8 +5,7 @@
 // codes: int8, or int4 two a byte along the columns. out: f32, f16 or bf16. Scales and zero points, vectors and variants are
 // those of quantize.cuh; a vector is the elements of 16 bytes of `out`.
 #pragma once
-#include <quantize/codes.cuh>
-#include <quantize/vector_grid.cuh>
+#include <quantize/scaled_codes.cuh>
 
 namespace immabench::inline SIMT_TARGET {
 
@@ -17,13 +16,10 @@ struct DequantizeParameters {
   VectorGrid grid;
 };
 
-template <class Element, bool kPerColumn>
-constexpr int kDequantizeWidth = kPerColumn ? 4 : kPerAccess<typename Element::Stored>;
-
 template <class Element, bool kPerColumn, bool kAligned>
 SIMT_KERNEL_BESIDE(kElementwiseThreads, kElementwiseBlocks)
 dequantize_kernel(SIMT_PARAMETERS DequantizeParameters p) {
-  constexpr int kWidth = kDequantizeWidth<Element, kPerColumn>;
+  constexpr int kWidth = kScaledWidth<Element, kPerColumn>;
   struct Loaded {
     simt::Vector<simt::i8, kWidth> codes;
     ScaleVector<kWidth, kPerColumn, kAligned> scales;
@@ -48,22 +44,11 @@ dequantize_kernel(SIMT_PARAMETERS DequantizeParameters p) {
 
 // ---- on the host, for both targets
 
-template <class Element, bool kPerColumn>
-Plan<DequantizeParameters> dequantize_plan(const DequantizeArguments& a) {
-  constexpr int kWidth = kDequantizeWidth<Element, kPerColumn>, kStored = int(sizeof(typename Element::Stored));
-  const bool aligned = is_aligned(a.columns, kWidth,
-                                  {{kWidth * kStored, a.out},
-                                   {a.code_type == CodeType::kS4 ? kWidth / 2 : kWidth, a.codes},
-                                   {kPerColumn ? 16 : 4, a.scale | a.zero_point}});
-  const DequantizeParameters parameters{
-      {{a.codes}, a.code_type}, {a.out}, {{a.scale}, {a.zero_point}, a.granularity}, make_grid(a.rows, a.columns, kWidth)};
-  return elementwise_plan(
-      aligned ? &dequantize_kernel<Element, kPerColumn, true> : &dequantize_kernel<Element, kPerColumn, false>, parameters);
-}
-
 inline Plan<DequantizeParameters> plan(const DequantizeArguments& a) {
-  return with_element(a.type, [&]<class Element>() {
-    return a.granularity == Granularity::kColumn ? dequantize_plan<Element, true>(a) : dequantize_plan<Element, false>(a);
+  return with_scaled_variant(a, a.out, [&]<class Element, bool kPerColumn, bool kAligned>() {
+    const VectorGrid grid = make_grid(a.rows, a.columns, kScaledWidth<Element, kPerColumn>);
+    const DequantizeParameters parameters{{{a.codes}, a.code_type}, {a.out}, scale_view(a), grid};
+    return elementwise_plan(&dequantize_kernel<Element, kPerColumn, kAligned>, parameters);
   });
 }
 

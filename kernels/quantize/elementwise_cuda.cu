@@ -3,6 +3,7 @@
 #include <quantize/pack_s4.cuh>
 #include <quantize/quantize.cuh>
 #include <quantize/quantizer_instances.hpp>
+#include <quantize/reorder_weights.cuh>
 #include <quantize/requantize.cuh>
 #include <quantize/run_cuda.cuh>
 
@@ -16,25 +17,16 @@ int launch(const Arguments& arguments, std::uint64_t stream) {
 
 }  // namespace
 
-template <>
-LaunchQuantizer<QuantizeArguments> cuda_quantizer(int) {
-  return &launch<QuantizeArguments>;
+template <class Arguments>
+LaunchQuantizer<Arguments> cuda_quantizer(int) {
+  return &launch<Arguments>;
 }
-template <>
-LaunchQuantizer<DequantizeArguments> cuda_quantizer(int) {
-  return &launch<DequantizeArguments>;
-}
-template <>
-LaunchQuantizer<RequantizeArguments> cuda_quantizer(int) {
-  return &launch<RequantizeArguments>;
-}
-template <>
-LaunchQuantizer<PackS4Arguments> cuda_quantizer(int) {
-  return &launch<PackS4Arguments>;
-}
-template <>
-LaunchQuantizer<UnpackS4Arguments> cuda_quantizer(int) {
-  return &launch<UnpackS4Arguments>;
-}
+
+template LaunchQuantizer<QuantizeArguments> cuda_quantizer(int);
+template LaunchQuantizer<DequantizeArguments> cuda_quantizer(int);
+template LaunchQuantizer<RequantizeArguments> cuda_quantizer(int);
+template LaunchQuantizer<PackS4Arguments> cuda_quantizer(int);
+template LaunchQuantizer<UnpackS4Arguments> cuda_quantizer(int);
+template LaunchQuantizer<ReorderWeightsArguments> cuda_quantizer(int);
 
 }  // namespace immabench

@@ -3,6 +3,7 @@
 #include <quantize/pack_s4.cuh>
 #include <quantize/quantize.cuh>
 #include <quantize/quantizer_instances.hpp>
+#include <quantize/reorder_weights.cuh>
 #include <quantize/requantize.cuh>
 #include <quantize/run_emulated.hpp>
 
@@ -16,25 +17,16 @@ simt::host::Report emulate(const Arguments& arguments, simt::host::GlobalMemory&
 
 }  // namespace
 
-template <>
-EmulateQuantizer<QuantizeArguments> emulated_quantizer(int) {
-  return &emulate<QuantizeArguments>;
+template <class Arguments>
+EmulateQuantizer<Arguments> emulated_quantizer(int) {
+  return &emulate<Arguments>;
 }
-template <>
-EmulateQuantizer<DequantizeArguments> emulated_quantizer(int) {
-  return &emulate<DequantizeArguments>;
-}
-template <>
-EmulateQuantizer<RequantizeArguments> emulated_quantizer(int) {
-  return &emulate<RequantizeArguments>;
-}
-template <>
-EmulateQuantizer<PackS4Arguments> emulated_quantizer(int) {
-  return &emulate<PackS4Arguments>;
-}
-template <>
-EmulateQuantizer<UnpackS4Arguments> emulated_quantizer(int) {
-  return &emulate<UnpackS4Arguments>;
-}
+
+template EmulateQuantizer<QuantizeArguments> emulated_quantizer(int);
+template EmulateQuantizer<DequantizeArguments> emulated_quantizer(int);
+template EmulateQuantizer<RequantizeArguments> emulated_quantizer(int);
+template EmulateQuantizer<PackS4Arguments> emulated_quantizer(int);
+template EmulateQuantizer<UnpackS4Arguments> emulated_quantizer(int);
+template EmulateQuantizer<ReorderWeightsArguments> emulated_quantizer(int);
 
 }  // namespace immabench

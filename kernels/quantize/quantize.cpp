@@ -20,12 +20,16 @@ void append(std::vector<Quantizer<Arguments>>& table, const QuantizerConfig& con
   table.push_back({config, emulated_quantizer<Arguments>(index), launch});
 }
 
+constexpr const char* kFloats = "f32|f16|bf16";
+
 std::string make_id(const std::string& family, int threads) { return family + "_t" + std::to_string(threads) + "_sm80"; }
 
 template <class Arguments>
-std::vector<Quantizer<Arguments>> elementwise(const std::string& family) {
+std::vector<Quantizer<Arguments>> elementwise(const std::string& family, const OperandTypes& types) {
   std::vector<Quantizer<Arguments>> table;
-  append(table, {.id = make_id(family, kElementwiseThreads), .family = family, .threads = kElementwiseThreads});
+  append(
+      table,
+      {.id = make_id(family, kElementwiseThreads), .family = family, .operand_types = types, .threads = kElementwiseThreads});
   return table;
 }
 
@@ -35,6 +39,7 @@ std::vector<Quantizer<Arguments>> by_rows(const std::string& family) {
   for (const RowConfig& config : kRowConfigs) {
     append(table, {.id = make_id(family, config.threads),
                    .family = family,
+                   .operand_types = {{"x", kFloats}, {"codes", "s8"}},
                    .threads = config.block_threads(),
                    .shared_bytes = config.shared_bytes(),
                    .row_threads = config.threads,
@@ -48,27 +53,33 @@ std::vector<Quantizer<Arguments>> by_rows(const std::string& family) {
 
 template <>
 std::span<const Quantizer<QuantizeArguments>> quantizers() {
-  static const auto table = elementwise<QuantizeArguments>("quantize");
+  static const auto table = elementwise<QuantizeArguments>("quantize", {{"x", kFloats}, {"codes", "s8|s4"}});
   return table;
 }
 template <>
 std::span<const Quantizer<DequantizeArguments>> quantizers() {
-  static const auto table = elementwise<DequantizeArguments>("dequantize");
+  static const auto table = elementwise<DequantizeArguments>("dequantize", {{"codes", "s8|s4"}, {"out", kFloats}});
   return table;
 }
 template <>
 std::span<const Quantizer<RequantizeArguments>> quantizers() {
-  static const auto table = elementwise<RequantizeArguments>("requantize");
+  static const auto table = elementwise<RequantizeArguments>("requantize", {{"x", "s32|s8"}, {"codes", "s8"}});
   return table;
 }
 template <>
 std::span<const Quantizer<PackS4Arguments>> quantizers() {
-  static const auto table = elementwise<PackS4Arguments>("pack_s4");
+  static const auto table = elementwise<PackS4Arguments>("pack_s4", {{"codes", "s8"}, {"packed", "s4"}});
   return table;
 }
 template <>
 std::span<const Quantizer<UnpackS4Arguments>> quantizers() {
-  static const auto table = elementwise<UnpackS4Arguments>("unpack_s4");
+  static const auto table = elementwise<UnpackS4Arguments>("unpack_s4", {{"packed", "s4"}, {"codes", "s8"}});
+  return table;
+}
+template <>
+std::span<const Quantizer<ReorderWeightsArguments>> quantizers() {
+  static const auto table =
+      elementwise<ReorderWeightsArguments>("reorder_weights", {{"codes", "s4|u4|s8"}, {"packed", "s4|u4|s8"}});
   return table;
 }
 template <>

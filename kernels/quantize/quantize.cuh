@@ -10,8 +10,7 @@
 //
 // The ragged variant (kAligned = false) takes any number of columns (even for int4) and any addresses, element by element.
 #pragma once
-#include <quantize/codes.cuh>
-#include <quantize/vector_grid.cuh>
+#include <quantize/scaled_codes.cuh>
 
 namespace immabench::inline SIMT_TARGET {
 
@@ -23,14 +22,11 @@ struct QuantizeParameters {
   VectorGrid grid;
 };
 
-template <class Element, bool kPerColumn>
-constexpr int kQuantizeWidth = kPerColumn ? 4 : kPerAccess<typename Element::Stored>;
-
 template <class Element, bool kPerColumn, bool kAligned>
 SIMT_KERNEL_BESIDE(kElementwiseThreads, kElementwiseBlocks)
 quantize_kernel(SIMT_PARAMETERS QuantizeParameters p) {
   using Stored = typename Element::Stored;
-  constexpr int kWidth = kQuantizeWidth<Element, kPerColumn>;
+  constexpr int kWidth = kScaledWidth<Element, kPerColumn>;
   struct Loaded {
     simt::Vector<Stored, kWidth> x;
     ScaleVector<kWidth, kPerColumn, kAligned> scales;
@@ -50,25 +46,11 @@ quantize_kernel(SIMT_PARAMETERS QuantizeParameters p) {
 
 // ---- on the host, for both targets
 
-template <class Element, bool kPerColumn>
-Plan<QuantizeParameters> quantize_plan(const QuantizeArguments& a) {
-  constexpr int kWidth = kQuantizeWidth<Element, kPerColumn>, kStored = int(sizeof(typename Element::Stored));
-  const bool aligned = is_aligned(a.columns, kWidth,
-                                  {{kWidth * kStored, a.x},
-                                   {a.code_type == CodeType::kS4 ? kWidth / 2 : kWidth, a.codes},
-                                   {kPerColumn ? 16 : 4, a.scale | a.zero_point}});
-  const QuantizeParameters parameters{{a.x},
-                                      {{a.codes}, a.code_type},
-                                      {{a.scale}, {a.zero_point}, a.granularity},
-                                      {a.qmin, a.qmax},
-                                      make_grid(a.rows, a.columns, kWidth)};
-  return elementwise_plan(aligned ? &quantize_kernel<Element, kPerColumn, true> : &quantize_kernel<Element, kPerColumn, false>,
-                          parameters);
-}
-
 inline Plan<QuantizeParameters> plan(const QuantizeArguments& a) {
-  return with_element(a.type, [&]<class Element>() {
-    return a.granularity == Granularity::kColumn ? quantize_plan<Element, true>(a) : quantize_plan<Element, false>(a);
+  return with_scaled_variant(a, a.x, [&]<class Element, bool kPerColumn, bool kAligned>() {
+    const VectorGrid grid = make_grid(a.rows, a.columns, kScaledWidth<Element, kPerColumn>);
+    const QuantizeParameters parameters{{a.x}, {{a.codes}, a.code_type}, scale_view(a), {a.qmin, a.qmax}, grid};
+    return elementwise_plan(&quantize_kernel<Element, kPerColumn, kAligned>, parameters);
   });
 }
 

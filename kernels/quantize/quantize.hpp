@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace simt::host {
 class GlobalMemory;
@@ -17,6 +19,8 @@ namespace immabench {
 enum class FloatType : int { kF32, kF16, kBF16 };
 enum class CodeType : int { kS8, kS4 };                   // int8, or int4 two a byte along the columns, low nibble first
 enum class Granularity : int { kTensor, kRow, kColumn };  // of scales (float32) and zero points (int32): one, [rows], [columns]
+// Fragment-major orders of weights: bits of a weight, bits of the multiplication.
+enum class FragmentLayout : int { kW4M8, kW8M8, kW4M4, kW4M16, kW8M16 };
 
 constexpr int kElementwiseThreads = 256;  // a block of the kernels that go element by element
 constexpr int kSmallestVector = 4;        // elements they take at a time, at least
@@ -61,6 +65,14 @@ struct UnpackS4Arguments {
   int rows = 0, columns = 0;
 };
 
+// Weights [rows, columns], rows of whole bytes, in blocks of 512 bytes: each 16 rows of 32 bytes, in the order of `layout`
+struct ReorderWeightsArguments {
+  std::uint64_t codes = 0, packed = 0;
+  FragmentLayout layout = FragmentLayout::kW4M8;
+  bool to_unsigned = false;  // codes of 4 bits are signed, and 8 is added to them
+  int rows = 0, columns = 0;
+};
+
 // Scale, and where `zero_point` is there zero point, of each row from its own values; then its codes.
 struct QuantizeDynamicArguments {
   std::uint64_t x = 0, codes = 0, scale = 0;  // float32 [rows]
@@ -85,9 +97,13 @@ using EmulateQuantizer = simt::host::Report (*)(const Arguments&, simt::host::Gl
 template <class Arguments>
 using LaunchQuantizer = int (*)(const Arguments&, std::uint64_t stream);  // returns a cudaError_t
 
+// The types each matrix of a kernel may have, separated by |, by the name of the matrix; that of the output is the last.
+using OperandTypes = std::vector<std::pair<std::string, std::string>>;
+
 // A launch configuration of any of the kernels.
 struct QuantizerConfig {
   std::string id, family;
+  OperandTypes operand_types;
   int threads = 0, shared_bytes = 0;  // of a block
   int row_threads = 0;                // that share a row; 0 where elements are quantized one by one
   int resident_columns = 0;           // of the longest row that is read once; 0 as above

@@ -101,9 +101,10 @@ def launch_gemm(
     """
 
 def quantizers() -> list[dict[str, Any]]:
-    """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `threads` and
-    `shared_bytes` of a block; of those that reduce rows `row_threads`, `resident_columns` (of the longest row that is
-    read once) and `streams` (whether longer ones are legal, and read again), else None, None and False.
+    """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `operand_types`
+    (those each matrix may have, separated by |, the output's last), `threads` and `shared_bytes` of a block; of those
+    that reduce rows `row_threads`, `resident_columns` (of the longest row that is read once) and `streams` (whether
+    longer ones are legal, and read again), else None, None and False.
 
     Matrices are [rows, columns]; floats float32, float16 or bfloat16 (or its bits as uint16), told by their type.
     """
@@ -242,6 +243,35 @@ def launch_unpack_s4(
     stream: int = 0,
 ) -> None:
     """Launch it on the operands' GPU and `stream`, operands as in `emulate_unpack_s4`; returns at once."""
+
+def emulate_reorder_weights(
+    kernel_id: str,
+    codes: Any,
+    packed: Any,
+    *,
+    layout: Literal["w4m8", "w8m8", "w4m4", "w4m16", "w8m16"] | str = "w4m8",
+    to_unsigned: bool = False,
+    columns: int | None = None,
+    **options: Unpack[Emulation],
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: weights [N, K], int8 or two a byte uint8 [N, ceil(K / 2)], to the blocks of a layout of
+    `packing.FRAGMENT_LAYOUTS`, uint8 [ceil(N/16), ceil(K/block), 512], which start on 16 bytes.
+
+    `to_unsigned`: codes are s4 and become u4, 8 above. `columns` is K where the last byte of a row holds one code.
+    Returns as `emulate_gemm`.
+    """
+
+def launch_reorder_weights(
+    kernel_id: str,
+    codes: Any,
+    packed: Any,
+    *,
+    layout: Literal["w4m8", "w8m8", "w4m4", "w4m16", "w8m16"] | str = "w4m8",
+    to_unsigned: bool = False,
+    columns: int | None = None,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_reorder_weights`; returns at once."""
 
 def emulate_quantize_dynamic(
     kernel_id: str,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from immabench.errors import ImmabenchError, NothingSelectedError
 from immabench.problems import Problem
@@ -55,6 +55,53 @@ class KernelConfig:
         return cls(**known)
 
 
+@dataclass(frozen=True)
+class QuantizerConfig:
+    """One launch configuration of a kernel around a GEMM: quantizers, and what rearranges codes.
+
+    `operand_types` are those each of its matrices may have, separated by |, the output last. `threads` and
+    `shared_bytes` are a block's. Of kernels that reduce rows `row_threads` share a row, which is read once up to
+    `resident_columns`; `streams` says whether longer ones are legal. The others have None, None and False.
+    """
+
+    id: str
+    family: str
+    provider: str
+    architectures: tuple[str, ...]
+    operand_types: dict[str, str] = field(hash=False)
+    threads: int
+    shared_bytes: int
+    row_threads: int | None = None
+    resident_columns: int | None = None
+    streams: bool = False
+
+    @classmethod
+    def from_native(cls, values: dict[str, Any]) -> QuantizerConfig:
+        """The configuration of one entry of `_native.quantizers()`; keys this version does not know are ignored."""
+        known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        return cls(**{**known, "architectures": tuple(known["architectures"])})
+
+    def types(self, matrix: str) -> tuple[str, ...]:
+        """The types that `matrix` may have."""
+        return tuple(self.operand_types[matrix].split("|"))
+
+    @property
+    def output(self) -> str:
+        """The matrix that a launch is for: the last one."""
+        return list(self.operand_types)[-1]
+
+    @property
+    def output_types(self) -> tuple[str, ...]:
+        """The types of the output."""
+        return self.types(self.output)
+
+
+AnyConfig = KernelConfig | QuantizerConfig
+"""What is listed, verified and emulated."""
+
+Config = TypeVar("Config", KernelConfig, QuantizerConfig, AnyConfig)
+
+
 def native() -> ModuleType:
     """The compiled module. Raises ImmabenchError with the remedy when it is missing or cannot be loaded."""
     try:
@@ -70,9 +117,29 @@ def kernel_configs() -> tuple[KernelConfig, ...]:
     return tuple(KernelConfig.from_native(values) for values in native().kernels())
 
 
+@functools.cache
+def quantizer_configs() -> tuple[QuantizerConfig, ...]:
+    """Every compiled configuration of the kernels around a GEMM, family by family."""
+    return tuple(QuantizerConfig.from_native(values) for values in native().quantizers())
+
+
+def all_configs() -> tuple[AnyConfig, ...]:
+    """Every compiled configuration: the GEMMs, then the kernels around them."""
+    return (*kernel_configs(), *quantizer_configs())
+
+
+def any_config(kernel_id: str) -> AnyConfig:
+    """The configuration named `kernel_id`, a GEMM or not. Raises NothingSelectedError with the nearest names."""
+    return _named(kernel_id, all_configs())
+
+
 def kernel_config(kernel_id: str) -> KernelConfig:
-    """The configuration named `kernel_id`. Raises NothingSelectedError with the nearest names."""
-    by_id = {config.id: config for config in kernel_configs()}
+    """The GEMM named `kernel_id`. Raises NothingSelectedError with the nearest names."""
+    return _named(kernel_id, kernel_configs())
+
+
+def _named(kernel_id: str, configs: Iterable[Config]) -> Config:
+    by_id = {config.id: config for config in configs}
     if kernel_id not in by_id:
         raise NothingSelectedError.nearest("kernel", kernel_id, by_id)
     return by_id[kernel_id]
@@ -95,6 +162,11 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
         convolution=convolution_sizes(problem),
     )
     return reason
+
+
+def convolves(config: KernelConfig) -> bool:
+    """Whether `config` takes images."""
+    return config.family.startswith("conv2d")
 
 
 def convolution_sizes(problem: Problem) -> dict[str, int] | None:
@@ -170,9 +242,9 @@ def match_names(kind: str, names: Iterable[str], globs: Sequence[str]) -> list[s
     return [name for name in known if matches_any(name, globs)]
 
 
-def match_kernels(globs: Sequence[str] = ()) -> list[KernelConfig]:
+def match_kernels(globs: Sequence[str] = ()) -> list[AnyConfig]:
     """The configurations whose id or family matches any glob, all without globs. Raises NothingSelectedError."""
-    configs = kernel_configs()
+    configs = all_configs()
     names = dict.fromkeys(name for config in configs for name in (config.id, config.family))
     selected = set(match_names("kernel", names, globs))
     return [config for config in configs if selected & {config.id, config.family}]

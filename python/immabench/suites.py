@@ -23,14 +23,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from immabench.axes import Axis, AxisError, axis_values
 from immabench.errors import ImmabenchError, NothingSelectedError, UsageError
 from immabench.problems import Problem, Shape
+from immabench.shapes import GEMM_FORM, MAX_CASES, parse_size, parse_sizes
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - the same library under its name on PyPI
     import tomli as tomllib
-
-MAX_CASES = 10_000
-"""A suite that expands to more cases than this is taken for a slip of the pen."""
 
 SOURCE_FOLDER = Path(__file__).parents[2] / "bench" / "suites"
 """Where named suites live in a source tree; an installed library carries a copy as package data."""
@@ -179,7 +177,7 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
 
     Raises UsageError for what is no such text, an unknown key or a value of another type.
     """
-    pairs = dict(_pair(text) for text in texts)
+    pairs = parse_pairs(texts)
     unknown = sorted(set(pairs) - set(ProblemOptions.model_fields))
     if unknown:
         raise UsageError(f"a problem has no {unknown[0]!r}", f"choose of {', '.join(ProblemOptions.model_fields)}")
@@ -188,6 +186,11 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}={first['input']}: {first['msg']}", "see bench/suites/README.md") from error
+
+
+def parse_pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Values by key from "KEY=VALUE" texts. Raises UsageError for what is no such text."""
+    return dict(_pair(text) for text in texts)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -236,25 +239,13 @@ def parse_shapes(text: str) -> list[Shape]:
 
     "128x256x64" is one shape, "1,16xpow2:1024:4096x4096" six. Raises UsageError, also above `MAX_CASES` shapes.
     """
-    parts = text.strip().lower().split("x")
-    if len(parts) != 3 or not all(parts):
-        raise UsageError(f"shape {text!r} is not MxNxK", "write three sizes, for example 128x256x64 or 1,16x4096x4096")
-    try:
-        axes = [axis_values(part) for part in parts]
-    except AxisError as error:
-        raise UsageError(f"shape {text!r}: {error}", error.remedy) from error
-    count = prod(map(len, axes))
-    if count > MAX_CASES:
-        raise UsageError(f"shape {text!r} expands to {count} shapes, more than {MAX_CASES}", "shorten an axis")
-    return [(m, n, k) for m, n, k in product(*axes)]
+    return [(m, n, k) for m, n, k in parse_sizes(text, GEMM_FORM)]
 
 
 def parse_shape(text: str) -> Shape:
     """The one (m, n, k) of "MxNxK", for example "128x256x64". Raises UsageError."""
-    shapes = parse_shapes(text)
-    if len(shapes) > 1:
-        raise UsageError(f"shape {text!r} is {len(shapes)} shapes where one is needed", "write three numbers")
-    return shapes[0]
+    m, n, k = parse_size(text, GEMM_FORM)
+    return m, n, k
 
 
 def _merged_case(problem: Problem, uses: list[tuple[str, int]]) -> Case:

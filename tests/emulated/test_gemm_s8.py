@@ -17,7 +17,7 @@ from immabench.operands import Operands, make_operands, poisoned_output, typed_o
 from immabench.problems import ACTIVATIONS, RESIDUAL_TYPES, Problem
 from immabench.providers.base import describe_hazard
 from immabench.providers.buffers import HostBuffers
-from immabench.providers.handwritten import EmulatedLaunch
+from immabench.providers.native_launch import EmulatedLaunch
 
 CONFIGS = [config for config in kernel_configs() if config.family == "gemm_s8"]
 IMMA = [config for config in CONFIGS if config.id.startswith("imma")]

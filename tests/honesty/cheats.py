@@ -131,6 +131,8 @@ class ZeroedOperands(HonestLaunch):
 class HonestPacking(HonestLaunch):
     """A step that rearranges the weights, here into their transpose, and a product from that."""
 
+    packs_also = ()
+
     def __init__(self, buffers: Buffers) -> None:
         super().__init__(buffers)
         self.packed = np.zeros(buffers.b.shape[::-1], np.int8)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from immabench.errors import MissingHardwareError
+from immabench.packing import FRAGMENT_LAYOUTS
 from immabench.profile import load_sass_facts
 from immabench.profile.families import kernel_name
 
@@ -21,6 +22,7 @@ VARIANTS = {
     "requantize": [f"{x} {a}" for x in ("s32 by 4", "s8 by 4", "s8 by 16") for a in ALIGNMENTS],
     "pack_s4": list(ALIGNMENTS),
     "unpack_s4": list(ALIGNMENTS),
+    "reorder_weights": [f"{layout.name} {a}" for layout in FRAGMENT_LAYOUTS.values() for a in ALIGNMENTS],
 }
 
 
@@ -76,7 +78,7 @@ def test_two_blocks_fit_a_multiprocessor(facts: list[dict[str, Any]]) -> None:
 def test_calls_are_of_divisions_and_roots_alone(facts: list[dict[str, Any]]) -> None:
     """IEEE division and square root call a routine for what are no ordinary numbers; nothing else is called."""
     for kernel in facts:
-        multiplies = kernel["kernel_id"].startswith(("dequantize", "pack", "unpack"))
+        multiplies = kernel["kernel_id"].startswith(("dequantize", "pack", "unpack", "reorder"))
         divides = set() if multiplies else {"div_rn_noftz_f32_slowpath"}
         root = {"sqrt_rn_f32_slowpath"} if kernel["kernel_id"].startswith("layernorm") else set()
         assert set(kernel["calls"]) == divides | root, names([kernel])
@@ -89,6 +91,14 @@ def test_aligned_variants_load_in_vectors(facts: list[dict[str, Any]]) -> None:
             assert kernel["histogram"]["LDG"] == (16 if kernel["variant"].startswith("f32") else 8), names([kernel])
 
 
+def test_reordering_takes_its_loads_and_shuffles_and_no_shared_memory(facts: list[dict[str, Any]]) -> None:
+    """4 blocks a warp: two loads, four shuffles and a store each."""
+    for kernel in facts:
+        if kernel["kernel_id"].startswith("reorder") and kernel["variant"].endswith("aligned"):
+            counts = {name: kernel["histogram"].get(name, 0) for name in ("LDG", "SHFL", "STG", "LDS", "STS", "BAR")}
+            assert counts == {"LDG": 8, "SHFL": 16, "STG": 4, "LDS": 0, "STS": 0, "BAR": 0}, names([kernel])
+
+
 def test_names_of_symbols() -> None:
     config = "NS_13RowConfigTypeILi128ELi64ELb0EEE"
     symbol = f"_ZN9immabench4cuda25layernorm_quantize_kernelINS0_11ElementBF16E{config}Lb0ELb1EEEvNS0_27LayerNormE"
@@ -96,6 +106,11 @@ def test_names_of_symbols() -> None:
     assert name is not None
     assert (name.kernel_id, name.variant, name.threads) == ("layernorm_quantize_t128_sm80", "bf16 ragged", 128)
     assert name.shared_bytes == 4 * (2 * 128 + 3 * 4)
+    reorder = kernel_name(
+        "_ZN9immabench4cuda22reorder_weights_kernelINS0_5W4M16ELb0EEEvNS0_24ReorderWeightsParametersE"
+    )
+    assert reorder is not None
+    assert (reorder.kernel_id, reorder.variant) == ("reorder_weights_t256_sm80", "w4m16 ragged")
     dequantize = kernel_name("_ZN9immabench4cuda17dequantize_kernelINS0_10ElementF32ELb1ELb1EEEvNS0_20ParametersE")
     assert dequantize is not None
     assert (dequantize.kernel_id, dequantize.variant) == ("dequantize_t256_sm80", "f32 by column aligned")

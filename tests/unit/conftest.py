@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
-from immabench.numerics import gemm_reference
+from immabench.numerics import bf16_to_f32, gemm_reference, pack_s4, quantize
 from immabench.operands import OPERAND_NAMES, Operands
 from immabench.problems import Problem
 
@@ -21,12 +22,27 @@ TILES = {
     "imma_s8s8s32_16x64x128_w1x4_s2_sm80": ((16, 64, 128), (1, 4), 2),
 }
 
+QUANTIZER = {
+    "id": "quantize_t256_sm80",
+    "family": "quantize",
+    "provider": "handwritten",
+    "architectures": ["sm_80", "sm_90a"],
+    "operand_types": {"x": "f32|f16|bf16", "codes": "s8|s4"},
+    "threads": 256,
+    "shared_bytes": 0,
+    "row_threads": None,
+    "resident_columns": None,
+    "streams": False,
+}
+
 
 class FakeNative(ModuleType):
-    """The interface of `immabench._native`. Tests change `illegal`, `corrupt`, `hazards` and `devices`."""
+    """The interface of `immabench._native`. Tests change `illegal`, `corrupt`, `hazards`, `devices` and
+    `has_quantizers`."""
 
     def __init__(self) -> None:
         super().__init__("immabench._native")
+        self.has_quantizers = False
         self.illegal: dict[str, str] = {}
         self.corrupt: set[str] = set()
         self.hazard_orders: set[str] = set()
@@ -56,6 +72,24 @@ class FakeNative(ModuleType):
     def kernels(self) -> list[dict[str, Any]]:
         return [_kernel(name, *tile) for name, tile in TILES.items()]
 
+    def quantizers(self) -> list[dict[str, Any]]:
+        return [QUANTIZER] if self.has_quantizers else []
+
+    def quantizer_illegal_reason(self, kernel_id: str, rows: int, columns: int) -> str | None:
+        return self.illegal.get(kernel_id)
+
+    def emulate_quantize(self, kernel_id: str, x: Any, codes: Any, scale: Any, **options: Any) -> dict[str, Any]:
+        self.orders_seen.append(options["order"])
+        spread = {"row": scale.reshape(-1, 1)}.get(options["granularity"], scale)
+        zero = options["zero_point"].reshape(spread.shape)
+        values = x.astype(np.float32) if x.dtype != np.uint16 else bf16_to_f32(x)
+        packed = codes.dtype == np.uint8
+        found = quantize(values, spread, zero, *((-8, 7) if packed else (-128, 127)))
+        codes[...] = pack_s4(found) if packed else found
+        if kernel_id in self.corrupt:
+            codes.reshape(-1)[-1] ^= 1
+        return self._report(options["order"], 0)
+
     def illegal_reason(self, kernel_id: str, m: int, n: int, k: int, output_type: str, **options: Any) -> str | None:
         return self.illegal.get(kernel_id)
 
@@ -78,12 +112,15 @@ class FakeNative(ModuleType):
         out[...] = gemm_reference(problem, operands)
         if kernel_id in self.corrupt:
             out.reshape(-1)[-1] = 0 if out.reshape(-1)[-1] else 1
-        hazards = [HAZARD] if options["order"] in self.hazard_orders else []
+        return self._report(options["order"], problem.macs)
+
+    def _report(self, order: str, macs: int) -> dict[str, Any]:
+        hazards = [HAZARD] if order in self.hazard_orders else []
         return {
             "hazards": hazards,
             "hazard_total": len(hazards),
             "blocks": 1,
-            "macs": problem.macs,
+            "macs": macs,
             "seconds": 0.001,
             "counts": COUNTS,
             "lines": [LINE],
@@ -133,15 +170,15 @@ LINE = {
 @pytest.fixture
 def fake_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNative]:
     """Put a fresh fake in place of the compiled module for one test."""
-    from immabench.kernels import kernel_configs
+    from immabench.kernels import kernel_configs, quantizer_configs
     from immabench.predict import select
 
     fake = FakeNative()
     monkeypatch.setitem(sys.modules, "immabench._native", fake)
-    for cached in (kernel_configs, select):
+    for cached in (kernel_configs, quantizer_configs, select):
         cached.cache_clear()
     yield fake
-    for cached in (kernel_configs, select):
+    for cached in (kernel_configs, quantizer_configs, select):
         cached.cache_clear()
 
 

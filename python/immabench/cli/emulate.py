@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from immabench.cli.options import PROBLEM_OPTIONS
+if TYPE_CHECKING:
+    from immabench.kernels import QuantizerConfig
+    from immabench.measure.kernel_case import KernelCase
+
+EMULATE_OPTIONS = typer.Option(
+    [],
+    "--with",
+    metavar="KEY=VALUE",
+    help="A further field of the problem, named as in suites: b_group=128, activation=gelu; of the kernels around a "
+    "GEMM their types and scales: x=f16, codes=s4, granularity=column; repeatable.",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +27,16 @@ def register(app: typer.Typer) -> None:
 
 def emulate(
     kernel: str = typer.Argument(help="Id of a kernel; see `immabench list kernels`."),
-    shape: str = typer.Option(..., "--shape", metavar="MxNxK", help="The problem."),
-    output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
-    with_: list[str] = PROBLEM_OPTIONS,
+    shape: str = typer.Option(
+        ...,
+        "--shape",
+        metavar="MxNxK",
+        help="The problem of a GEMM; ROWSxCOLUMNS of the kernels around it; 1x56x56x64_f3_p1_n64 of a convolution.",
+    ),
+    output_type: str = typer.Option(
+        None, "--output-type", help="Of a GEMM: s32, or s8, f32, f16 (default), bf16 with scales and bias."
+    ),
+    with_: list[str] = EMULATE_OPTIONS,
     order: str = typer.Option("forward", "--order", help="Order of warps: forward, reverse or random."),
     seed: int = typer.Option(0, "--seed", help="Seed of the operands and of the random order."),
     json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
@@ -29,10 +46,12 @@ def emulate(
     Exits 1 when the result is wrong or a hazard was seen.
 
     Example: immabench emulate imma_s8s8s32_128x128x64_w2x4_s3_sm80 --shape 256x256x256
+
+    Example: immabench emulate quantize_dynamic_t256_sm80 --shape 64x768 --with x=f16
     """
     from immabench.cli.output import print_json
 
-    result = _run(kernel, shape, output_type, with_, order, seed)
+    result = _run(_case(kernel, shape, output_type, with_, seed), order, seed)
     if json:
         print_json(result)
     else:
@@ -41,42 +60,57 @@ def emulate(
         raise typer.Exit(1)
 
 
-def _run(kernel: str, shape: str, output_type: str, options: list[str], order: str, seed: int) -> dict[str, Any]:
+def _case(kernel: str, shape: str, output_type: str | None, options: list[str], seed: int) -> KernelCase:
+    """The case that was asked for. Raises UsageError for what the kernel's family does not have."""
+    from immabench.kernels import QuantizerConfig, any_config, convolves
+    from immabench.measure.plan import kernel_convolution, kernel_problem
+    from immabench.measure.quantizer_cases import chosen_case
+    from immabench.measure.verify import GemmCase
+    from immabench.shapes import MATRIX_FORM, parse_size
+    from immabench.suites import parse_options, parse_pairs, parse_shape
+
+    config = any_config(kernel)
+    if isinstance(config, QuantizerConfig):
+        _refuse_output_type(config, output_type)
+        rows, columns = parse_size(shape, MATRIX_FORM)
+        return chosen_case(config, (rows, columns), parse_pairs(options), seed)
+    further = parse_options(options)
+    if convolves(config):
+        return GemmCase(config, kernel_convolution(config, shape, output_type or "f16", further), seed)
+    return GemmCase(config, kernel_problem(config, parse_shape(shape), output_type or "f16", further), seed)
+
+
+def _refuse_output_type(config: QuantizerConfig, output_type: str | None) -> None:
     from immabench.errors import UsageError
-    from immabench.float_oracle import compare_with_oracle
-    from immabench.kernels import illegal_reason, kernel_config
-    from immabench.measure.plan import kernel_problem
-    from immabench.measure.verify import ORDERS
-    from immabench.operands import make_operands
-    from immabench.providers.buffers import HostBuffers
-    from immabench.providers.handwritten import EmulatedLaunch
-    from immabench.suites import parse_options, parse_shape
+
+    if output_type is not None:
+        types = " and ".join(f"--with {name}={types}" for name, types in config.operand_types.items())
+        raise UsageError(f"{config.id} has no --output-type", f"its matrices have types: {types}")
+
+
+def _run(case: KernelCase, order: str, seed: int) -> dict[str, Any]:
+    from immabench.errors import UsageError
+    from immabench.measure.kernel_case import ORDERS
 
     if order not in ORDERS:
         raise UsageError(f"unknown order {order!r}", f"choose one of {', '.join(ORDERS)}")
-    config = kernel_config(kernel)
-    problem = kernel_problem(config, parse_shape(shape), output_type, parse_options(options))
-    reason = illegal_reason(config, problem)
+    reason, size = case.illegal_reason(), "x".join(map(str, case.shape))
     if reason is not None:
-        raise UsageError(f"{kernel} cannot compute {problem.shape}: {reason}", "choose another kernel or shape")
-    operands = make_operands(problem, seed)
-    buffers = HostBuffers(problem, operands, "emulated")
-    launch = EmulatedLaunch(kernel, buffers, order=order, seed=seed)
-    launch.launch()
-    assert launch.emulation is not None
-    difference = compare_with_oracle(problem, buffers.out, operands)
+        raise UsageError(f"{case.kernel_id} cannot compute {size}: {reason}", "choose another kernel or shape")
+    emulation = case.emulate(order, seed)
+    difference = case.difference()
     return {
-        "id": kernel,
-        "shape": [problem.m, problem.n, problem.k],
-        "problem": problem.key,
-        "backend": launch.backend,
-        "exact": difference.exact,
-        "difference": difference.describe(),
-        "hazards": launch.emulation.hazards,
-        "hazard_total": launch.emulation.hazard_total,
-        "counts": launch.emulation.counts,
-        "lines": launch.emulation.lines,
-        "emulation_seconds": launch.seconds,
+        "id": case.kernel_id,
+        "shape": list(case.shape),
+        "problem": case.problem,
+        "backend": case.backend,
+        "exact": not difference,
+        "difference": difference,
+        "hazards": emulation.hazards,
+        "hazard_total": emulation.hazard_total,
+        "counts": emulation.counts,
+        "lines": emulation.lines,
+        "emulation_seconds": emulation.seconds,
     }
 
 
@@ -91,7 +125,7 @@ def _print(result: dict[str, Any]) -> None:
         print(f"  {describe_hazard(hazard)}")
     counts = result["counts"]
     instructions = " and ".join(f"{counts[name]:,} {name}" for name in ("mma", "wgmma") if counts[name])
-    print(f"{instructions} instructions, {counts['barriers']:,} barriers")
+    print(f"{instructions or 'no matrix'} instructions, {counts['barriers']:,} barriers")
     numeric = ("requests", "bytes", "seen", "ideal", "ratio")
     print_table("", ("operation", *numeric, "unit"), _count_rows(counts), numeric)
     columns = ("place", "operation", *numeric, "unit")

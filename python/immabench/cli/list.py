@@ -17,10 +17,12 @@ def register(app: typer.Typer) -> None:
 
 def list_command(
     what: str = typer.Argument(help="kernels, suites, providers or models."),
-    match: list[str] = typer.Option([], "--match", metavar="GLOB", help="Only names that match; repeatable."),
+    match: list[str] = typer.Option(
+        [], "--match", metavar="GLOB", help="Only names that match, or families of kernels; repeatable."
+    ),
     json: bool = typer.Option(False, "--json", help="Print the list as JSON."),
 ) -> None:
-    """List kernels, suites, providers or models.
+    """List kernels, GEMMs and those around them, suites, providers or models.
 
     Example: immabench list kernels --match '*128x128*'
     """
@@ -30,9 +32,10 @@ def list_command(
 
     if what not in LISTINGS:
         raise UsageError(f"cannot list {what!r}", f"choose one of {', '.join(LISTINGS)}")
-    entries, key = LISTINGS[what]()
-    kept = set(match_names(what[:-1], (entry[key] for entry in entries), match))
-    entries = [entry for entry in entries if entry[key] in kept]
+    entries, keys = LISTINGS[what]()
+    names = dict.fromkeys(entry[key] for entry in entries for key in keys)
+    kept = set(match_names(what[:-1], names, match))
+    entries = [entry for entry in entries if kept & {entry[key] for key in keys}]
     if json:
         print_json(entries)
     else:
@@ -41,8 +44,8 @@ def list_command(
         print_table("", columns, ([_cell(entry[column]) for column in columns] for entry in flat))
 
 
-def _kernels() -> tuple[list[Entry], str]:
-    from immabench.kernels import kernel_configs
+def _kernels() -> tuple[list[Entry], tuple[str, ...]]:
+    from immabench.kernels import KernelConfig, all_configs
     from immabench.profile import registers_by_kernel
 
     registers = registers_by_kernel()
@@ -54,28 +57,28 @@ def _kernels() -> tuple[list[Entry], str]:
             "architectures": list(config.architectures),
             "operand_types": config.operand_types,
             "output_types": list(config.output_types),
-            "stages": config.stages,
+            "stages": config.stages if isinstance(config, KernelConfig) else None,
             "resources": {
                 "threads": config.threads,
                 "shared_bytes": config.shared_bytes,
                 "registers": registers.get(config.id),
             },
         }
-        for config in kernel_configs()
+        for config in all_configs()
     ]
-    return entries, "id"
+    return entries, ("id", "family")
 
 
-def _suites() -> tuple[list[Entry], str]:
+def _suites() -> tuple[list[Entry], tuple[str, ...]]:
     from immabench.suites import list_suites
 
     suites = list_suites()
     return [
         {**s.header.model_dump(include={"name", "description", "source"}), "cases": len(s.expand())} for s in suites
-    ], "name"
+    ], ("name",)
 
 
-def _providers() -> tuple[list[Entry], str]:
+def _providers() -> tuple[list[Entry], tuple[str, ...]]:
     from immabench.providers.registry import load_provider, provider_names
 
     entries = []
@@ -84,19 +87,19 @@ def _providers() -> tuple[list[Entry], str]:
         works = {"devices": list(provider.devices()), "kernels": len(provider.config_ids())} if state.ok else {}
         shown = {"devices": [], "kernels": 0, **works}
         entries.append({"name": provider.name, "available": state.ok, **shown, "detail": state.detail})
-    return entries, "name"
+    return entries, ("name",)
 
 
-def _models() -> tuple[list[Entry], str]:
+def _models() -> tuple[list[Entry], tuple[str, ...]]:
     from immabench.models import list_models
 
     return [
         {"name": m.name, "variants": list(m.variants), "description": m.description, "source": m.source}
         for m in list_models()
-    ], "name"
+    ], ("name",)
 
 
-LISTINGS: dict[str, Callable[[], tuple[list[Entry], str]]] = {
+LISTINGS: dict[str, Callable[[], tuple[list[Entry], tuple[str, ...]]]] = {
     "kernels": _kernels,
     "suites": _suites,
     "providers": _providers,

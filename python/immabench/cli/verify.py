@@ -1,8 +1,8 @@
-"""`immabench verify`: every kernel against the exact oracle, on shapes computed from its tile."""
+"""`immabench verify`: every kernel against the exact oracle, on shapes computed from its tile or block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,9 +10,8 @@ import typer
 from immabench.cli.options import PROBLEM_OPTIONS
 
 if TYPE_CHECKING:
-    from immabench.kernels import KernelConfig
-    from immabench.measure.verify import Check
-    from immabench.problems import Shape
+    from immabench.kernels import AnyConfig
+    from immabench.measure.kernel_case import Check
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +24,13 @@ def verify(
         [], "--kernel", metavar="GLOB", help="Only kernels whose id or family matches; repeatable."
     ),
     shape: list[str] = typer.Option(
-        [], "--shape", metavar="MxNxK", help="These shapes, each size an axis, instead of the tile's edges."
+        [],
+        "--shape",
+        metavar="MxNxK",
+        help="These shapes, each size an axis, instead of the edges: of GEMMs, ROWSxCOLUMNS of quantizers, or "
+        "1x56x56x64_f3_p1_n64 of convolutions.",
     ),
-    output_type: list[str] = typer.Option([], "--output-type", help="s32, f32, f16 or bf16; all by default."),
+    output_type: list[str] = typer.Option([], "--output-type", help="s32, s8, s4, f32, f16 or bf16; all by default."),
     with_: list[str] = PROBLEM_OPTIONS,
     order: str = typer.Option(
         "all", "--order", help="Order of warps under emulation: all, forward, reverse or random."
@@ -47,23 +50,23 @@ def verify(
     from immabench.errors import NothingSelectedError
     from immabench.hardware import device_of
     from immabench.kernels import match_kernels
-    from immabench.suites import parse_options, parse_shapes
+    from immabench.measure.verify import ORDERS, verify_kernel
+    from immabench.suites import parse_options
 
     _check_choices(device, order, output_type)
     device_of(device)
     options = parse_options(with_)
-    shapes = [one for text in shape for one in parse_shapes(text)]
+    orders = ORDERS if order == "all" else (order,)
     checks: list[Check] = []
     log = console(stderr=True)
-    for config in match_kernels(kernel):
-        done = list(_verify_one(config, shapes, output_type, options, order, device, seed))
+    for config, shapes in _with_shapes(match_kernels(kernel), shape):
+        done = list(verify_kernel(config, shapes, output_type, orders, device, seed, options))
         checks += done
         wrong = [check for check in done if check.status == "failed"]
         log.print(f"{config.id}: {len(done) - len(wrong)} of {len(done)} right", markup=False)
         for check in wrong:
-            batch = f" batch={check.batch}" if check.batch > 1 else ""
-            shape_text = "x".join(map(str, check.shape))
-            log.print(f"  {shape_text}{batch} {check.output_type}: {check.detail}", markup=False)
+            log.print(f"  {check.name}: {check.detail}", markup=False)
+    _check_selected(checks, output_type)
     summary = _summary(checks)
     if options and not summary["checked"]:
         raise NothingSelectedError(f"none of these kernels computes that: {checks[0].detail}", "leave --with out")
@@ -80,27 +83,35 @@ def _check_choices(device: str, order: str, output_types: list[str]) -> None:
     from immabench.measure.verify import EPILOGUES, ORDERS
 
     choices = [("device", device, ("emulated", "cuda")), ("order", order, ("all", *ORDERS))]
-    choices += [("output type", output_type, tuple(EPILOGUES)) for output_type in output_types]
+    choices += [("output type", output_type, (*EPILOGUES, "s4")) for output_type in output_types]
     for name, value, known in choices:
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}", f"choose one of {', '.join(known)}")
 
 
-def _verify_one(
-    config: KernelConfig,
-    shapes: list[Shape],
-    output_types: list[str],
-    options: dict[str, Any],
-    order: str,
-    device: str,
-    seed: int,
-) -> Iterator[Check]:
-    from immabench.measure.verify import BATCH, ORDERS, batched_edges, edge_shapes, verify_kernel
+def _with_shapes(configs: Sequence[AnyConfig], texts: list[str]) -> list[tuple[AnyConfig, list[tuple[Any, ...]]]]:
+    """Each configuration with the shapes of its form; where shapes are given, those alone that have some.
 
-    how = (output_types or config.output_types, ORDERS if order == "all" else (order,), device, seed)
-    yield from verify_kernel(config, shapes or edge_shapes(config), *how, options)
-    if not (shapes or options):
-        yield from verify_kernel(config, batched_edges(config), *how, {"batch": BATCH})
+    Raises UsageError for a shape that no configuration takes.
+    """
+    from immabench.measure.verify import shape_form
+    from immabench.shapes import parse_any
+
+    forms = list(dict.fromkeys(map(shape_form, configs)))
+    given: dict[str, list[tuple[Any, ...]]] = {}
+    for text in texts:
+        form, shapes = parse_any(text, forms)
+        given.setdefault(form, []).extend(shapes)
+    return [
+        (config, given.get(shape_form(config), [])) for config in configs if not given or shape_form(config) in given
+    ]
+
+
+def _check_selected(checks: list[Check], output_types: list[str]) -> None:
+    from immabench.errors import NothingSelectedError
+
+    if not checks:
+        raise NothingSelectedError(f"no kernel selected gives {' or '.join(output_types)}", "widen --output-type")
 
 
 def _summary(checks: list[Check]) -> dict[str, object]:

@@ -10,9 +10,10 @@ from immabench.errors import ImmabenchError, NothingSelectedError
 from immabench.hardware import device_of, present_kinds
 from immabench.kernels import KernelConfig, match_names, matches_any
 from immabench.measure.case import Job
-from immabench.problems import Problem, Shape
+from immabench.problems import Problem, Shape, conv_problem
 from immabench.providers.base import Availability, Candidate, Provider
 from immabench.providers.registry import BrokenProvider, provider_names, select_providers
+from immabench.shapes import CONVOLUTION_FORM, GEMM_FORM, form_of, parse_convolution_shape
 from immabench.suites import Case, load_suite, parse_options, parse_shapes
 
 ORACLE_PROVIDER = "reference"
@@ -94,9 +95,10 @@ def make_plan(selection: Selection) -> list[Planned]:
 def selected_cases(selection: Selection) -> list[NamedCase]:
     """The cases of the suites, then the shapes, that match `selection.cases`. Raises NothingSelectedError."""
     named = [NamedCase(suite.name, case) for suite in map(load_suite, selection.suites) for case in suite.expand()]
-    shapes = dict.fromkeys(shape for text in selection.shapes for shape in parse_shapes(text))
     options = parse_options(selection.options)
-    named += [NamedCase(SHAPES_SUITE, _shape_case(shape, selection.output_type, options)) for shape in shapes]
+    for text in dict.fromkeys(selection.shapes):
+        named += [NamedCase(SHAPES_SUITE, case) for case in _shape_cases(text, selection.output_type, options)]
+    named = list(dict.fromkeys(named))
     match_names("case", (entry.case.name for entry in named), selection.cases)
     return [entry for entry in named if matches_any(entry.case.name, selection.cases)]
 
@@ -124,10 +126,40 @@ def kernel_problem(
     return shape_problem(shape, output_type, {**own, **(options or {})})
 
 
-def _shape_case(shape: Shape, output_type: str, options: Mapping[str, Any]) -> Case:
-    problem = shape_problem(shape, output_type, options)
-    name = problem.shape + (f" batch={problem.batch}" if problem.batch > 1 else "")
-    return Case(name, problem, 1, ((name, 1),))
+def kernel_convolution(
+    config: KernelConfig, text: str, output_type: str, options: Mapping[str, Any] | None = None
+) -> Problem:
+    """As `kernel_problem`, of a shape as `parse_convolution_shape` reads it; one scale for all pixels."""
+    shape, conv = _convolution_shape(text)
+    group = next((group for group in (128, 64, 32) if shape[2] % group == 0), 128)
+    grouped = {"b_group": group} if config.group_scale != "none" else {}
+    return kernel_problem(
+        config, shape, output_type, {**conv_epilogue(output_type), **conv, **grouped, **(options or {})}
+    )
+
+
+def conv_epilogue(output_type: str) -> dict[str, Any]:
+    """What differs for images in the epilogue of `shape_problem`."""
+    return {} if output_type == "s32" else {"row_scale": "tensor"}
+
+
+def _convolution_shape(text: str) -> tuple[Shape, dict[str, Any]]:
+    name, filters = parse_convolution_shape(text)
+    problem = conv_problem(name, filters)
+    return (problem.m, problem.n, problem.k), {"conv": name}
+
+
+def _shape_cases(text: str, output_type: str, options: Mapping[str, Any]) -> Iterator[Case]:
+    """Those of a shape on the command line: of GEMMs, or a convolution."""
+    if form_of(text, (GEMM_FORM, CONVOLUTION_FORM)) == CONVOLUTION_FORM:
+        shape, conv = _convolution_shape(text)
+        problem = shape_problem(shape, output_type, {**conv_epilogue(output_type), **conv, **options})
+        yield Case(text, problem, 1, ((text, 1),))
+        return
+    for shape in parse_shapes(text):
+        problem = shape_problem(shape, output_type, options)
+        name = problem.shape + (f" batch={problem.batch}" if problem.batch > 1 else "")
+        yield Case(name, problem, 1, ((name, 1),))
 
 
 def _selected_providers(selection: Selection) -> list[Provider]:
@@ -152,14 +184,16 @@ def _plan_case(
 
 
 def _chosen(selection: Selection, provider: Provider, problem: Problem, device: str) -> list[Candidate]:
-    """The candidates worth a row: those named, else of a ranked provider the best few (the first illegal if none)."""
+    """The candidates worth a row: those named, else of a ranked provider the best few and what packs weights for them
+    (the first illegal if none)."""
     offered = provider.configs(problem, device)
     if selection.kernels:
         return [candidate for candidate in offered if matches_any(candidate.config_id, selection.kernels)]
     if not provider.ranked:
         return offered
     legal = [candidate for candidate in offered if candidate.reason is None]
-    return legal[: selection.top] or offered[:1]
+    best = [candidate for candidate in legal if candidate.step == "compute"][: selection.top]
+    return [*best, *(candidate for candidate in legal if candidate.step == "pack")] or offered[:1]
 
 
 def _skip_reason(selection: Selection, job: Job, candidate: Candidate, state: Availability) -> str:

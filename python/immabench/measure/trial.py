@@ -78,16 +78,16 @@ class Trial:
         return "; ".join(filter(None, (difference, hazards)))
 
     def _multiply_from_packed(self) -> None:
-        """Have the product computed while the weight buffers hold other weights, every bit of them turned round.
+        """Have the product computed while the buffers of what is packed hold other weights, every bit turned round.
 
         So it can come only from what the launch packed before, and not from packing done now.
         """
         launchable = cast(PackingLaunchable, self.launchable)
-        others = replace(self._operands, b=~self._operands.b)
+        others, packed = replace(self._operands, b=~self._operands.b), ("b", *launchable.packs_also)
         self._buffers.poison()
-        self._buffers.load(("b", "group_scale"), others)
+        self._buffers.load(packed, others)
         launchable.multiply()
-        self._buffers.load(("b", "group_scale"), self._operands)
+        self._buffers.load(packed, self._operands)
 
 
 def judge_again(trials: Sequence[Trial], seed: int) -> str:

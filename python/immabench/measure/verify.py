@@ -1,22 +1,41 @@
-"""Verification: every kernel against the exact oracle on shapes that sit on its tile's edges."""
+"""Verification: every kernel against the exact oracle on shapes that sit on the edges of its tile, or of its blocks."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
-from immabench.kernels import KernelConfig, illegal_reason
+from immabench.kernels import AnyConfig, KernelConfig, QuantizerConfig, convolves, illegal_reason
+from immabench.measure.edges import edge_convolutions
+from immabench.measure.kernel_case import ORDERS, Check, KernelCase, check_case
+from immabench.measure.quantizer_cases import quantizer_cases
 from immabench.numerics import Array
-from immabench.operands import make_operands
-from immabench.problems import TYPE_BITS, Problem, Shape
+from immabench.operands import Operands, make_operands
+from immabench.problems import TYPE_BITS, Problem, Shape, conv_problem
+from immabench.providers.base import Emulation
 from immabench.providers.buffers import HostBuffers, make_buffers
-from immabench.providers.handwritten import EmulatedLaunch, HandwrittenProvider
+from immabench.providers.handwritten import HandwrittenProvider
+from immabench.providers.native_launch import EMULATED_BACKEND, EMULATED_GPU, EmulatedLaunch
+from immabench.shapes import CONVOLUTION_FORM, GEMM_FORM, MATRIX_FORM
 
-ORDERS = ("forward", "reverse", "random")
-"""Orders the emulated machine runs the warps of a block in: a missing barrier shows in at least one."""
+__all__ = [
+    "BATCH",
+    "EPILOGUES",
+    "ORDERS",
+    "WAVE_BLOCKS",
+    "Check",
+    "GemmCase",
+    "batched_edges",
+    "difference",
+    "edge_shapes",
+    "problem_for",
+    "shape_form",
+    "verification_cases",
+    "verify_kernel",
+]
 
 WAVE_BLOCKS = 4
 """Blocks that stand for one wave, so that partial waves, and several of a persistent kernel, stay cheap to emulate."""
@@ -49,17 +68,57 @@ CHUNK_BITS = 128
 """What kernels of packed weights copy at a time: rows of A are whole such chunks."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """One kernel on one shape and output type; `status` is "ok", "failed" or "skipped"."""
+class GemmCase(KernelCase):
+    """One GEMM configuration with random operands; persistent kernels start blocks for so many multiprocessors."""
 
-    id: str
-    shape: Shape
-    batch: int
-    output_type: str
-    device: str
-    status: str
-    detail: str = ""
+    backend = EMULATED_BACKEND
+
+    def __init__(
+        self, config: KernelConfig, problem: Problem, seed: int = 0, multiprocessors: int = EMULATED_GPU.sm_count
+    ) -> None:
+        self.kernel_id, self.shape = config.id, (problem.m, problem.n, problem.k)
+        self.output_type = problem.output_type
+        self.types = f"{problem.conv} {problem.output_type}".lstrip()
+        self.problem, self.batch = problem.key, problem.batch
+        self._config, self._problem, self._seed, self._multiprocessors = config, problem, seed, multiprocessors
+        self._result: Array | None = None
+
+    def illegal_reason(self) -> str | None:
+        """Why the kernel cannot compute the problem, None when it can."""
+        return illegal_reason(self._config, self._problem)
+
+    def emulate(self, order: str, seed: int) -> Emulation:
+        """As `KernelCase` says."""
+        buffers = self._host_buffers
+        buffers.poison()
+        launch = EmulatedLaunch(self.kernel_id, buffers, order=order, seed=seed, multiprocessors=self._multiprocessors)
+        launch.launch()
+        self._result = buffers.out
+        assert launch.emulation is not None
+        return launch.emulation
+
+    def launch_on_gpu(self) -> None:
+        """As `KernelCase` says."""
+        buffers = make_buffers(self._problem, self._operands, "cuda")
+        HandwrittenProvider().prepare(self.kernel_id, buffers).launch()
+        self._result = buffers.result()
+
+    def difference(self) -> str:
+        """As `KernelCase` says."""
+        assert self._result is not None, "launch first"
+        return difference(self._oracle, self._result)
+
+    @functools.cached_property
+    def _operands(self) -> Operands:
+        return make_operands(self._problem, self._seed)
+
+    @functools.cached_property
+    def _host_buffers(self) -> HostBuffers:
+        return HostBuffers(self._problem, self._operands, "emulated")
+
+    @functools.cached_property
+    def _oracle(self) -> Oracle:
+        return Oracle(self._problem, self._operands)
 
 
 def edge_shapes(config: KernelConfig) -> list[Shape]:
@@ -86,28 +145,92 @@ def edge_shapes(config: KernelConfig) -> list[Shape]:
 
 
 def verify_kernel(
-    config: KernelConfig,
-    shapes: Sequence[Shape],
+    config: AnyConfig,
+    shapes: Sequence[tuple[Any, ...]],
     output_types: Sequence[str],
     orders: Sequence[str],
     device: str,
     seed: int,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[Check]:
-    """Check one configuration on every shape and output type; emulated launches run once an order of warps.
+    """Check one configuration on every shape, or on its edges where none are given, and output type, or all it has.
 
-    `options` are further fields of the problems; where its operands have none of them, a configuration is skipped.
+    Emulated launches run once an order of warps. `options` are further fields of a GEMM's problems; where its operands
+    have none of them, a configuration is skipped.
     """
-    for shape in shapes:
-        for output_type in output_types:
-            try:
-                problem = problem_for(config, shape, output_type, options)
-            except UsageError as error:
-                if not options:
-                    raise
-                yield Check(config.id, shape, options.get("batch", 1), output_type, device, "skipped", error.message)
-            else:
-                yield _check(config, problem, orders, device, seed)
+    for case in verification_cases(config, shapes, output_types, seed, options or {}):
+        yield check_case(case, orders, device, seed)
+
+
+def verification_cases(
+    config: AnyConfig,
+    shapes: Sequence[tuple[Any, ...]] = (),
+    output_types: Sequence[str] = (),
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[KernelCase]:
+    """What a configuration is verified with. Shapes have the sizes of its `shape_form`."""
+    if isinstance(config, QuantizerConfig):
+        if not options:
+            yield from quantizer_cases(config, [(rows, columns) for rows, columns in shapes], output_types, seed)
+        return
+    for output_type in output_types or config.output_types:
+        try:
+            for problem in _problems(config, shapes, output_type, options or {}):
+                yield GemmCase(config, problem, seed, WAVE_BLOCKS)
+        except UsageError as error:
+            if not options:
+                raise
+            yield UnstatedCase(config.id, output_type, options.get("batch", 1), error.message)
+
+
+def _problems(
+    config: KernelConfig, shapes: Sequence[tuple[Any, ...]], output_type: str, options: Mapping[str, Any]
+) -> Iterator[Problem]:
+    if convolves(config):
+        for name, filters in shapes or edge_convolutions(config):
+            yield convolution_for(config, name, filters, output_type, options)
+        return
+    for m, n, k in shapes or edge_shapes(config):
+        yield problem_for(config, (m, n, k), output_type, options)
+    for shape in batched_edges(config) if not (shapes or options) else ():
+        yield problem_for(config, shape, output_type, {"batch": BATCH})
+
+
+class UnstatedCase(KernelCase):
+    """What a kernel's operand types do not have: there is no such problem."""
+
+    backend = EMULATED_BACKEND
+
+    shape = ()
+
+    def __init__(self, kernel_id: str, output_type: str, batch: int, reason: str) -> None:
+        self.kernel_id, self.batch = kernel_id, batch
+        self.output_type = self.types = self.problem = output_type
+        self._reason = reason
+
+    def illegal_reason(self) -> str:
+        """Why it cannot be stated."""
+        return self._reason
+
+    def emulate(self, order: str, seed: int) -> Emulation:
+        """Never called: the case is illegal."""
+        raise UsageError(self._reason, "choose other options")
+
+    def launch_on_gpu(self) -> None:
+        """Never called: the case is illegal."""
+        raise UsageError(self._reason, "choose other options")
+
+    def difference(self) -> str:
+        """None: nothing was launched."""
+        return ""
+
+
+def shape_form(config: AnyConfig) -> str:
+    """How a shape of a configuration's problems is written."""
+    if isinstance(config, QuantizerConfig):
+        return MATRIX_FORM
+    return CONVOLUTION_FORM if convolves(config) else GEMM_FORM
 
 
 def batched_edges(config: KernelConfig) -> list[Shape]:
@@ -138,37 +261,18 @@ def problem_for(
     return Problem(m, n, -(-k // each) * each, output_type=output_type, **{**options, **(further or {})})
 
 
-def _check(config: KernelConfig, problem: Problem, orders: Sequence[str], device: str, seed: int) -> Check:
-    place = (config.id, (problem.m, problem.n, problem.k), problem.batch, problem.output_type, device)
-    reason = illegal_reason(config, problem)
-    if reason is not None:
-        return Check(*place, "skipped", reason)
-    run = _run_on_gpu if device == "cuda" else _run_emulated
-    wrong = run(config, problem, orders, seed)
-    return Check(*place, "failed" if wrong else "ok", wrong)
+def convolution_for(
+    config: KernelConfig, name: str, filters: int, output_type: str, further: Mapping[str, Any] | None = None
+) -> Problem:
+    """A convolution of `config`'s operand types, with the epilogue that `output_type` is verified with, or `further`.
 
-
-def _run_emulated(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
-    """What is wrong in the first order that is wrong; empty when all are right."""
-    operands = make_operands(problem, seed)
-    buffers, oracle = HostBuffers(problem, operands, "emulated"), Oracle(problem, operands)
-    for order in orders:
-        buffers.poison()
-        launch = EmulatedLaunch(config.id, buffers, order=order, seed=seed, multiprocessors=WAVE_BLOCKS)
-        launch.launch()
-        assert launch.emulation is not None
-        differs = difference(oracle, buffers.out)
-        wrong = "; ".join(filter(None, (differs, launch.emulation.describe_hazards())))
-        if wrong:
-            return f"order {order}: {wrong}"
-    return ""
-
-
-def _run_on_gpu(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
-    operands = make_operands(problem, seed)
-    buffers = make_buffers(problem, operands, "cuda")
-    HandwrittenProvider().prepare(config.id, buffers).launch()
-    return difference(Oracle(problem, operands), buffers.result())
+    Where the image has a zero point, it is one for all: what surrounds the image.
+    """
+    options: dict[str, Any] = {**EPILOGUES[output_type], "b_type": config.operand_types["b"]}
+    if config.group_scale != "none":
+        options |= {"b_group": 32, "b_scale": config.group_scale}
+    options["a_zero"] = "tensor" if output_type in ZERO_POINTS else "none"
+    return conv_problem(name, filters, output_type=output_type, **{**options, **(further or {})})
 
 
 def difference(oracle: Oracle, out: Array) -> str:

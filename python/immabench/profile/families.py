@@ -109,6 +109,12 @@ def _quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
     return KernelName(f"{kernel['family']}_t256_sm80", " ".join(variant), threads=256, shared_bytes=0)
 
 
+def _reordering(symbol: str, kernel: re.Match[str]) -> KernelName:
+    """The variant is the layout and the alignment."""
+    variant = f"{kernel['layout'].lower()} {'aligned' if kernel['aligned'] == '1' else 'ragged'}"
+    return KernelName("reorder_weights_t256_sm80", variant, threads=256, shared_bytes=0)
+
+
 def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
     """One that reduces rows; the variant is the type, the alignment, and whether rows are read again."""
     threads = int(kernel["threads"])
@@ -173,6 +179,10 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
             r".*?RowConfigTypeILi(?P<threads>\d+)E.*?EELb(?P<aligned>[01])ELb(?P<resident>[01])E"
         ),
         _row_quantizer,
+    ),
+    (
+        re.compile(r"\dreorder_weights_kernelI\w*?\d(?P<layout>W\d+M\d+)ELb(?P<aligned>[01])E"),
+        _reordering,
     ),
     (re.compile(r"\d(?P<family>quantize|dequantize|requantize|pack_s4|unpack_s4)_kernelI"), _quantizer),
 )

@@ -51,6 +51,13 @@ class Emulation:
     hazards: list[dict[str, Any]]
     hazard_total: int
     lines: list[dict[str, Any]]
+    seconds: float = 0.0
+    """Of wall time, which says nothing about the kernel."""
+
+    @classmethod
+    def of(cls, report: dict[str, Any]) -> Emulation:
+        """What a report of the native module's `emulate_` functions says."""
+        return cls(*(report[name] for name in ("counts", "hazards", "hazard_total", "lines", "seconds")))
 
     def describe_hazards(self) -> str:
         """How many hazards and the first of them, in one line; empty without any."""
@@ -86,9 +93,12 @@ class Launchable(Protocol):
 class PackingLaunchable(Launchable, Protocol):
     """A step that packs: `launch` rearranges what the weight buffers hold when it starts, `multiply` computes with it.
 
-    The measurement times `launch` alone. To judge it, it overwrites the weight buffers, calls `multiply` and compares
-    the output: what was not packed by `launch` is not there any more.
+    The measurement times `launch` alone. To judge it, it overwrites the codes and `packs_also`, calls `multiply` and
+    compares the output: what was not packed by `launch` is not there any more.
     """
+
+    packs_also: tuple[str, ...]
+    """The weight buffers, beside the codes `b`, that `launch` rearranges; from the others `multiply` takes its own."""
 
     def multiply(self) -> None:
         """Compute the problem from what the last launch packed, and from the activations as they are now."""

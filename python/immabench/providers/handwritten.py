@@ -1,4 +1,7 @@
-"""The project's own kernels: the same source emulated on the CPU or launched on a GPU."""
+"""The project's own kernels: the same source emulated on the CPU or launched on a GPU.
+
+Weights in fragment-major blocks are rearranged once a model; the kernel that does so is a step of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,65 +9,23 @@ from typing import Any
 
 from immabench.errors import ImmabenchError
 from immabench.hardware import cuda_state
-from immabench.kernels import KernelConfig, illegal_reason, kernel_config, kernel_configs, native, runs_on
-from immabench.predict import ASSUMED_GPU, best_of_each, gpu_named, machine_of, machine_of_device, rank_configs
+from immabench.kernels import (
+    KernelConfig,
+    QuantizerConfig,
+    illegal_reason,
+    kernel_config,
+    kernel_configs,
+    native,
+    quantizer_configs,
+    runs_on,
+)
+from immabench.predict import best_of_each, machine_of, machine_of_device, rank_configs
 from immabench.problems import Problem
-from immabench.providers.base import Availability, Candidate, Emulation
+from immabench.providers import reordering
+from immabench.providers.base import Availability, Candidate, Launchable
 from immabench.providers.buffers import Buffers
-from immabench.providers.native_call import NativeCall
-
-EMULATED_BACKEND = "emulated:host-simt"
-EMULATED_GPU = gpu_named(ASSUMED_GPU)
-
-
-class EmulatedLaunch:
-    """One configuration on the emulated machine. `verify` chooses the order its warps run in, and how many
-    multiprocessors persistent kernels start blocks for."""
-
-    backend = EMULATED_BACKEND
-    timed = False
-
-    def __init__(
-        self,
-        config_id: str,
-        buffers: Buffers,
-        *,
-        order: str = "forward",
-        seed: int = 0,
-        check: bool = True,
-        multiprocessors: int = EMULATED_GPU.sm_count,
-    ) -> None:
-        self.emulation: Emulation | None = None
-        self.seconds = 0.0
-        self._config_id = config_id
-        self._call = NativeCall(kernel_config(config_id), buffers, multiprocessors)
-        self._options = {"order": order, "seed": seed, "check": check, "multiprocessors": multiprocessors}
-
-    def launch(self) -> None:
-        result = native().emulate_gemm(self._config_id, *self._call.matrices, **self._call.options, **self._options)
-        self.seconds = float(result["seconds"])
-        self.emulation = Emulation(result["counts"], result["hazards"], result["hazard_total"], result["lines"])
-
-
-class CudaLaunch:
-    """One configuration on a GPU: operands in torch tensors, the launch the project's own, on torch's stream."""
-
-    timed = True
-    emulation: Emulation | None = None
-
-    def __init__(self, config_id: str, buffers: Buffers) -> None:
-        import torch
-
-        self._config_id = config_id
-        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
-        call = NativeCall(kernel_config(config_id), buffers, properties.multi_processor_count)
-        self._matrices, self._options = call.matrices, call.options
-        self._current_stream = torch.cuda.current_stream
-        self.backend = "cuda:sm_{}{}".format(*torch.cuda.get_device_capability())
-
-    def launch(self) -> None:
-        stream = int(self._current_stream().cuda_stream)
-        native().launch_gemm(self._config_id, *self._matrices, **self._options, stream=stream)
+from immabench.providers.native_launch import EMULATED_GPU, CudaLaunch, EmulatedLaunch
+from immabench.providers.reordering import CudaReordering, EmulatedReordering
 
 
 class HandwrittenProvider:
@@ -89,7 +50,7 @@ class HandwrittenProvider:
         return ("emulated", "cuda") if native().build_info()["cuda"] else ("emulated",)
 
     def config_ids(self) -> tuple[str, ...]:
-        return tuple(config.id for config in kernel_configs())
+        return (*(config.id for config in kernel_configs()), *(config.id for config in _reorderings()))
 
     def configs(self, problem: Problem, device: str) -> list[Candidate]:
         gpu = cuda_state()["devices"][0] if device == "cuda" else None
@@ -98,16 +59,38 @@ class HandwrittenProvider:
         ranked = rank_configs(legal, problem, machine_of_device(gpu) if gpu else machine_of(EMULATED_GPU))
         ranked = ranked if gpu else best_of_each(ranked)
         illegal = [Candidate(config.id, reason) for config, reason in reasons.items() if reason is not None]
-        return [Candidate(entry.config.id) for entry in ranked] + illegal
+        packing = [Candidate(config.id, step="pack") for config in _reorderings() if any(map(_is_packed, legal))]
+        return [*(Candidate(entry.config.id) for entry in ranked), *packing, *illegal]
 
     def stated(self, problem: Problem, config_id: str) -> Problem:
         return problem
 
-    def prepare(self, config_id: str, buffers: Buffers) -> EmulatedLaunch | CudaLaunch:
+    def prepare(self, config_id: str, buffers: Buffers) -> Launchable:
+        if config_id in {config.id for config in _reorderings()}:
+            return self._prepare_reordering(config_id, buffers)
         kernel_config(config_id)
         if buffers.device_kind == "cuda":
             return CudaLaunch(config_id, buffers)
         return EmulatedLaunch(config_id, buffers)
+
+    def _prepare_reordering(self, config_id: str, buffers: Buffers) -> Launchable:
+        """For the best of the kernels that take what it makes; all that are legal for a problem take the same."""
+        offered = self.configs(buffers.problem, buffers.device_kind)
+        legal = [kernel_config(one.config_id) for one in offered if one.reason is None and one.step == "compute"]
+        consumer = next(filter(_is_packed, legal), None)
+        if consumer is None:
+            raise ImmabenchError(f"{config_id}: no kernel takes the weights of {buffers.problem.key} in blocks")
+        step = CudaReordering if buffers.device_kind == "cuda" else EmulatedReordering
+        return step(config_id, consumer, buffers)
+
+
+def _reorderings() -> tuple[QuantizerConfig, ...]:
+    """The kernels that rearrange weights, which is a step of its own."""
+    return tuple(config for config in quantizer_configs() if config.family == reordering.FAMILY)
+
+
+def _is_packed(config: KernelConfig) -> bool:
+    return config.weight_layout == "fragment_major"
 
 
 def _absent_on(config: KernelConfig, gpu: dict[str, Any] | None) -> str | None:

@@ -9,7 +9,14 @@ import numpy as np
 from immabench.kernels import KernelConfig, convolution_sizes, kernel_group, workspace_bytes
 from immabench.numerics import Array, as_float32, round_to, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
-from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS, float_group_affine, group_affine, group_rows
+from immabench.packing import (
+    FRAGMENT_LAYOUTS,
+    WEIGHT_FORMATS,
+    FragmentMajor,
+    float_group_affine,
+    group_affine,
+    group_rows,
+)
 from immabench.problems import TYPE_BITS, Problem
 from immabench.providers.buffers import Buffers
 
@@ -21,20 +28,26 @@ GROUPS = ("group_scale", "group_step", "group_zero")
 
 
 class NativeCall:
-    """The operands of `config`'s launches, from `buffers`: activations where they are, weights packed by `pack`."""
+    """The operands of `config`'s launches, from `buffers`: activations where they are, weights packed by `pack`.
 
-    def __init__(self, config: KernelConfig, buffers: Buffers, multiprocessors: int) -> None:
-        self._config, self._buffers = config, buffers
+    `codes` are those of the weights where they were rearranged before, on the buffers' device; what goes with them is
+    packed here all the same.
+    """
+
+    def __init__(self, config: KernelConfig, buffers: Buffers, multiprocessors: int, codes: Any = None) -> None:
+        self._config, self._buffers, self._codes = config, buffers, codes
         needed = workspace_bytes(config, buffers.problem, multiprocessors)
         # Left as it was found, all zeros where blocks count, by every launch.
-        self._workspace = self._placed(np.zeros(needed, np.uint8)) if needed else None
+        self._workspace = placed(np.zeros(needed, np.uint8), buffers.device_kind) if needed else None
         self._weights: dict[str, Any] = {}
         self.pack()
 
     def pack(self) -> None:
         """Rearrange the weights as the buffers hold them now: once a model, and no part of a launch's time."""
         made = packed_weights(self._config, self._buffers.problem, self._host_weights())
-        self._weights = {name: self._placed(values) for name, values in made.items()}
+        self._weights = {name: placed(values, self._buffers.device_kind) for name, values in made.items()}
+        if self._codes is not None:
+            self._weights["b"] = self._codes
 
     @property
     def matrices(self) -> tuple[Any, Any, Any]:
@@ -58,25 +71,28 @@ class NativeCall:
 
     def _host_weights(self) -> dict[str, Array]:
         """What may have to be rearranged, as numpy holds it."""
-        named = {name: getattr(self._buffers, name) for name in ("b", "bias", *GROUPS)}
+        codes = ("b",) if self._codes is None else ()
+        named = {name: getattr(self._buffers, name) for name in (*codes, "bias", *GROUPS)}
         return {name: _on_host(values) for name, values in named.items() if values is not None}
 
-    def _placed(self, values: Array) -> Any:
-        if self._buffers.device_kind != "cuda":
-            return aligned(values)
-        from immabench.providers.torch_tensors import to_tensor
 
-        return to_tensor(values, "cuda")
+def placed(values: Array, device_kind: str) -> Any:
+    """A copy of `values` where launches on a device kind take it: aligned host memory, or a tensor on the GPU."""
+    if device_kind != "cuda":
+        return aligned(values)
+    from immabench.providers.torch_tensors import to_tensor
+
+    return to_tensor(values, "cuda")
 
 
 def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
     """What a launch of `config` takes instead of `weights`, those of `problem` on the host by name.
 
     Fragment-major codes [N / 16, K / block, 512]; what groups have [K / group, N padded] (packing.groups), groups of
-    unsigned codes all with a zero point; a bias of 16 bits as float32.
+    unsigned codes all with a zero point; a bias of 16 bits as float32. Without "b" there are no codes to rearrange.
     """
     made = {}
-    if config.weight_layout == "fragment_major":
+    if config.weight_layout == "fragment_major" and "b" in weights:
         made["b"] = _fragment_major(config, problem, weights["b"])
     if config.weight_layout == "fragment_major" and config.group_scale != "none":
         made |= _groups(config, problem, weights)
@@ -85,12 +101,21 @@ def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Ar
     return made
 
 
+def fragment_layout(problem: Problem) -> FragmentMajor:
+    """The fragment-major layout of the weights of `problem`."""
+    return FRAGMENT_LAYOUTS[TYPE_BITS[problem.b_type], min(16, TYPE_BITS[problem.a_type])]
+
+
+def becomes_unsigned(config: KernelConfig, problem: Problem) -> bool:
+    """Whether `config` takes the signed codes of `problem` as unsigned ones, 8 above."""
+    return config.operand_types["b"] == "u4" and problem.b_type == "s4"
+
+
 def _fragment_major(config: KernelConfig, problem: Problem, stored: Array) -> Array:
     codes, name = stored_integers(problem.b_type, stored), problem.b_type
-    if config.operand_types["b"] == "u4" and name == "s4":
+    if becomes_unsigned(config, problem):
         codes, name = codes + np.int8(SIGNED_ZERO), "u4"
-    multiplied = min(16, TYPE_BITS[problem.a_type])
-    blocks = FRAGMENT_LAYOUTS[TYPE_BITS[name], multiplied].reorder(WEIGHT_FORMATS[name], codes)
+    blocks = fragment_layout(problem).reorder(WEIGHT_FORMATS[name], codes)
     return blocks.reshape(*blocks.shape[:2], -1)
 
 

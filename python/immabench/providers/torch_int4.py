@@ -129,6 +129,7 @@ class Int4Packing:
 
     timed = True
     emulation: Emulation | None = None
+    packs_also = ("group_scale",)
 
     def __init__(self, buffers: Buffers) -> None:
         self.backend = f"torch-{buffers.device_kind}:{OPERATIONS[buffers.device_kind][0]}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from immabench.problems import TYPE_BITS
 from immabench.report.formats import NOTHING, data_size, number, plural, ratio
 from immabench.report.speed import shape_text
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
@@ -49,9 +50,14 @@ class Emulated:
         return self.row.sizes
 
     @property
+    def multiplies(self) -> bool:
+        """Whether it is a product, and no packing of weights for one."""
+        return self.row.step == "compute"
+
+    @property
     def useful_macs(self) -> int:
         """Multiply-accumulates of the problem; the rest of those issued multiplies padding of partial tiles."""
-        return prod(self.shape)
+        return prod(self.shape) if self.multiplies else 0
 
     @property
     def useful_share(self) -> float | None:
@@ -89,8 +95,15 @@ def _facts(row: Row) -> Emulated:
             + [(_of(counts, "async_copy", "wavefronts"), _of(counts, "async_copy", "ideal_wavefronts"))]
         ),
         sectors=_sum((_of(counts, name, "sectors"), _of(counts, name, "ideal")) for name in GLOBAL_OPERATIONS),
-        compulsory_bytes=operations / row.flops_per_byte if row.flops_per_byte else 0.0,
+        compulsory_bytes=_compulsory_bytes(row),
     )
+
+
+def _compulsory_bytes(row: Row) -> float:
+    """Of a product its operands and its output, once each; of a packing of weights their codes, read and written."""
+    if row.step == "pack":
+        return 2 * row.n * row.k * TYPE_BITS[row.b_type] / 8
+    return 2.0 * prod(row.sizes) / row.flops_per_byte if row.flops_per_byte else 0.0
 
 
 def _of(counts: dict[str, Any], operation: str, what: str) -> int:
@@ -203,7 +216,7 @@ def best_kernel(facts: Iterable[Emulated]) -> Emulated | None:
     Only rows that are exact and free of hazards; least waste is fewest issued products, then least L2 traffic. This
     ranks counts; it is no claim about time.
     """
-    sound = [one for one in facts if one.exact and not one.row.hazards]
+    sound = [one for one in facts if one.exact and not one.row.hazards and one.multiplies]
     largest = max((one.useful_macs for one in sound), default=0)
     same = [one for one in sound if one.useful_macs == largest]
     return min(same, key=lambda one: (one.macs, one.traffic_bytes), default=None)
@@ -213,7 +226,9 @@ def best_choice(facts: list[Emulated], best: Emulated | None) -> str:
     """A sentence on which kernel the line counts are shown for, and why."""
     if best is None:
         return "No emulated row was exact and free of hazards, so none is shown line by line."
-    others = plural(len({one.row.kernel_id for one in facts if one.shape == best.shape}), "emulated kernel")
+    others = plural(
+        len({one.row.kernel_id for one in facts if one.shape == best.shape and one.multiplies}), "emulated kernel"
+    )
     return (
         f"`{best.row.kernel_id}` at {shape_text(best.shape)}, the largest emulated shape: of {others} on it the one "
         "that issues the fewest products and, among those, the least L2 traffic. A ranking of counts, not of time."

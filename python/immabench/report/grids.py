@@ -36,6 +36,7 @@ class Grid:
 
 def grids(facts: list[Emulated]) -> list[Grid]:
     """The grids worth drawing: useful MMA work and L2 traffic. None for a run without emulated rows."""
+    facts = [one for one in facts if one.multiplies]
     if not facts:
         return []
     useful = _grid(facts, "useful_mma", "Useful MMA work", "%", lambda one: (one.useful_share or 0.0) * 100)

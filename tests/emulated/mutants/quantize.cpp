@@ -1,5 +1,5 @@
 // LayerNorm with codes by each row's own range: a block a row, aligned and ragged, and a warp a row with a partial last block;
-// against the definition in double. And codes of ties, against the quotient.
+// against the definition in double. Codes of ties, against the quotient. And weights reordered, against the place of each code.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -7,6 +7,7 @@
 
 #include <quantize/layernorm_quantize.cuh>
 #include <quantize/quantize.cuh>
+#include <quantize/reorder_weights.cuh>
 #include <quantize/run_emulated.hpp>
 
 #include "harness.hpp"
@@ -124,6 +125,38 @@ void run_ties(const mutants::Problem& problem) {
   }
 }
 
+// The low nibble first: code c of word w of lane 4r + q is of row r + 8 (c mod 2), at k = 16w + 4q + c / 2 of its block.
+int wrong_codes(Buffer<std::uint8_t>& codes, Buffer<std::uint8_t>& packed, int rows, int columns) {
+  int wrong = 0;
+  const auto nibble = [](Buffer<std::uint8_t>& of, int i) { return of[i / 2] >> 4 * (i % 2) & 0xF; };
+  for (int i = 0; i < 2 * packed.count; ++i) {
+    const int code = i % 8, word = i / 8 % 4, lane = i / 32 % 32, block = i / 1024, blocks = (columns + 63) / 64;
+    const int row = block / blocks * 16 + lane / 4 + 8 * (code % 2);
+    const int column = block % blocks * 64 + 16 * word + 4 * (lane % 4) + code / 2;
+    const bool inside = row < rows && column < columns;
+    wrong += nibble(packed, i) != (inside ? nibble(codes, row * columns + column) ^ 8 : 0);
+  }
+  return wrong;
+}
+
+// Signed codes of 4 bits as unsigned ones, in the blocks of w4m8.
+void run_reordering(const mutants::Problem& problem) {
+  const int rows = problem.m, columns = problem.n;
+  Buffer<std::uint8_t> codes{rows * columns / 2}, packed{(rows + 15) / 16 * ((columns + 63) / 64) * 512};
+  std::mt19937 generator(1);
+  for (int i = 0; i < codes.count; ++i) codes[i] = std::uint8_t(generator());
+  const ReorderWeightsArguments arguments{
+      .codes = codes.address(), .packed = packed.address(), .to_unsigned = true, .rows = rows, .columns = columns};
+  for (const auto order : {simt::host::Order::kForward, simt::host::Order::kReverse, simt::host::Order::kRandom}) {
+    simt::host::GlobalMemory memory;
+    codes.add_to(memory, simt::host::Access::kRead), packed.add_to(memory, simt::host::Access::kWrite);
+    simt::host::Options options;
+    options.order = order;
+    const auto report = run_emulated(plan(arguments), memory, options);
+    mutants::print(problem, report, wrong_codes(codes, packed, rows, columns));
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -131,5 +164,7 @@ int main() {
   run<128, 16>({"block", 3, 1024, 0, {kSharedStore, kSharedLoad, kGlobalLoad, kGlobalStore}});
   run<128, 16>({"ragged", 3, 1021, 0, {kSharedStore, kSharedLoad}});
   run_ties({"ties", 8, 768, 0, {Operation::kGlobalLoad, Operation::kGlobalStore}});
+  run_reordering({"blocks", 40, 640, 0, {kGlobalLoad, kGlobalStore}});
+  run_reordering({"ragged-blocks", 21, 150, 0, {kGlobalStore}});
   run<32, 32>({"warp", 5, 768, 0, {kGlobalLoad, kGlobalStore}});
 }

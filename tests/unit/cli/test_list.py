@@ -14,6 +14,18 @@ def test_kernels_follow_the_contract(run: Any) -> None:
     assert entries[0]["resources"]["threads"] == 256
 
 
+def test_quantizers_are_kernels_too(run: Any, fake_native: Any) -> None:
+    fake_native.has_quantizers = True
+    *gemms, quantizer = run("list", "kernels", "--json").data
+    assert set(quantizer) == set(gemms[0])
+    assert (quantizer["id"], quantizer["family"]) == ("quantize_t256_sm80", "quantize")
+    assert quantizer["operand_types"] == {"x": "f32|f16|bf16", "codes": "s8|s4"}
+    assert quantizer["output_types"] == ["s8", "s4"]
+    assert run("list", "kernels", "--match", "quantize", "--json").data == [quantizer]
+    assert run("list", "kernels", "--match", "gemm_s8", "--json").data == gemms
+    assert "quantize_t256_sm80" in run("list", "kernels").out
+
+
 def test_registers_come_from_the_sass_facts(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "imma_s8s8s32_128x128x64_w2x4_s3_sm80"
     facts = [{"kernel_id": name, "arch": "sm_80", "registers": count} for count in (128, 168)]

@@ -27,6 +27,42 @@ def test_a_wrong_kernel_exits_1_and_says_where(run: Any, fake_native: Any) -> No
     assert "3x5x7 s32: order forward: 1 of 15 elements differ, first C[2,4]" in result.err
 
 
+def test_quantizers_are_verified_too(run: Any, fake_native: Any) -> None:
+    fake_native.has_quantizers = True
+    data = run("verify", "--kernel", "quantize", "--json").data
+    assert (data["failed"], data["skipped"]) == (0, 0)
+    assert data["checked"] == len(data["results"]) == 18 * 6
+    assert {result["output_type"] for result in data["results"]} == {"s8", "s4"}
+    assert all(len(result["shape"]) == 2 for result in data["results"])
+
+
+def test_a_shape_is_for_the_kernels_that_take_it(run: Any, fake_native: Any) -> None:
+    fake_native.has_quantizers = True
+    assert run("verify", "--shape", "3x5x7", "--output-type", "s32").out == "3 checked, 0 failed, 0 skipped\n"
+    assert run("verify", "--shape", "3x6", "--output-type", "s4").out == "9 checked, 0 failed, 0 skipped\n"
+    mixed = run("verify", "--shape", "3x6", "--shape", "3x5x7", "--output-type", "s8")
+    assert mixed.out == "12 checked, 0 failed, 0 skipped\n"
+    wrong = run("verify", "--kernel", "quantize*", "--shape", "3x5x7")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "shape '3x5x7' is not ROWSxCOLUMNS; write for example 64x768" in wrong.err
+    assert "is not MxNxK or ROWSxCOLUMNS" in run("verify", "--shape", "3").err
+
+
+def test_a_wrong_quantizer_is_named_with_its_types(run: Any, fake_native: Any) -> None:
+    fake_native.has_quantizers = True
+    fake_native.corrupt.add("quantize_t256_sm80")
+    result = run("verify", "--kernel", "quantize", "--shape", "3x5", "--output-type", "s8")
+    assert (result.code, result.out) == (1, "9 checked, 9 failed, 0 skipped\n")
+    assert "  3x5 bf16 s8 column: order forward: codes: 1 of 15 elements differ, first [2,4]" in result.err
+
+
+def test_output_types_that_no_quantizer_has_select_nothing(run: Any, fake_native: Any) -> None:
+    fake_native.has_quantizers = True
+    result = run("verify", "--kernel", "quantize", "--output-type", "s32")
+    assert (result.code, result.out) == (5, "")
+    assert "no kernel selected gives s32; widen --output-type" in result.err
+
+
 def test_skipped_is_counted_apart(run: Any, fake_native: Any) -> None:
     fake_native.illegal[KERNEL] = "K is odd"
     result = run("verify", "--kernel", KERNEL, "--shape", "3x5x7")

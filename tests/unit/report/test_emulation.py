@@ -69,6 +69,21 @@ def test_the_best_kernel_is_sound_and_of_the_largest_shape(run: RunFolder, synth
     assert "free of hazards" in best_choice(emulated(hazardous), None)
 
 
+def test_a_packing_of_weights_has_traffic_of_its_own_and_is_no_product(run: RunFolder) -> None:
+    product = emulated(run.rows())[0].row
+    stores = {"requests": 1, "bytes": 512, "sectors": 16, "ideal": 16}
+    renamed = {"kernel_id": "reorder_weights_t256_sm80", "step": "pack", "counts": {"global_store": stores}}
+    packing = product.model_copy(update={**renamed, "m": 10**6})
+    facts = emulated([product, packing])
+    assert facts[1].compulsory_bytes == 2 * product.n * product.k
+    assert (facts[1].useful_share, facts[1].traffic_ratio) == (None, 512 / (2 * product.n * product.k))
+    assert best_kernel(facts) == facts[0]
+    assert "of 1 emulated kernel on it" in best_choice(facts, facts[0])
+    assert [record["kernel"] for record in kernel_table(facts).records()] == [product.kernel_id, packing.kernel_id]
+    useful, _ = grids(facts)
+    assert len(useful.labels) == 1
+
+
 def test_lines_of_the_best_kernel_are_grouped_by_unit(run: RunFolder) -> None:
     table = line_table(best_kernel(emulated(run.rows())))
     assert [record["unit"] for record in table.records()] == ["sectors", "sectors", "wavefronts"]

@@ -1,0 +1,240 @@
+"""Cases of the kernels around a GEMM: every combination of types and scales, on shapes around vectors and blocks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from immabench.errors import UsageError
+from immabench.kernels import QuantizerConfig, native
+from immabench.measure import quantizer_calls as calls
+from immabench.measure.hostile_values import Generator, hostile, normal, rows_to_normalise, scales, zero_points
+from immabench.measure.kernel_case import KernelCase
+from immabench.measure.quantizer_calls import CODE_RANGES, LAYOUTS, QuantizerCall
+from immabench.operands import aligned
+from immabench.packing import WEIGHT_FORMATS
+from immabench.problems import TYPE_BITS
+from immabench.providers.base import Emulation
+from immabench.providers.native_launch import EMULATED_BACKEND
+from immabench.quantizers import Array
+
+MatrixShape = tuple[int, int]
+Choice = Mapping[str, str]
+"""What a case takes of each axis: the types of the matrices by their names, then what else varies in its family."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family's calls are made: `axes` vary beside the types of matrices, `possible` says which choices exist,
+    `shapes` replaces those that `edge_shapes` computes."""
+
+    make: Callable[[Generator, MatrixShape, Choice], QuantizerCall]
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    possible: Callable[[Choice], bool] = lambda _: True
+    shapes: tuple[MatrixShape, ...] = ()
+
+
+class QuantizerCase(KernelCase):
+    """One configuration with a matrix of random and hostile values; `seed` is theirs."""
+
+    backend = EMULATED_BACKEND
+
+    def __init__(self, config: QuantizerConfig, shape: MatrixShape, choice: Choice, seed: int) -> None:
+        self.kernel_id, self.shape = config.id, shape
+        self._config, self._size, self._choice, self._seed = config, shape, choice, seed
+        self.output_type = choice[config.output]
+        self.types = " ".join(choice.values())
+        self.problem = "_".join([config.family, f"r{shape[0]}", f"c{shape[1]}", *choice.values()])
+
+    def illegal_reason(self) -> str | None:
+        """Why the kernel cannot take the matrix, None when it can."""
+        if self._has_pairs and self.shape[1] % 2:
+            return f"int4 codes lie two a byte: {self.shape[1]} columns are odd"
+        reason: str | None = native().quantizer_illegal_reason(self.kernel_id, *self.shape)
+        return reason
+
+    def emulate(self, order: str, seed: int) -> Emulation:
+        """As `KernelCase` says."""
+        return Emulation.of(self.call.emulate(self.kernel_id, order=order, seed=seed))
+
+    def launch_on_gpu(self) -> None:
+        """As `KernelCase` says."""
+        self.call.launch(self.kernel_id)
+
+    def difference(self) -> str:
+        """As `KernelCase` says."""
+        return self.call.difference()
+
+    @functools.cached_property
+    def call(self) -> QuantizerCall:
+        """The call, made of random values when it is first asked for."""
+        generator = np.random.default_rng((self._seed, *self.shape))
+        return FAMILIES[self._config.family].make(generator, self._size, self._choice)
+
+    @property
+    def _has_pairs(self) -> bool:
+        types = (self._choice.get(name, only) for name, only in self._config.operand_types.items())
+        return "s4" in types and self._config.family != "reorder_weights"
+
+
+def quantizer_cases(
+    config: QuantizerConfig, shapes: Sequence[MatrixShape] = (), output_types: Sequence[str] = (), seed: int = 0
+) -> Iterator[QuantizerCase]:
+    """Every choice of a configuration's axes, on `shapes` or else its edges; of `output_types` alone where given."""
+    for choice in choices(config):
+        for shape in shapes or edge_shapes(config):
+            case = QuantizerCase(config, shape, choice, seed)
+            if not shapes and case.illegal_reason() is not None:
+                case = QuantizerCase(config, (shape[0], shape[1] + shape[1] % 2), choice, seed)
+            if not output_types or case.output_type in output_types:
+                yield case
+
+
+def choices(config: QuantizerConfig) -> list[dict[str, str]]:
+    """What calls of a configuration can be, the plainest first."""
+    axes = _axes(config)
+    chosen = (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
+    return [choice for choice in chosen if FAMILIES[config.family].possible(choice)]
+
+
+def chosen_case(
+    config: QuantizerConfig, shape: MatrixShape, options: Mapping[str, str], seed: int = 0
+) -> QuantizerCase:
+    """The first case whose choice has `options`. Raises UsageError for an axis or a value that there is not."""
+    axes = _axes(config)
+    for name, value in options.items():
+        if name not in axes:
+            raise UsageError(f"{config.family} has no {name!r}", f"choose of {', '.join(axes)}")
+        if value not in axes[name]:
+            raise UsageError(f"{name}={value} is no choice of {config.family}", f"choose of {', '.join(axes[name])}")
+    fitting = [choice for choice in choices(config) if options.items() <= choice.items()]
+    if not fitting:
+        asked = ", ".join(f"{name}={value}" for name, value in options.items())
+        raise UsageError(f"{config.family} has no {asked} together", "leave one out")
+    return QuantizerCase(config, shape, fitting[0], seed)
+
+
+def _axes(config: QuantizerConfig) -> dict[str, tuple[str, ...]]:
+    """What varies, with its values: types of matrices that have more than one or are the output, and the family's."""
+    types = {name: config.types(name) for name in config.operand_types}
+    varying = {name: types[name] for name in types if len(types[name]) > 1 or name == config.output}
+    return {**varying, **FAMILIES[config.family].axes}
+
+
+def edge_shapes(config: QuantizerConfig) -> list[MatrixShape]:
+    """Shapes around a vector, a warp's and a block's share, and what the threads of a row hold."""
+    own = FAMILIES[config.family].shapes
+    if config.row_threads is None or config.resident_columns is None:
+        block = 4 * config.threads  # vectors of a block, of 4 to 16 elements each
+        return list(own) or [(1, 1), (3, 15), (5, 16), (2, 17), (19, block), (19, block - 3)]
+    threads, most = config.row_threads, config.resident_columns
+    rows = config.threads // threads + 1
+    beyond = [(2, most + 1), (1, most + 8)] if config.streams else []
+    return [(1, 1), (rows, 7), (rows, 4 * threads), (2, 8 * threads + 3), (3, most), *beyond]
+
+
+def _quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+    granularity = choice["granularity"]
+    scale, zero = (draw(generator, _extent(granularity, shape)) for draw in (scales, zero_points))
+    x = hostile(generator, shape, choice["x"], scale[:, None] if granularity == "row" else scale)
+    return calls.quantize(x, scale, zero, codes=choice["codes"], granularity=granularity)
+
+
+def _dequantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+    extent = _extent(choice["granularity"], shape)
+    scale, zero = (draw(generator, extent) for draw in (scales, zero_points))
+    return calls.dequantize(_codes(generator, shape, choice["codes"]), scale, zero, **choice)
+
+
+def _requantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+    """Of sums that reach the ends of int32, or of codes with a zero point."""
+    sums, terms = choice["x"] == "s32", choice["terms"]
+    rows, columns = shape if terms == "vectors" else (1, 1)
+    low, high = (-(2**31), 2**31) if sums else (-128, 128)
+    x = aligned(generator.integers(low, high, shape).astype(np.int32 if sums else np.int8))
+    x[0, 0], x[-1, -1] = low, high - 1
+    return calls.requantize(
+        x,
+        scales(generator, 1),
+        zero_points(generator, 1),
+        x_zero_point=None if sums else zero_points(generator, 1),
+        row_scale=None if terms == "none" else aligned(scales(generator, rows) * np.float32(1e-5 if sums else 1)),
+        col_scale=None if terms == "none" else scales(generator, columns),
+        bias=normal(generator, (columns,)) if terms == "vectors" else None,
+    )
+
+
+def _pack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> QuantizerCall:
+    return calls.pack_s4(_codes(generator, shape, "s4"))
+
+
+def _unpack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> QuantizerCall:
+    return calls.unpack_s4(aligned(generator.integers(0, 256, (shape[0], shape[1] // 2)).astype(np.uint8)))
+
+
+def _reorder_weights(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+    least, greatest = WEIGHT_FORMATS[choice["codes"]].code_range
+    codes = generator.integers(least, greatest + 1, shape).astype(np.int8)
+    return calls.reorder_weights(codes, stored=choice["codes"], packed=choice["packed"], layout=choice["layout"])
+
+
+def _is_reordering(choice: Choice) -> bool:
+    """Codes keep their bits and their type, but for s4, which u4 may stand for."""
+    stored, packed = choice["codes"], choice["packed"]
+    fits = {TYPE_BITS[stored], TYPE_BITS[packed]} == {LAYOUTS[choice["layout"]].weight_bits}
+    return fits and (stored, packed) != ("u4", "s4")
+
+
+def _quantize_dynamic(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+    x = hostile(generator, shape, choice["x"])
+    x[0] = normal(generator, (shape[1],), choice["x"])
+    return calls.quantize_dynamic(x, asymmetric=choice["range"] == "asymmetric")
+
+
+def _layernorm_quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+    static = choice["range"] == "static"
+    return calls.layernorm_quantize(
+        rows_to_normalise(generator, shape, choice["x"]),
+        gamma=normal(generator, (shape[1],)),
+        beta=normal(generator, (shape[1],)),
+        residual=normal(generator, shape, choice["x"]) if choice["residual"] == "residual" else None,
+        scale=aligned(np.array([0.02], np.float32)) if static else None,
+        zero_point=aligned(np.array([5], np.int32)) if static else None,
+        asymmetric=choice["range"] == "asymmetric",
+    )
+
+
+def _codes(generator: Generator, shape: MatrixShape, code_type: str) -> Array:
+    low, high = CODE_RANGES[code_type]
+    return aligned(generator.integers(low, high + 1, shape).astype(np.int8))
+
+
+def _extent(granularity: str, shape: MatrixShape) -> int:
+    """How many scales a matrix has."""
+    return {"tensor": 1, "row": shape[0], "column": shape[1]}[granularity]
+
+
+GRANULARITIES = ("tensor", "row", "column")
+RANGES = ("symmetric", "asymmetric")
+
+FAMILIES = {
+    "quantize": Family(_quantize, {"granularity": GRANULARITIES}),
+    "dequantize": Family(_dequantize, {"granularity": GRANULARITIES}),
+    "requantize": Family(_requantize, {"terms": ("vectors", "scalars", "none")}),
+    "pack_s4": Family(_pack_s4),
+    "unpack_s4": Family(_unpack_s4),
+    "reorder_weights": Family(
+        _reorder_weights,
+        {"layout": tuple(LAYOUTS)},
+        _is_reordering,
+        # Around 16 rows, a block of 32 bytes, 4 such of a warp, and 8 warps.
+        ((1, 1), (15, 63), (16, 64), (17, 66), (16, 256), (33, 1312)),
+    ),
+    "quantize_dynamic": Family(_quantize_dynamic, {"range": RANGES}),
+    "layernorm_quantize": Family(_layernorm_quantize, {"range": ("static", *RANGES), "residual": ("none", "residual")}),
+}
+"""How the calls of each family of `_native.quantizers()` are made."""
