@@ -51,7 +51,7 @@ def test_jumps_are_of_one_row_more() -> None:
 def test_a_lone_tile_of_128_rows_is_a_cliff(monkeypatch: pytest.MonkeyPatch) -> None:
     lone = tuple(config for config in kernel_configs() if config.block_tile[0] == 128)
     monkeypatch.setattr(selection, "kernel_configs", lambda: lone)
-    # Eight waves of 108 multiprocessors, then sixteen. DRAM takes as long as 172 rows, so it is less than twice the time.
+    # Eight waves of 108 multiprocessors, then sixteen; not twice the time, as DRAM takes as long as 172 rows.
     assert list(jumps(Problem(1, 8 * 108 * 128, 4096, output_type="f16"), A100)) == [129]
 
 
