@@ -133,7 +133,7 @@ struct S8Tiles {
       // Of few tiles every one has several blocks.
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5, .split_k = 4},
       {.block_m = 16, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = kStreamK},
-      {.block_m = 80, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
+      {.block_m = 48, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = kStreamK},
       {.block_m = 160, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = kStreamK},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = 2},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3, .split_k = kStreamK},
@@ -148,7 +148,8 @@ struct S4Tiles {
       {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 4},
       {.block_m = 128, .block_n = 128, .block_k = 256, .warps_m = 2, .warps_n = 4, .stages = 3},
       {.block_m = 128, .block_n = 256, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 3},
-      {.block_m = 160, .block_n = 64, .block_k = 128, .warps_m = 2, .warps_n = 2, .stages = 3, .split_k = 4},
+      {.block_m = 144, .block_n = 64, .block_k = 128, .warps_m = 3, .warps_n = 2, .stages = 3},
+      {.block_m = 48, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5, .split_k = 4},
   };
 };
 
@@ -160,7 +161,7 @@ struct B1Tiles {
       {.block_m = 128, .block_n = 128, .block_k = 512, .warps_m = 2, .warps_n = 2, .stages = 4},
       {.block_m = 128, .block_n = 256, .block_k = 512, .warps_m = 2, .warps_n = 4, .stages = 3},
       {.block_m = 48, .block_n = 128, .block_k = 1024, .warps_m = 1, .warps_n = 4, .stages = 4, .split_k = 4},
-      {.block_m = 80, .block_n = 128, .block_k = 1024, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = 2},
+      {.block_m = 144, .block_n = 64, .block_k = 1024, .warps_m = 3, .warps_n = 2, .stages = 3, .split_k = kStreamK},
   };
 };
 
@@ -200,10 +201,10 @@ struct W4A16TileList {
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
       {.block_m = 32, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 4},
       {.block_m = 64, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3},
-      {.block_m = 80, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3},
+      {.block_m = 80, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 2},
+      {.block_m = 80, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 2},
       {.block_m = 128, .block_n = 128, .block_k = 128, .warps_m = 2, .warps_n = 4, .stages = 2},
       {.block_m = 16, .block_n = 256, .block_k = 128, .warps_m = 1, .warps_n = 8, .stages = 4, .split_k = kStreamK},
-      {.block_m = 80, .block_n = 128, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
   };
 };
 template <bool kBF16>
@@ -215,8 +216,8 @@ struct W8A16TileList {
       {.block_m = 16, .block_n = 64, .block_k = 128, .warps_m = 1, .warps_n = 4, .stages = 5},
       {.block_m = 64, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 4},
       {.block_m = 128, .block_n = 128, .block_k = 64, .warps_m = 2, .warps_n = 4, .stages = 3},
-      {.block_m = 48, .block_n = 64, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 5, .split_k = kStreamK},
-      {.block_m = 80, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
+      {.block_m = 48, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 4, .stages = 3, .split_k = kStreamK},
+      {.block_m = 80, .block_n = 128, .block_k = 64, .warps_m = 1, .warps_n = 8, .stages = 5, .split_k = kStreamK},
   };
 };
 template <bool kBF16>

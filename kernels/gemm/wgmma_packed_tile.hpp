@@ -84,8 +84,8 @@ struct WgmmaPackedConfig {
 };
 
 // One line a configuration. 4.8 TB/s (the data sheet of an H200) over 132 multiprocessors need 36 KB in flight for each
-// microsecond of latency: 12 stages of 8 KiB of weights cover 2.7 of them. Tiles of 128 and 256 rows have as many stages as
-// fit.
+// microsecond of latency: 12 stages of 8 KiB of weights cover 2.7 of them. Larger tiles have as many stages as fit. Sizes lie
+// between the powers of two too, so that row 17, 33, 65 or 129 does not double the work (docs/methodology.md).
 constexpr WgmmaPackedTile kWgmmaPackedTiles[] = {
     {.format = PackedFormat::kW4A8Channel, .block_m = 8, .split_k = 4, .stages = 12},
     {.format = PackedFormat::kW4A8Channel, .block_m = 24, .split_k = 4, .stages = 12},

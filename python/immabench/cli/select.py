@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -43,7 +44,9 @@ def select(
     choices = selection_table(problem, machine, rows)
     if json:
         described = {"kind": "predicted", "gpu": machine.name, "architecture": machine.architecture}
-        print_json({**described, "problem": problem.key, "choices": [choice.as_dict() for choice in choices]})
+        assumptions = [asdict(figure) for figure in machine.figures]
+        table = {"choices": [choice.as_dict() for choice in choices], "assumptions": assumptions}
+        print_json({**described, "problem": problem.key, **table})
     else:
         _print(choices, problem, machine)
 
@@ -62,7 +65,7 @@ def _problem(shape: str, output_type: str, options: list[str]) -> tuple[Problem,
 
 
 def _print(choices: list[Choice], problem: Problem, machine: Machine) -> None:
-    from immabench.cli.output import print_table
+    from immabench.cli.output import console, print_table
 
     columns = ("M", "kernel", "us", "bound by", "next best", "slower")
     rows = (
@@ -80,3 +83,8 @@ def _print(choices: list[Choice], problem: Problem, machine: Machine) -> None:
     what = f"{problem.precision}, {batch}N={problem.n}, K={problem.k}"
     title = f"{what} on {machine.name} ({machine.architecture}): predicted"
     print_table(f"{title}, not measured", columns, rows, numeric=("M", "us", "slower"))
+    assumed = ", ".join(f"{one.name} {one.value:g}" for one in machine.figures if one.kind == "assumed")
+    console().print(
+        f"bound by, next best and slower are those of the first M of a line; assumed of the GPU: {assumed}. "
+        "`immabench predict` shows every term, and every figure with its source."
+    )

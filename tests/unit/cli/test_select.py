@@ -14,6 +14,7 @@ def test_json_contract(run: Any) -> None:
     assert ranges[0][0] == 1
     assert ranges[-1][1] == 129
     assert all(first <= last for first, last in ranges)
+    assert {"dram_gbps", "dram_latency"} <= {figure["name"] for figure in data["assumptions"] if figure["source"]}
     assert {"kernel_id", "first_us", "last_us", "bound", "runner_up", "slower_by"} <= set(data["choices"][0])
 
 
@@ -21,6 +22,7 @@ def test_the_table_says_that_nothing_was_measured(run: Any) -> None:
     out = run(*ARGUMENTS).out
     assert "s8, N=4096, K=4096 on A100-SXM4-80GB (sm_80): predicted, not measured" in out
     assert "bound by" in out
+    assert "assumed of the GPU: port_bytes 64," in " ".join(out.split())
 
 
 def test_a_table_is_of_one_weight(run: Any) -> None:

@@ -34,6 +34,11 @@ def test_on_hopper_mma_sync_is_slower_than_wgmma_and_elsewhere_the_peak() -> Non
     assert (ampere.wgmma_macs, ampere.mma_sync_macs) == (0, 2048)
 
 
+@pytest.mark.parametrize(("gpu", "share"), [("A100-SXM4-80GB", 0.5), ("H200", 0.5), ("GeForce RTX 3090", 0.25)])
+def test_geforce_halves_the_rate_of_floats_with_fp32_sums(gpu: str, share: float) -> None:
+    assert machine_of(gpu_named(gpu)).float16_share == pytest.approx(share, rel=1e-3)
+
+
 def test_units_of_time_and_bandwidth() -> None:
     machine = machine_of(gpu_named("H200"))
     assert machine.time_us(1830) == pytest.approx(1)
