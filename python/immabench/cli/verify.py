@@ -102,9 +102,8 @@ def _with_shapes(configs: Sequence[AnyConfig], texts: list[str]) -> list[tuple[A
     for text in texts:
         form, shapes = parse_any(text, forms)
         given.setdefault(form, []).extend(shapes)
-    return [
-        (config, given.get(shape_form(config), [])) for config in configs if not given or shape_form(config) in given
-    ]
+    fitting = [(config, given.get(shape_form(config), [])) for config in configs]
+    return [(config, shapes) for config, shapes in fitting if shapes or not given]
 
 
 def _check_selected(checks: list[Check], output_types: list[str]) -> None:

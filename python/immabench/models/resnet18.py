@@ -30,7 +30,7 @@ def images(shape: tuple[int, ...]) -> torch.Tensor:
     return torch.zeros(shape)
 
 
-OPTIONS = {"output_type": "f16", "row_scale": "tensor", "col_scale": "vector", "bias": True}
+OPTIONS: dict[str, str | bool] = {"output_type": "f16", "row_scale": "tensor", "col_scale": "vector", "bias": True}
 VARIANTS = {f"b{batch}": (batch, 3, IMAGE_SIZE, IMAGE_SIZE) for batch in BATCHES}
 
 MODEL = Model(
@@ -62,7 +62,7 @@ CONVOLUTIONS = Model(
     folds_batch_norm=True,
     keeps_convolutions=True,
     notes=(
-        "m, n and k are those of the convolution's implicit GEMM; conv is images x height x width x channels, then filter,",
-        "stride and padding (immabench.convolution). Epilogues and names are those of the suite resnet18.",
+        "m, n and k are those of the convolution's implicit GEMM; conv is images x height x width x channels, then the",
+        "filter, stride and padding (immabench.convolution). Epilogues and names are those of the suite resnet18.",
     ),
 )

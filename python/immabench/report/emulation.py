@@ -84,7 +84,6 @@ def emulated(rows: Iterable[Row]) -> list[Emulated]:
 
 def _facts(row: Row) -> Emulated:
     counts: dict[str, Any] = dict(row.counts or {})
-    operations = 2.0 * prod(row.sizes)
     return Emulated(
         row=row,
         instructions=int(counts.get("mma", 0)) + int(counts.get("wgmma", 0)),
