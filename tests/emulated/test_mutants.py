@@ -118,6 +118,46 @@ MUTANTS = [
         hazard="write-in-flight",
     ),
     Mutant(
+        "every product of a batch reads the first one's rows",
+        "parts/row_major_operands.cuh",
+        "return {p.a.entry(index), p.b.entry(index)};",
+        "return {p.a, p.b.entry(index)};",
+        wrong=True,
+        kernel="batch",
+    ),
+    Mutant(
+        "every product of a batch is multiplied by the first one's columns",
+        "parts/row_major_operands.cuh",
+        "return {p.a.entry(index), p.b.entry(index)};",
+        "return {p.a.entry(index), p.b};",
+        wrong=True,
+        kernel="batch",
+    ),
+    Mutant(
+        "a ragged tile reads on into the next product",
+        "parts/tile_loader.cuh",
+        "return {data + simt::i64(index) * rows * k, rows, k};",
+        "return {data + simt::i64(index) * rows * k, rows + 1, k};",
+        hazard="global-out-of-bounds",
+        kernel="batch",
+    ),
+    Mutant(
+        "a ragged tile writes on into the next product",
+        "parts/epilogue.cuh",
+        "p.m *= index + 1;",
+        "p.m *= index + 2;",
+        hazard="global-out-of-bounds",
+        kernel="batch",
+    ),
+    Mutant(
+        "every product of a batch is written over the first",
+        "gemm/mma_gemm.cuh",
+        "work.entry * p.m + first_row",
+        "first_row",
+        wrong=True,
+        kernel="batch",
+    ),
+    Mutant(
         "rows are swapped in the fragments of A",
         "parts/mma_fragments.cuh",
         "first_row + i * kMmaM + lane % 16",
@@ -582,7 +622,7 @@ def run_program(name: str, kernels: Path, machine: list[Path], folder: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("program", "kernels"), [("imma", 1), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3), ("wgmma_packed", 2), ("quantize", 4)]
+    ("program", "kernels"), [("imma", 2), ("w4a8", 2), ("w4a16", 2), ("wgmma", 3), ("wgmma_packed", 2), ("quantize", 4)]
 )
 def test_the_kernel_itself_is_clean(program: str, kernels: int, machine_library: list[Path], tmp_path: Path) -> None:
     lines = run_program(program, KERNELS, machine_library, tmp_path)
