@@ -55,11 +55,11 @@ class Check:
 
     id: str
     shape: Shape
-    batch: int
     output_type: str
     device: str
     status: str
     detail: str = ""
+    batch: int = 1
 
 
 def edge_shapes(config: KernelConfig) -> list[Shape]:
@@ -105,7 +105,8 @@ def verify_kernel(
             except UsageError as error:
                 if not options:
                     raise
-                yield Check(config.id, shape, options.get("batch", 1), output_type, device, "skipped", error.message)
+                place = (config.id, shape, output_type, device)
+                yield Check(*place, "skipped", error.message, options.get("batch", 1))
             else:
                 yield _check(config, problem, orders, device, seed)
 
@@ -139,13 +140,13 @@ def problem_for(
 
 
 def _check(config: KernelConfig, problem: Problem, orders: Sequence[str], device: str, seed: int) -> Check:
-    place = (config.id, (problem.m, problem.n, problem.k), problem.batch, problem.output_type, device)
+    place = (config.id, (problem.m, problem.n, problem.k), problem.output_type, device)
     reason = illegal_reason(config, problem)
     if reason is not None:
-        return Check(*place, "skipped", reason)
+        return Check(*place, "skipped", reason, problem.batch)
     run = _run_on_gpu if device == "cuda" else _run_emulated
     wrong = run(config, problem, orders, seed)
-    return Check(*place, "failed" if wrong else "ok", wrong)
+    return Check(*place, "failed" if wrong else "ok", wrong, problem.batch)
 
 
 def _run_emulated(config: KernelConfig, problem: Problem, orders: Sequence[str], seed: int) -> str:
