@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
 from immabench.measure.trial import Trial
-from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, verify_kernel
+from immabench.measure.verify import BATCH, EPILOGUES, ORDERS, batched_edges, edge_shapes, verify_kernel
 from immabench.numerics import compare_exact, gemm_reference
 from immabench.operands import make_operands
 from immabench.problems import Problem
@@ -28,6 +30,29 @@ def test_every_edge_shape_and_output_type_is_exact(config: KernelConfig) -> None
     checks = list(verify_kernel(config, edge_shapes(config), list(EPILOGUES), ORDERS, "cuda", seed=0))
     assert len(checks) == len(edge_shapes(config)) * len(EPILOGUES)
     assert [check for check in checks if check.status != "ok"] == []
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
+def test_batches_are_exact(config: KernelConfig) -> None:
+    if not batched_edges(config):
+        pytest.skip("this kernel computes one product")
+    provider = HandwrittenProvider()
+    offered = {entry.config_id: entry.reason for entry in provider.configs(replace(PROBLEM, batch=BATCH), "cuda")}
+    if offered[config.id] is not None:
+        pytest.skip(str(offered[config.id]))
+    how = (list(EPILOGUES), ORDERS, "cuda", 0, {"batch": BATCH})
+    checks = list(verify_kernel(config, [*batched_edges(config), (64, 64, 64)], *how))
+    assert [check for check in checks if check.status != "ok"] == []
+
+
+def test_the_heads_of_an_attention_are_exact() -> None:
+    """Queries by keys, and probabilities by values, of many heads at once."""
+    for shape in ((512, 512, 64), (512, 64, 512)):
+        problem = Problem(*shape, output_type="f16", row_scale="vector", col_scale="vector", batch=96)
+        for entry in HandwrittenProvider().configs(problem, "cuda")[:2]:
+            trial = Trial(HandwrittenProvider(), problem, entry.config_id, "cuda", seed=0)
+            trial.launch()
+            assert trial.judge() == ""
 
 
 @pytest.mark.parametrize("shape", [(4096, 4096, 4096), (1, 14336, 4096), (8191, 777, 131071)])

@@ -33,6 +33,7 @@ struct Problem {
   };
   bool floats = false;
   int b_bits = 8;  // of the elements of B
+  int batch = 1;
 };
 
 inline void print(const Problem& problem, const Report& report, int wrong) {
@@ -49,38 +50,39 @@ inline void print(const Problem& problem, const Report& report, int wrong) {
 }
 
 inline void run(const Problem& problem, const Launch& launch) {
-  const int m = problem.m, n = problem.n, k = problem.k;
+  const int m = problem.m, n = problem.n, k = problem.k, all_m = problem.batch * m, all_n = problem.batch * n;
   const auto size = [](int rows, int columns) { return static_cast<std::size_t>(rows * columns); };
-  const auto a = allocate<std::int8_t>(size(m, k)), b = allocate<std::int8_t>(size(n, k));
-  const auto out = allocate<std::int32_t>(size(m, n));
+  const auto a = allocate<std::int8_t>(size(all_m, k)), b = allocate<std::int8_t>(size(all_n, k));
+  const auto out = allocate<std::int32_t>(size(all_m, n));
   std::mt19937 generator(1);
-  for (int i = 0; i < m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
-  for (int i = 0; i < n * k; ++i) {
+  for (int i = 0; i < all_m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
+  for (int i = 0; i < all_n * k; ++i) {
     const std::int8_t weight = problem.weight(i / k, i % k, static_cast<std::uint32_t>(generator()));
     b[i] = static_cast<std::int8_t>(weight >> (8 - problem.b_bits));
   }
   immabench::GemmArguments arguments;
   arguments.a = reinterpret_cast<std::uint64_t>(a.get()), arguments.b = reinterpret_cast<std::uint64_t>(b.get());
   arguments.out = reinterpret_cast<std::uint64_t>(out.get());
-  arguments.m = m, arguments.n = n, arguments.k = k;
+  arguments.m = m, arguments.n = n, arguments.k = k, arguments.batch = problem.batch;
   if (problem.floats) arguments.epilogue.output = immabench::OutputType::kF32;
   arguments.multiprocessors = 2;
 
   for (const Order order : {Order::kForward, Order::kReverse, Order::kRandom}) {
-    std::fill(out.get(), out.get() + m * n, 0x5A5A5A5A);
+    std::fill(out.get(), out.get() + all_m * n, 0x5A5A5A5A);
     GlobalMemory memory;
-    memory.add(a.get(), size(m, k), Access::kRead);
-    memory.add(b.get(), size(n, k), Access::kRead);
-    memory.add(out.get(), size(m, n) * 4, Access::kWrite);
+    memory.add(a.get(), size(all_m, k), Access::kRead);
+    memory.add(b.get(), size(all_n, k), Access::kRead);
+    memory.add(out.get(), size(all_m, n) * 4, Access::kWrite);
     Options options;
     options.order = order;
     options.max_hazards = 100000;
     const Report report = launch(arguments, memory, options);
     int wrong = 0;
-    for (int i = 0; i < m; ++i) {
+    for (int i = 0; i < all_m; ++i) {
+      const int first_column = i / m * n;
       for (int j = 0; j < n; ++j) {
         int sum = 0;
-        for (int x = 0; x < k; ++x) sum += a[i * k + x] * b[j * k + x];
+        for (int x = 0; x < k; ++x) sum += a[i * k + x] * b[(first_column + j) * k + x];
         const std::int32_t want = problem.floats ? std::bit_cast<std::int32_t>(static_cast<float>(sum)) : sum;
         wrong += want != out[i * n + j];
       }
