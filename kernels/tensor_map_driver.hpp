@@ -34,14 +34,14 @@ inline CUtensorMapSwizzle swizzle_of(simt::TensorSwizzle swizzle) {
   }
 }
 
-// Encodes a valid description. Elements outside the tensor read as zeros, none is skipped, and L2 is asked for 256 bytes at a
-// time: boxes are read by whole rows, and neighbouring blocks want the rest.
+// Encodes a valid description. Elements outside the tensor read as zeros, and L2 is asked for 256 bytes at a time: boxes are
+// read by whole rows, and neighbouring blocks want the rest.
 inline CUresult encode_with(const TensorMapDriver& driver, const simt::TensorDescription& tensor, CUtensorMap& map) {
   constexpr auto kInterleave = CU_TENSOR_MAP_INTERLEAVE_NONE;
   constexpr auto kPromotion = CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
   constexpr auto kFill = CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE;
   constexpr int kRank = simt::kMaxTensorRank;
-  const cuuint32_t element_strides[kRank] = {1, 1, 1, 1, 1};
+  cuuint32_t element_strides[kRank] = {1, 1, 1, 1, 1};
   cuuint64_t extent[kRank], strides[kRank];
   std::copy_n(tensor.extent, kRank, extent);
   std::copy_n(tensor.stride_bytes + 1, kRank - 1, strides);  // that of dimension 0 is the element's size
@@ -50,6 +50,7 @@ inline CUresult encode_with(const TensorMapDriver& driver, const simt::TensorDes
   const auto rank = static_cast<cuuint32_t>(tensor.rank);
   void* const base = reinterpret_cast<void*>(tensor.base);
   if (tensor.im2col) {
+    std::copy_n(tensor.traversal_stride, tensor.spatial_rank(), element_strides + 1);
     return driver.encode_im2col(&map, type, rank, base, extent, strides, tensor.lower, tensor.upper, tensor.box[0],
                                 tensor.box[1], element_strides, kInterleave, swizzle, kPromotion, kFill);
   }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <conv/convolution_maps.hpp>
 #include <gemm/gemm_instances.hpp>
 
 namespace immabench {
@@ -33,9 +34,9 @@ std::string make_id(const std::string& types, const MmaTile& tile) {
          by(tile.warps_m, tile.warps_n) + split(tile.split_k) + "_s" + std::to_string(tile.stages) + "_sm80";
 }
 
-std::string make_id(const WgmmaTile& tile) {
-  std::string id = "wgmma_s8s8s32_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
-                   std::to_string(tile.consumers);
+std::string make_id(const std::string& types, const WgmmaTile& tile) {
+  std::string id =
+      types + "_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" + std::to_string(tile.consumers);
   if (tile.cluster_m * tile.cluster_n > 1) id += "_c" + by(tile.cluster_m, tile.cluster_n);
   return id + split(tile.split_k) + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
 }
@@ -179,7 +180,23 @@ void append_wgmma(std::vector<GemmKernel>& kernels, std::integer_sequence<int, k
   (fill_wgmma_cuda<kShard>(launch), ...);
 #endif
   for (int i = 0; i < kWgmmaTileCount; ++i) {
-    kernels.push_back({make_id(kWgmmaTiles[i]), "gemm_s8", GemmOperands{}, describe(kWgmmaTiles[i]), emulate[i], launch[i]});
+    const WgmmaTile& tile = kWgmmaTiles[i];
+    kernels.push_back({make_id("wgmma_s8s8s32", tile), "gemm_s8", GemmOperands{}, describe(tile), emulate[i], launch[i]});
+  }
+}
+
+template <int... kShard>
+void append_wgmma_conv(std::vector<GemmKernel>& kernels, std::integer_sequence<int, kShard...>) {
+  EmulateGemm emulate[kWgmmaConvTileCount] = {};
+  LaunchGemm launch[kWgmmaConvTileCount] = {};
+  (fill_wgmma_conv_emulated<kShard>(emulate), ...);
+#if defined(IMMABENCH_CUDA)
+  (fill_wgmma_conv_cuda<kShard>(launch), ...);
+#endif
+  for (int i = 0; i < kWgmmaConvTileCount; ++i) {
+    const WgmmaTile& tile = kWgmmaConvTiles[i];
+    const std::string id = make_id("wgmma_conv_s8s8s32", tile);
+    kernels.push_back({id, "conv2d_s8", {.image = true}, describe(tile), emulate[i], launch[i]});
   }
 }
 
@@ -212,6 +229,7 @@ std::vector<GemmKernel> make_kernels() {
   append_mma<B1Tiles>(kernels, "bmma_b1b1s32", "gemm_b1", {.a = OperandType::kB1, .b = OperandType::kB1}, kShards);
   append_packed(kernels, kShards);
   append_mma<ConvS8Tiles>(kernels, "imma_conv_s8s8s32", "conv2d_s8", {.image = true}, kShards);
+  append_wgmma_conv(kernels, kShards);
   append_conv_w4a8<false>(kernels, "imma_conv_s8s4s32", kShards);
   append_conv_w4a8<true>(kernels, "imma_conv_s8u4s32", kShards);
   return kernels;
@@ -251,16 +269,31 @@ std::string batch_reason(const GemmKernel& kernel, int m, int batch) {
   return {};
 }
 
-std::string image_reason(const GemmOperands& operands, const GemmArguments& call) {
+// What tensor maps cannot say of a convolution: they surround images by zeros.
+std::string map_reason(const GemmArguments& call) {
+  const ConvolutionArguments& c = call.convolution;
+  const std::string other = "take a kernel by mma.sync (imma_conv)";
+  if (call.epilogue.a_zero && (c.padding_height || c.padding_width))
+    return "pads images with 0, and not with the zero point of A; quantize A symmetrically, or " + other;
+  if ((call.a | call.b) % 16) return "operands start at an address that is no multiple of 16 bytes; pass copies, or " + other;
+  const char* reason = unmapped_reason(c, call.n);
+  return reason ? "no tensor map describes this: " + std::string(reason) + "; " + other : "";
+}
+
+std::string image_reason(const GemmKernel& kernel, const GemmArguments& call) {
+  const GemmOperands& operands = kernel.operands;
   const ConvolutionArguments& c = call.convolution;
   if (operands.image != c.present())
     return operands.image ? "convolves images, not matrices" : "multiplies matrices, not images";
   if (!c.present()) return {};
   if (const char* reason = c.invalid_reason()) return reason;
   if (c.m() != call.m || c.k() != call.k) return "M and K are not those of the convolution";
-  if (operands.layout == WeightLayout::kFragmentMajor && c.channels % 16)
-    return "channels=" + std::to_string(c.channels) + " is no multiple of 16, pixels have no whole 16 bytes; pad the channels";
-  return {};
+  const bool mapped = kernel.tile.needs_sm90a;
+  if ((mapped || operands.layout == WeightLayout::kFragmentMajor) && c.channels % 16) {
+    return "channels=" + std::to_string(c.channels) + " is no multiple of 16, pixels have no whole 16 bytes; pad the channels" +
+           (mapped ? ", or take a kernel by mma.sync (imma_conv)" : "");
+  }
+  return mapped ? map_reason(call) : "";
 }
 
 }  // namespace
@@ -284,7 +317,7 @@ std::string illegal_reason(const GemmKernel& kernel, const GemmArguments& call) 
     return "a zero point of A needs integer sums; quantize A symmetrically, or take another kernel";
   if (k > kLongestPackedK && operands.layout == WeightLayout::kFragmentMajor)
     return "K=" + std::to_string(k) + " exceeds " + std::to_string(kLongestPackedK) + ", what 16 packed rows may have; split K";
-  for (std::string reason : {batch_reason(kernel, m, batch), image_reason(operands, call), row_reason(operands, k),
+  for (std::string reason : {batch_reason(kernel, m, batch), image_reason(kernel, call), row_reason(operands, k),
                              group_reason(operands, k, call.group)}) {
     if (!reason.empty()) return reason;
   }

@@ -109,8 +109,8 @@ struct GemmKernel {
 // Every compiled configuration, family by family, in the order of their tables.
 std::span<const GemmKernel> gemm_kernels();
 
-// Why this kernel cannot compute this call, with what to change; empty when it can. Looks at sizes, the group, the convolution,
-// and whether A has a zero point.
+// Why this kernel cannot compute this call, with what to change; empty when it can. Looks at sizes, the group, the convolution
+// and the addresses of its operands (0 will do), and whether A has a zero point.
 std::string illegal_reason(const GemmKernel& kernel, const GemmArguments& call);
 
 // Bytes of global memory in which blocks of a kernel add up what they share, zeros before its first launch; 0 where they share

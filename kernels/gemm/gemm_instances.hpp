@@ -19,6 +19,10 @@ void fill_wgmma_emulated(EmulateGemm (&table)[kWgmmaTileCount]);
 template <int kShard>
 void fill_wgmma_cuda(LaunchGemm (&table)[kWgmmaTileCount]);
 template <int kShard>
+void fill_wgmma_conv_emulated(EmulateGemm (&table)[kWgmmaConvTileCount]);
+template <int kShard>
+void fill_wgmma_conv_cuda(LaunchGemm (&table)[kWgmmaConvTileCount]);
+template <int kShard>
 void fill_wgmma_packed_emulated(EmulateGemm (&table)[kWgmmaPackedTileCount]);
 template <int kShard>
 void fill_wgmma_packed_cuda(LaunchGemm (&table)[kWgmmaPackedTileCount]);

@@ -65,7 +65,7 @@ class WgmmaPackedBlock {
  public:
   SIMT_DEVICE explicit WgmmaPackedBlock(const WgmmaPackedParameters& p)
       : p_(p),
-        work_(p.epilogue.m, p.epilogue.n, p.k),
+        work_(p.epilogue.m, p.epilogue.n, ceil_divide(p.k, kTile.block_k)),
         stages_((simt::shared_base() + 1023) & ~1023u),
         ring_{stages_ + simt::u32(kTile.ring_bytes())} {}
 

@@ -1,4 +1,4 @@
-// INT8 GEMM for sm_90a: the Tensor Memory Accelerator brings tiles, warpgroups multiply them by wgmma.
+// INT8 GEMM and convolution for sm_90a: the Tensor Memory Accelerator brings tiles, warpgroups multiply them by wgmma.
 //
 //   acc[M,N] = A[M,K] . B[N,K]^T     A, B int8, K-major; acc exact int32
 //   out[M,N] = epilogue(acc)         parts/epilogue.cuh
@@ -12,6 +12,9 @@
 // Names: the instruction multiplies 64 `rows` by up to 256 `columns`. Rows are A's (the output's) and columns B's, or the other
 // way round where the tile is `swapped`: few rows of A then fill the instruction's N, which goes down to 8, not its fixed 64.
 //
+// Operands (parts/operand_boxes.cuh): two matrices; or images and filters, where the rows of A are pixels of the output and its
+// columns taps by channels. im2col happens on the way into shared memory: the Tensor Memory Accelerator walks over the pixels.
+//
 // Policies, all of the tile (gemm/wgmma_tile.hpp):
 //
 //   cluster     Blocks side by side share operands: each fetches its part of what they have in common and multicasts it to all.
@@ -23,13 +26,15 @@
 //   persistent  Where nothing is gathered a block goes from tile to tile; boxes of results leave while the next tile is
 //               multiplied.
 //
-// kAligned: K and both addresses are multiples of 16, as tensor maps need. Otherwise the producing warpgroup loads byte by byte
-// into the same places, and results leave element by element: any K, any address, an order of magnitude slower.
+// kAligned: K and both addresses are multiples of 16, as tensor maps need. Otherwise, of matrices, the producing warpgroup
+// loads byte by byte into the same places, and results leave element by element: any K, any address, an order of magnitude
+// slower.
 //
 // Inspect: `immabench emulate ID --shape MxNxK`. The ladder that leads here: docs/hopper-ladder.md.
 #pragma once
 #include <gemm/gemm_call.cuh>
 #include <gemm/wgmma_work.cuh>
+#include <parts/operand_boxes.cuh>
 #include <parts/stage_ring.cuh>
 #include <parts/tensor_epilogue.cuh>
 #include <parts/tile_loader.cuh>
@@ -38,20 +43,23 @@
 
 namespace immabench::inline SIMT_TARGET {
 
+template <class Operands>
 struct WgmmaS8Parameters {
-  OperandView rows, columns;                // A and B, or B and A
-  simt::TensorMap row_map{}, column_map{};  // the same, where kAligned
+  typename Operands::View operands;
+  simt::TensorMap row_map{}, column_map{};  // where kAligned
   simt::TensorMap out_map{};                // where out_by_boxes
   EpilogueParameters epilogue;
   bool out_by_boxes = false;  // rows of the output start on 16 bytes, and scales alone make it
 };
 
-template <class Config, bool kAligned>
+template <class Operands, class Config, bool kAligned>
 class WgmmaS8Block {
+  using Parameters = WgmmaS8Parameters<Operands>;
+
  public:
-  SIMT_DEVICE explicit WgmmaS8Block(const WgmmaS8Parameters& p)
+  SIMT_DEVICE explicit WgmmaS8Block(const Parameters& p)
       : p_(p),
-        work_(p.epilogue.m, p.epilogue.n, p.rows.k),
+        work_(p.epilogue.m, p.epilogue.n, p.operands.k_tiles()),
         stages_((simt::shared_base() + 1023) & ~1023u),
         ring_{stages_ + simt::u32(kRingBytes + kTile.staging_bytes())} {}
 
@@ -69,6 +77,7 @@ class WgmmaS8Block {
   static constexpr WgmmaTile kTile = Config::tile;
   static constexpr int kRows = kTile.block_rows(), kColumns = kTile.block_columns(), kLine = kWgmmaRowBytes;
   static constexpr int kRowBytes = kRows * kLine;
+  static_assert(kLine == kBoxLine && (kAligned || Operands::kRagged));
   static constexpr int kRingBytes = kTile.stages * kTile.stage_bytes() > kTile.gather_bytes()
                                         ? kTile.stages * kTile.stage_bytes()
                                         : kTile.gather_bytes();
@@ -99,15 +108,17 @@ class WgmmaS8Block {
   }
 
   SIMT_DEVICE void fetch_boxes(const WgmmaWork<Config>& work, Position& at) const {
-    const int first_row = work.first_row(), first_column = work.first_column();
-    for (int k = work.first_k; k < work.last_k; ++k, at.advance()) {
+    // Every block fetches one part of the rows it shares along its row of the cluster, and of the columns along its column.
+    constexpr int kRowsEach = kRows / kTile.cluster_columns(), kColumnsEach = kColumns / kTile.cluster_rows();
+    const int row = work.column_rank * kRowsEach, column = work.row_rank * kColumnsEach;
+    typename Operands::Walk walk(p_.operands, work.first_row(), work.first_column(), work.first_k);
+    for (int k = work.first_k; k < work.last_k; ++k, at.advance(), walk.advance()) {
       ring_.await_empty(at);
       simt::mbarrier_arrive_expect_tx(ring_.full(at.stage), simt::u32(kTile.stage_bytes()));
-      // Every block fetches one part of the rows it shares along its row of the cluster, and of the columns along its column.
-      fetch<kRows, kTile.cluster_columns()>(p_.row_map, stage_rows(at.stage), k, first_row, work.column_rank,
-                                            row_peers(work.row_rank), at.stage);
-      fetch<kColumns, kTile.cluster_rows()>(p_.column_map, stage_columns(at.stage), k, first_column, work.row_rank,
-                                            column_peers(work.column_rank), at.stage);
+      fetch<kTile.cluster_columns()>(stage_rows(at.stage) + simt::u32(row * kLine), p_.row_map, walk.rows(row), at.stage,
+                                     row_peers(work.row_rank));
+      fetch<kTile.cluster_rows()>(stage_columns(at.stage) + simt::u32(column * kLine), p_.column_map, walk.columns(column),
+                                  at.stage, column_peers(work.column_rank));
     }
   }
 
@@ -122,21 +133,18 @@ class WgmmaS8Block {
     return simt::u16(((1u << kTile.cluster_rows()) - 1) << column_rank * kTile.cluster_rows());
   }
 
-  template <int kLines, int kParts>
-  SIMT_DEVICE void fetch(const simt::TensorMap& map, simt::u32 to, int k, int first, int part, simt::u16 peers,
-                         int stage) const {
-    constexpr int kEach = kLines / kParts;
-    const int at[2] = {k * kTile.block_k, first + part * kEach};
+  template <int kParts, class Place>
+  SIMT_DEVICE void fetch(simt::u32 to, const simt::TensorMap& map, const Place& place, int stage, simt::u16 peers) const {
     if constexpr (kParts > 1)
-      simt::tensor_load_multicast(to + simt::u32(part * kEach * kLine), map, at, ring_.full(stage), peers);
+      simt::tensor_load_multicast(to, map, place.at, ring_.full(stage), peers);
     else
-      simt::tensor_load(to, map, at, ring_.full(stage));
+      load_box(to, map, place, ring_.full(stage));
   }
 
   SIMT_DEVICE void load_bytes(const WgmmaWork<Config>& work, Position& at) const {
     using Layout = SwizzledRows<kLine>;
-    const TileLoader<kRows, kLine, kWarpgroupThreads, false, Layout, true> rows{p_.rows, work.first_row()};
-    const TileLoader<kColumns, kLine, kWarpgroupThreads, false, Layout, true> columns{p_.columns, work.first_column()};
+    const TileLoader<kRows, kLine, kWarpgroupThreads, false, Layout, true> rows{p_.operands.rows, work.first_row()};
+    const TileLoader<kColumns, kLine, kWarpgroupThreads, false, Layout, true> columns{p_.operands.columns, work.first_column()};
     for (int k = work.first_k; k < work.last_k; ++k, at.advance()) {
       ring_.await_empty(at);
       rows.load(stage_rows(at.stage), k * kTile.block_k);
@@ -232,17 +240,17 @@ class WgmmaS8Block {
     }
   }
 
-  const WgmmaS8Parameters& p_;
+  const Parameters& p_;
   const WgmmaWork<Config> work_;
   const simt::u32 stages_;
   const StageRing<kTile.stages> ring_;
 };
 
-template <class Config, bool kAligned>
+template <class Operands, class Config, bool kAligned>
 SIMT_KERNEL_ALONE(Config::tile.threads())
-wgmma_s8_kernel(SIMT_PARAMETERS WgmmaS8Parameters p) {
+wgmma_s8_kernel(SIMT_PARAMETERS WgmmaS8Parameters<Operands> p) {
 #if SIMT_HAS_SM90A
-  WgmmaS8Block<Config, kAligned>(p).run();
+  WgmmaS8Block<Operands, Config, kAligned>(p).run();
 #endif
 }
 
@@ -267,17 +275,14 @@ inline simt::TensorDescription describe_output(const GemmArguments& g) {
           .swizzle = simt::TensorSwizzle::k128Bytes};
 }
 
-inline WgmmaS8Parameters make_parameters(const WgmmaTile& tile, const GemmArguments& g) {
-  const OperandView a{{g.a}, g.m, g.k}, b{{g.b}, g.n, g.k};
-  WgmmaS8Parameters p{.rows = tile.swapped ? b : a, .columns = tile.swapped ? a : b, .epilogue = make_epilogue(g)};
-  const auto map = [](const OperandView& operand, int box_rows) {
-    return encode(describe_operand(operand.data.address, 1, operand.rows, operand.k, box_rows));
-  };
-  if (is_aligned(g)) {
-    p.row_map = map(p.rows, tile.block_rows() / tile.cluster_columns());
-    p.column_map = map(p.columns, tile.block_columns() / tile.cluster_rows());
+template <class Operands, class Config>
+WgmmaS8Parameters<Operands> make_parameters(const GemmArguments& g) {
+  WgmmaS8Parameters<Operands> p{.operands = Operands::template make_view<Config>(g), .epilogue = make_epilogue(g)};
+  if (!Operands::kRagged || Operands::is_aligned(g)) {
+    p.row_map = Operands::template row_map<Config>(g);
+    p.column_map = Operands::template column_map<Config>(g);
   }
-  p.out_by_boxes = !tile.gathers() && p.epilogue.scales_alone() && invalid_reason(describe_output(g)) == nullptr;
+  p.out_by_boxes = !Config::tile.gathers() && p.epilogue.scales_alone() && invalid_reason(describe_output(g)) == nullptr;
   if (p.out_by_boxes) p.out_map = encode(describe_output(g));
   return p;
 }

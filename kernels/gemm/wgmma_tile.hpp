@@ -1,4 +1,4 @@
-// The tile configurations of the wgmma INT8 GEMM, and the one rule that says which are valid.
+// The tile configurations of the wgmma INT8 GEMM and convolution, and the one rule that says which are valid.
 #pragma once
 #include <gemm/mma_tile.hpp>
 
@@ -100,9 +100,25 @@ constexpr WgmmaTile kWgmmaTiles[] = {
 };
 constexpr int kWgmmaTileCount = sizeof(kWgmmaTiles) / sizeof(kWgmmaTiles[0]);
 
+// Of convolutions. A network's first layers have many pixels and 64 filters, its last ones few pixels and a long K.
+constexpr WgmmaTile kWgmmaConvTiles[] = {
+    {.block_m = 64, .block_n = 64, .consumers = 1, .stages = 10},
+    {.block_m = 64, .block_n = 64, .consumers = 1, .split_k = 8, .stages = 6},
+    {.block_m = 128, .block_n = 64, .consumers = 2, .stages = 8},
+    {.block_m = 128, .block_n = 128, .consumers = 2, .stages = 6},
+    {.block_m = 128, .block_n = 128, .consumers = 2, .split_k = 4, .stages = 6},
+    {.block_m = 128, .block_n = 128, .consumers = 2, .cluster_m = 2, .stages = 6},
+    {.block_m = 128, .block_n = 256, .consumers = 2, .stages = 4},
+};
+constexpr int kWgmmaConvTileCount = sizeof(kWgmmaConvTiles) / sizeof(kWgmmaConvTiles[0]);
+
+template <const auto& kTiles, int kIndex>
+using WgmmaConfigOf =
+    WgmmaConfig<kTiles[kIndex].block_m, kTiles[kIndex].block_n, kTiles[kIndex].consumers, kTiles[kIndex].cluster_m,
+                kTiles[kIndex].cluster_n, kTiles[kIndex].split_k, kTiles[kIndex].stages, kTiles[kIndex].swapped>;
 template <int kIndex>
-using WgmmaConfigAt = WgmmaConfig<kWgmmaTiles[kIndex].block_m, kWgmmaTiles[kIndex].block_n, kWgmmaTiles[kIndex].consumers,
-                                  kWgmmaTiles[kIndex].cluster_m, kWgmmaTiles[kIndex].cluster_n, kWgmmaTiles[kIndex].split_k,
-                                  kWgmmaTiles[kIndex].stages, kWgmmaTiles[kIndex].swapped>;
+using WgmmaConfigAt = WgmmaConfigOf<kWgmmaTiles, kIndex>;
+template <int kIndex>
+using WgmmaConvConfigAt = WgmmaConfigOf<kWgmmaConvTiles, kIndex>;
 
 }  // namespace immabench

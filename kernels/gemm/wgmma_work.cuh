@@ -24,9 +24,9 @@ struct WgmmaWork {
   TileSchedule schedule;
   int first_k, last_k;  // tiles along K
 
-  SIMT_DEVICE WgmmaWork(int m, int n, int k)
+  SIMT_DEVICE WgmmaWork(int m, int n, int k_tiles)
       : schedule{ceil_divide(m, kTile.block_m * kTile.cluster_m), ceil_divide(n, kTile.block_n * kTile.cluster_n)} {
-    const int k_tiles = ceil_divide(k, kTile.block_k), each = ceil_divide(k_tiles, kTile.split_k);
+    const int each = ceil_divide(k_tiles, kTile.split_k);
     first_k = part * each < k_tiles ? part * each : k_tiles;
     last_k = first_k + each < k_tiles ? first_k + each : k_tiles;
   }

@@ -98,10 +98,19 @@ SIMT_CALLABLE constexpr simt::TensorDescription im2col_tensor(int rank) {
   return t;
 }
 
-template <int kRank>
+// As a convolution with strides walks, another one in each direction: pixels of the output, from any of them on.
+SIMT_CALLABLE constexpr simt::TensorDescription strided_im2col_tensor(int rank) {
+  simt::TensorDescription t = im2col_tensor(rank);
+  for (int i = 0; i < t.spatial_rank(); ++i) t.traversal_stride[i] = simt::u32(2 + i);
+  return t;
+}
+
+template <int kRank, bool kStrided = false>
 struct TensorLoadIm2col {
   static constexpr ProbeShape kShape = kWarpgroupShape;
-  SIMT_CALLABLE static constexpr simt::TensorDescription tensor() { return im2col_tensor(kRank); }
+  SIMT_CALLABLE static constexpr simt::TensorDescription tensor() {
+    return kStrided ? strided_im2col_tensor(kRank) : im2col_tensor(kRank);
+  }
   static SIMT_DEVICE void run(const ProbeParameters& p, ProbeWordArray& r) {
     constexpr simt::TensorDescription kTensor = tensor();
     constexpr u32 kBytes = kTensor.box_bytes();
@@ -119,12 +128,13 @@ struct TensorLoadIm2col {
     load_words(r, box_area(), kBytes);
   }
 
-  // Any of the window's pixels, in any image.
+  // Any of the window's pixels that the strides meet, in any image.
   static SIMT_DEVICE void first_pixel(i32 (&at)[kRank], const simt::TensorDescription& t, const ProbeWordArray& r) {
     at[0] = i32(r[0] % (u32(t.extent[0]) / 16)) * 16;
     SIMT_UNROLL
     for (int i = 0; i < kRank - 2; ++i) {
-      at[1 + i] = t.lower[i] + i32(r[1 + i] % u32(i32(t.extent[1 + i]) + t.upper[i] - t.lower[i]));
+      const u32 window = u32(i32(t.extent[1 + i]) + t.upper[i] - t.lower[i]), stride = t.traversal_stride[i];
+      at[1 + i] = t.lower[i] + i32(r[1 + i] % window / stride * stride);
     }
     at[kRank - 1] = i32(r[kRank - 1] % u32(t.extent[kRank - 1]));
   }
@@ -180,6 +190,9 @@ IMMABENCH_TENSOR_PROBE(tensor_store_5d_of_8_bytes, TensorStore<5, 8, simt::Tenso
 IMMABENCH_TENSOR_PROBE(tensor_load_im2col_3d, TensorLoadIm2col<3>)
 IMMABENCH_TENSOR_PROBE(tensor_load_im2col_4d, TensorLoadIm2col<4>)
 IMMABENCH_TENSOR_PROBE(tensor_load_im2col_5d, TensorLoadIm2col<5>)
+IMMABENCH_TENSOR_PROBE(tensor_load_im2col_3d_strided, TensorLoadIm2col<3, true>)
+IMMABENCH_TENSOR_PROBE(tensor_load_im2col_4d_strided, TensorLoadIm2col<4, true>)
+IMMABENCH_TENSOR_PROBE(tensor_load_im2col_5d_strided, TensorLoadIm2col<5, true>)
 IMMABENCH_TENSOR_PROBE(tensor_load_multicast_2d, TensorLoadMulticast<2>)
 IMMABENCH_TENSOR_PROBE(tensor_load_multicast_3d, TensorLoadMulticast<3>)
 #undef IMMABENCH_TENSOR_PROBE
@@ -226,7 +239,8 @@ using TensorProbes =
               tensor_load_3d_of_2_bytes, tensor_load_4d_of_4_bytes, tensor_load_5d_of_8_bytes, tensor_store_1d, tensor_store_2d,
               tensor_store_2d_swizzle_32, tensor_store_2d_swizzle_64, tensor_store_2d_swizzle_128, tensor_store_3d_of_2_bytes,
               tensor_store_4d_of_4_bytes, tensor_store_5d_of_8_bytes, tensor_load_im2col_3d, tensor_load_im2col_4d,
-              tensor_load_im2col_5d, tensor_load_multicast_2d, tensor_load_multicast_3d, bulk_load, bulk_store>;
+              tensor_load_im2col_5d, tensor_load_im2col_3d_strided, tensor_load_im2col_4d_strided,
+              tensor_load_im2col_5d_strided, tensor_load_multicast_2d, tensor_load_multicast_3d, bulk_load, bulk_store>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

@@ -29,10 +29,12 @@ struct TensorDescription {
   std::uint32_t box[kMaxTensorRank] = {1, 1, 1, 1, 1};           // elements; of im2col: see below
   TensorSwizzle swizzle = TensorSwizzle::kNone;
 
-  // im2col, of a tensor C, W, (H, (D,)) N: a box is `box[0]` channels of `box[1]` pixels, taken one after another from the
-  // window that starts `lower` from the first pixel and ends `upper` before the last one of each image.
+  // im2col, of a tensor C, W, (H, (D,)) N: a box is `box[0]` channels of `box[1]` pixels, taken one after another, every
+  // `traversal_stride`-th, from the window that starts `lower` from the first pixel and ends `upper` from the last one of each
+  // image. A stride leaves the number of pixels as it is.
   bool im2col = false;
   int lower[3] = {0, 0, 0}, upper[3] = {0, 0, 0};  // of W, H, D
+  std::uint32_t traversal_stride[3] = {1, 1, 1};   // of W, H, D
 
   SIMT_CALLABLE constexpr int spatial_rank() const { return rank - 2; }
   SIMT_CALLABLE constexpr std::uint32_t box_elements() const {
@@ -69,6 +71,8 @@ constexpr const char* invalid_reason(const TensorDescription& t) {
     for (int i = 0; i < t.spatial_rank(); ++i) {
       if (t.lower[i] < -limit || t.lower[i] >= limit || t.upper[i] < -limit || t.upper[i] >= limit)
         return "a corner of the im2col window is out of range";
+      if (std::int64_t(t.extent[1 + i]) + t.upper[i] <= t.lower[i]) return "the im2col window is empty";
+      if (t.traversal_stride[i] < 1 || t.traversal_stride[i] > 8) return "a traversal stride is from 1 to 8";
     }
   }
   return nullptr;

@@ -1,4 +1,4 @@
-// What the driver would be told of three tensors: fakes with the signatures of <cuda.h> print the names of its enumerators and
+// What the driver would be told of tensors: fakes with the signatures of <cuda.h> print the names of its enumerators and
 // the arrays in full, as the header orders them.
 #include <cstdio>
 #include <tensor_map_driver.hpp>
@@ -101,4 +101,12 @@ int main() {
           .im2col = true,
           .lower = {-1, -2, -3},
           .upper = {1, 2, 3}});
+  encode({.base = 0x4000,
+          .rank = 4,
+          .extent = {64, 9, 8, 7},
+          .stride_bytes = {0, 64, 576, 4608},
+          .box = {64, 128},
+          .swizzle = simt::TensorSwizzle::k64Bytes,
+          .im2col = true,
+          .traversal_stride = {2, 3}});
 }

@@ -43,12 +43,19 @@ def test_a_tensor_of_five_dimensions(told: list[str]) -> None:
 
 def test_im2col_and_the_status_of_a_refusal(told: list[str]) -> None:
     # cuda.h writes the corners' order as D, H, W; CuTe passes W, H, D, in the order of all other arrays, and so do we.
-    assert told[10:] == [
+    assert told[10:12] == [
         "im2col CU_TENSOR_MAP_DATA_TYPE_UINT8 base=0x3000 extent=64,9,8,7,6 strides=64,576,4608,32256 "
         "lower=-1,-2,-3 upper=1,2,3 channels=32 pixels=100 element_strides=1,1,1,1,1 "
         f"CU_TENSOR_MAP_SWIZZLE_32B {MODES}",
         "status 1, map 2",
     ]
+
+
+def test_strides_of_im2col_are_those_of_its_pixels(told: list[str]) -> None:
+    assert told[12] == (
+        "im2col CU_TENSOR_MAP_DATA_TYPE_UINT8 base=0x4000 extent=64,9,8,7 strides=64,576,4608 lower=0,0 upper=0,0 "
+        f"channels=64 pixels=128 element_strides=1,2,3,1 CU_TENSOR_MAP_SWIZZLE_64B {MODES}"
+    )
 
 
 def test_a_missing_driver_is_one_clear_line(nvcc: Path, kernels_dir: Path, tmp_path: Path) -> None:

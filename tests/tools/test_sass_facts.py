@@ -28,8 +28,9 @@ def names(kernels: list[dict[str, Any]]) -> list[str]:
 
 
 def variants(config: KernelConfig) -> tuple[str, ...]:
-    """Fragment-major weights come with rows of activations on 16 bytes, others any way."""
-    return ("aligned",) if config.weight_layout == "fragment_major" else ("aligned", "ragged")
+    """Fragment-major weights come with rows of activations on 16 bytes, as do images by tensor maps; others any way."""
+    aligned_alone = config.weight_layout == "fragment_major" or config.id.startswith("wgmma_conv")
+    return ("aligned",) if aligned_alone else ("aligned", "ragged")
 
 
 def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None:
@@ -112,6 +113,17 @@ def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, 
         assert ("UTMALDG" in copies) == aligned, names([kernel])
         assert ("UTMASTG" in copies) == (aligned and not gathers), names([kernel])
         assert ("USETMAXREG" in copies) == (config.threads > 256), names([kernel])
+
+
+def test_images_come_by_im2col_and_filters_by_boxes(facts: list[dict[str, Any]]) -> None:
+    for kernel in of("wgmma", facts):
+        loads = {opcode for opcode in kernel["copies"] if opcode.startswith("UTMALDG")}
+        by_im2col = {opcode for opcode in loads if "IM2COL" in opcode}
+        if kernel["kernel_id"].startswith("wgmma_conv"):
+            assert by_im2col == {"UTMALDG.4D.IM2COL"}, names([kernel])
+            assert {opcode.split(".")[1] for opcode in loads - by_im2col} == {"3D"}, names([kernel])
+        else:
+            assert by_im2col == set(), names([kernel])
 
 
 def test_multicast_is_in_the_code_of_clusters_that_share_operands(facts: list[dict[str, Any]]) -> None:

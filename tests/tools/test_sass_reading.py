@@ -87,6 +87,22 @@ def test_id_from_a_symbol_inside_namespaces() -> None:
     assert (name.kernel_id, name.variant) == ("imma_s8s8s32_16x64x128_w1x4_s5_sm80", "ragged")
 
 
+@pytest.mark.parametrize(("operands", "prefix"), [("MatrixBoxes", "wgmma"), ("ImageBoxes", "wgmma_conv")])
+def test_id_of_a_kernel_by_wgmma_from_its_operands(operands: str, prefix: str) -> None:
+    config = "NS_11WgmmaConfigILi64ELi64ELi1ELi1ELi1ELi8ELi6ELb0EEE"
+    symbol = (
+        f"_ZN9immabench4cuda15wgmma_s8_kernelINS0_{len(operands)}{operands}E{config}Lb1EEEvNS0_17WgmmaS8ParametersIT_EE"
+    )
+    name = kernel_name(symbol)
+    assert name is not None
+    assert (name.kernel_id, name.variant, name.only_on) == (
+        f"{prefix}_s8s8s32_64x64x128_w1_k8_s6_sm90a",
+        "aligned",
+        "sm_90a",
+    )
+    assert (name.threads, name.shared_bytes) == (256, 1024 + 6 * (64 + 64) * 128 + 2 * 6 * 8)
+
+
 def program(*lines: str) -> list[Instruction]:
     """Instructions from "opcode operands" lines, an optional guard before."""
     code = []

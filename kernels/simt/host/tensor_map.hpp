@@ -63,7 +63,7 @@ void for_each_tile_row(const TensorDescription& t, const BoxPosition& position, 
   }
 }
 
-// The pixels of the window, W fastest, then H, D and the images; each is read at its filter tap's offset.
+// The pixels of the window that the strides meet, W fastest, then H, D and the images; each is read at its filter tap's offset.
 template <class Visit>
 void for_each_pixel_row(const TensorDescription& t, const BoxPosition& position, Visit&& visit) {
   const int spatial = t.spatial_rank();
@@ -75,7 +75,8 @@ void for_each_pixel_row(const TensorDescription& t, const BoxPosition& position,
     visit_row(t, at, row, visit);
     int i = 0;
     for (; i < spatial; ++i) {
-      if (++pixel[1 + i] < static_cast<std::int64_t>(t.extent[1 + i]) + t.upper[i]) break;
+      pixel[1 + i] += t.traversal_stride[i];
+      if (pixel[1 + i] < static_cast<std::int64_t>(t.extent[1 + i]) + t.upper[i]) break;
       pixel[1 + i] = t.lower[i];
     }
     if (i == spatial) ++pixel[1 + spatial];

@@ -85,8 +85,9 @@ def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     ]
     gathers = swapped or split_k > 1
     ring = stages * (block_m + block_n) * 128
+    types = "wgmma_conv_s8s8s32" if "ImageBoxes" in tile["operands"] else "wgmma_s8s8s32"
     return KernelName(
-        kernel_id=f"wgmma_s8s8s32_{block_m}x{block_n}x128_{'_'.join(parts)}_sm90a",
+        kernel_id=f"{types}_{block_m}x{block_n}x128_{'_'.join(parts)}_sm90a",
         variant=_variant(symbol, tile),
         threads=128 * (consumers + 1),
         # Room to align; the stages, or the gathered tile in their place; two boxes a consumer; two mbarriers a stage.
@@ -171,7 +172,7 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         ),
         _mma,
     ),
-    (re.compile(r"wgmma_s8_kernel.*?WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
+    (re.compile(r"wgmma_s8_kernelI(?P<operands>\w*?)WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
     (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4})"), _wgmma_packed),
     (
         re.compile(

@@ -169,17 +169,30 @@ CASE(bulk_load_of_plain_bytes) {
   CHECK(std::memcmp(got, source + 32, 256) == 0);
 }
 
-// A convolution's patch, pixel by pixel: images of W x H pixels, windows that begin `lower` and end `upper` pixels off.
-CASE(bulk_box_of_im2col_pixels) {
-  TensorDescription t = dense(source, 1, {32, 7, 6, 3}, {16, 50, 1, 1});
+namespace {
+
+struct Image {
+  u32 width, height, images;
+  i32 padding[2], upper[2], stride[2];  // W, H
+};
+
+// A convolution's patch, pixel by pixel: the output's pixels from number `first` on meet the image at the tap's offset.
+void check_pixels(const Image& image, i32 first, const u16 (&tap)[2]) {
+  TensorDescription t = dense(source, 1, {32, image.width, image.height, image.images}, {16, 50, 1, 1});
   t.im2col = true;
-  t.lower[0] = t.lower[1] = -1;  // padding of 1, a 3x3 filter: the window's last pixel is W - 1 + 1 - 2
-  t.upper[0] = t.upper[1] = -1;
+  const u32 extent[2] = {image.width, image.height};
+  i32 places[2];  // of the window that the stride meets: what the output has
+  for (int i = 0; i < 2; ++i) {
+    t.lower[i] = -image.padding[i], t.upper[i] = image.upper[i], t.traversal_stride[i] = u32(image.stride[i]);
+    places[i] = (i32(extent[i]) + image.upper[i] + image.padding[i] - 1) / image.stride[i] + 1;
+  }
+  const auto place = [&](i32 number, int i) {
+    return (i ? number / places[0] % places[1] : number % places[0]) * image.stride[i] - image.padding[i];
+  };
   CHECK(invalid_reason(t) == nullptr);
   const TensorMap map{t};
   fill_source();
-  const i32 at[4] = {16, 3, -1, 0};
-  const u16 tap[2] = {2, 1};
+  const i32 at[4] = {16, place(first, 0), place(first, 1), first / (places[0] * places[1])};
   expect_clean({.shared_bytes = kBoxAt + 32768, .memory = {input(source)}}, [&] {
     set_up();
     if (thread() == 0) {
@@ -192,14 +205,30 @@ CASE(bulk_box_of_im2col_pixels) {
       std::memcpy(landed + i, &word, 4);
     }
   });
-  // Pixels of the output, numbered: 7 x 6 an image, as the window has as many places as the image has pixels.
-  const i32 first = (0 * 6 + (at[2] + 1)) * 7 + (at[1] + 1);
   for (i32 pixel = 0; pixel < 50; ++pixel) {
-    const i32 number = first + pixel, x = number % 7 - 1, y = number / 7 % 6 - 1, image = number / 42;
+    const i32 number = first + pixel, of_image = number / (places[0] * places[1]);
     for (i32 channel = 0; channel < 16; ++channel) {
-      const u8 want = element_byte(t, {16 + channel, x + tap[0], y + tap[1], image}, 0);
+      const u8 want = element_byte(t, {16 + channel, place(number, 0) + tap[0], place(number, 1) + tap[1], of_image}, 0);
       CHECK_EQUAL(u32(landed[pixel * 16 + channel]), u32(want));
     }
+  }
+}
+
+}  // namespace
+
+CASE(bulk_box_of_im2col_pixels) {
+  const Image image{7, 6, 3, {1, 1}, {-1, -1}, {1, 1}};  // padding of 1, a 3x3 filter: the last place is W - 1 + 1 - 2
+  check_pixels(image, 4, {2, 1});
+  check_pixels(image, 7 * 6 * 3 - 20, {0, 0});  // pixels of images there are not read zeros
+}
+
+// The last place that a stride meets need not be the window's last; images that are one place alone follow each other.
+CASE(bulk_box_of_im2col_pixels_with_strides) {
+  for (const u16 tap : {u16{0}, u16{1}, u16{2}}) {
+    check_pixels({7, 6, 9, {1, 1}, {-1, -1}, {2, 2}}, 3, {tap, 1});
+    check_pixels({9, 5, 8, {1, 0}, {-1, -2}, {2, 3}}, 4, {1, tap});
+    check_pixels({9, 8, 5, {3, 2}, {-3, 2}, {1, 4}}, 11, {tap, tap});
+    check_pixels({4, 3, 60, {0, 0}, {0, 0}, {8, 8}}, 5, {0, 0});
   }
 }
 
@@ -220,6 +249,23 @@ CASE(bulk_descriptions_the_driver_refuses) {
   CHECK(refused([](auto& t) { t.element_bytes = 3; }));
   CHECK(refused([](auto& t) { t.extent[1] = 0; }));
   CHECK(refused([](auto& t) { t.im2col = true; }));
+}
+
+CASE(bulk_im2col_descriptions_the_driver_refuses) {
+  const auto refused = [](auto&& change) {
+    TensorDescription t = dense(source, 1, {64, 9, 8, 7}, {64, 100, 1, 1}, TensorSwizzle::k64Bytes);
+    t.im2col = true;
+    CHECK(invalid_reason(t) == nullptr);
+    change(t);
+    return invalid_reason(t) != nullptr;
+  };
+  CHECK(!refused([](auto& t) { t.lower[0] = -128, t.upper[1] = 127, t.traversal_stride[0] = 8, t.box[1] = 1024; }));
+  CHECK(refused([](auto& t) { t.lower[0] = -129; }));
+  CHECK(refused([](auto& t) { t.upper[1] = 128; }));
+  CHECK(refused([](auto& t) { t.upper[1] = -8; }));
+  CHECK(refused([](auto& t) { t.traversal_stride[0] = 0; }));
+  CHECK(refused([](auto& t) { t.traversal_stride[1] = 9; }));
+  CHECK(refused([](auto& t) { t.box[1] = 1025; }));
 }
 
 // ---- stores

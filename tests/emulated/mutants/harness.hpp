@@ -22,7 +22,8 @@ std::unique_ptr<T[], void (*)(void*)> allocate(std::size_t count) {
 
 using Launch = std::function<Report(const immabench::GemmArguments&, GlobalMemory&, const Options&)>;
 
-// A problem with int32 output, or the same as fp32. `count` are the operations whose units are compared with the ideal.
+// A problem with int32 output, or the same as fp32; A is a matrix, or the images of a convolution. `count` are the operations
+// whose units are compared with the ideal.
 struct Problem {
   const char* label;
   int m, n, k;
@@ -34,7 +35,19 @@ struct Problem {
   bool floats = false;
   int b_bits = 8;  // of the elements of B
   int batch = 1;
+  immabench::ConvolutionArguments convolution = {};
 };
+
+// What row `i` of A has at `k`: where A is an image, 0 outside of it.
+inline int element(const Problem& problem, const std::int8_t* a, int i, int k) {
+  const immabench::ConvolutionArguments& c = problem.convolution;
+  if (!c.present()) return a[i * problem.k + k];
+  const int tap = k / c.channels, line = i / c.out_width();
+  const int x = i % c.out_width() * c.stride_width - c.padding_width + tap % c.filter_width * c.dilation_width;
+  const int y = line % c.out_height() * c.stride_height - c.padding_height + tap / c.filter_width * c.dilation_height;
+  if (x < 0 || x >= c.width || y < 0 || y >= c.height) return 0;
+  return a[((line / c.out_height() * c.height + y) * c.width + x) * c.channels + k % c.channels];
+}
 
 inline void print(const Problem& problem, const Report& report, int wrong) {
   std::set<std::string> kinds;
@@ -52,10 +65,12 @@ inline void print(const Problem& problem, const Report& report, int wrong) {
 inline void run(const Problem& problem, const Launch& launch) {
   const int m = problem.m, n = problem.n, k = problem.k, all_m = problem.batch * m, all_n = problem.batch * n;
   const auto size = [](int rows, int columns) { return static_cast<std::size_t>(rows * columns); };
-  const auto a = allocate<std::int8_t>(size(all_m, k)), b = allocate<std::int8_t>(size(all_n, k));
+  const immabench::ConvolutionArguments& c = problem.convolution;
+  const std::size_t a_size = c.present() ? size(c.images * c.height * c.width, c.channels) : size(all_m, k);
+  const auto a = allocate<std::int8_t>(a_size), b = allocate<std::int8_t>(size(all_n, k));
   const auto out = allocate<std::int32_t>(size(all_m, n));
   std::mt19937 generator(1);
-  for (int i = 0; i < all_m * k; ++i) a[i] = static_cast<std::int8_t>(generator());
+  for (std::size_t i = 0; i < a_size; ++i) a[i] = static_cast<std::int8_t>(generator());
   for (int i = 0; i < all_n * k; ++i) {
     const std::int8_t weight = problem.weight(i / k, i % k, static_cast<std::uint32_t>(generator()));
     b[i] = static_cast<std::int8_t>(weight >> (8 - problem.b_bits));
@@ -64,13 +79,14 @@ inline void run(const Problem& problem, const Launch& launch) {
   arguments.a = reinterpret_cast<std::uint64_t>(a.get()), arguments.b = reinterpret_cast<std::uint64_t>(b.get());
   arguments.out = reinterpret_cast<std::uint64_t>(out.get());
   arguments.m = m, arguments.n = n, arguments.k = k, arguments.batch = problem.batch;
+  arguments.convolution = c;
   if (problem.floats) arguments.epilogue.output = immabench::OutputType::kF32;
   arguments.multiprocessors = 2;
 
   for (const Order order : {Order::kForward, Order::kReverse, Order::kRandom}) {
     std::fill(out.get(), out.get() + all_m * n, 0x5A5A5A5A);
     GlobalMemory memory;
-    memory.add(a.get(), size(all_m, k), Access::kRead);
+    memory.add(a.get(), a_size, Access::kRead);
     memory.add(b.get(), size(all_n, k), Access::kRead);
     memory.add(out.get(), size(all_m, n) * 4, Access::kWrite);
     Options options;
@@ -82,7 +98,7 @@ inline void run(const Problem& problem, const Launch& launch) {
       const int first_column = i / m * n;
       for (int j = 0; j < n; ++j) {
         int sum = 0;
-        for (int x = 0; x < k; ++x) sum += a[i * k + x] * b[(first_column + j) * k + x];
+        for (int x = 0; x < k; ++x) sum += element(problem, a.get(), i, x) * b[(first_column + j) * k + x];
         const std::int32_t want = problem.floats ? std::bit_cast<std::int32_t>(static_cast<float>(sum)) : sum;
         wrong += want != out[i * n + j];
       }
