@@ -76,9 +76,15 @@ class TileWork:
         return self.problem.batch * self.tiles[0] * self.tiles[1]
 
     @cached_property
+    def run(self) -> int:
+        """Elements of K that tiles divide: all; by wgmma the channels of an image, anew for each tap of the filter."""
+        convolution = self.problem.convolution
+        return convolution.channels if convolution and is_wgmma(self.config) else self.problem.k
+
+    @cached_property
     def k_tiles(self) -> int:
         """Tiles along K."""
-        return ceil(self.problem.k / self.config.block_tile[2])
+        return self.problem.k // self.run * ceil(self.run / self.config.block_tile[2])
 
     @cached_property
     def shares_tiles(self) -> bool:
@@ -204,7 +210,7 @@ class TileWork:
         """Bytes of both operands that one step of a block fetches, without padding."""
         tile_m, tile_n, tile_k = self.config.block_tile
         a, b = min(tile_m, self.problem.m) * self.a_bytes, min(tile_n, self.problem.n) * self.b_bytes
-        return round((a + b) * min(tile_k, self.problem.k))
+        return round((a + b) * min(tile_k, self.run))
 
     @cached_property
     def stages_ahead(self) -> int:

@@ -1,5 +1,5 @@
-// The wgmma kernel by each of its policies: persistent in a cluster that shares operands, split along K and swapped, byte by byte
-// where addresses are odd, and pixels of images. More tiles than blocks, and more K tiles than stages.
+// The wgmma kernel by each of its policies: persistent in a cluster that shares operands, split along K and swapped, byte by
+// byte where addresses are odd, and pixels of images. More tiles than blocks, and more K tiles than stages.
 #include <gemm/wgmma_s8_launch_emulated.hpp>
 
 #include "harness.hpp"
@@ -32,5 +32,5 @@ int main() {
                                    .dilation_height = 1,
                                    .dilation_width = 3};
   run<ImageBoxes, WgmmaConfig<64, 64, 1, 2, 1, 1, 3, false>>(
-      {.label = "conv", .m = int(shape.m()), .n = 80, .k = int(shape.k()), .count = counted, .convolution = shape});
+      {.label = "conv", .m = int(shape.m()), .n = 80, .k = int(shape.k()), .count = {Operation::kWgmma}, .convolution = shape});
 }

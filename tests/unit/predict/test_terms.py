@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from immabench.errors import UsageError
 from immabench.kernels import KernelConfig
 from immabench.predict import Machine, Prediction, predict
-from immabench.problems import Problem
+from immabench.problems import Problem, conv_problem
 
 SIZES = st.integers(1, 3000)
 DEEP = st.integers(1, 400).map(lambda chunks: 16 * chunks)
@@ -222,6 +222,23 @@ def test_it_says_that_it_is_predicted_and_by_which_figures(imma: KernelConfig, m
     assert data["kind"] == "predicted"
     assert {"name": "dram_latency", "value": 500, "unit": "clocks"}.items() <= data["assumptions"][8].items()
     assert all(figure["source"] and figure["unit"] for figure in data["assumptions"])
+
+
+def test_tiles_of_a_convolution_by_wgmma_end_with_the_channels_of_a_tap(
+    imma: KernelConfig, wgmma: KernelConfig, machine: Machine
+) -> None:
+    problem = conv_problem("40x20x16x192_f3_p1", 256)
+    images = predict(wgmma, problem, machine)
+    # Nine taps of 192 channels are nine times two steps of 128; by mma.sync 27 steps of 64.
+    assert images.term("tensor cores").clocks == 128 * 256 * 9 * 256 / 4000
+    assert images.useful < predict(wgmma, Problem(problem.m, problem.n, 9 * 256), machine).useful
+    assert predict(imma, problem, machine).term("barriers") == predict(
+        imma, Problem(problem.m, problem.n, problem.k), machine
+    ).term("barriers")
+    # Of 64 channels half a step is multiplied and not fetched.
+    few = predict(wgmma, conv_problem("40x20x16x64_f3_p1", 256), machine)
+    assert few.term("tensor cores").clocks == 128 * 256 * 9 * 128 / 4000
+    assert few.term("L2 port").clocks == 9 * 384 * 64 / 50
 
 
 @pytest.fixture(scope="session", params=["imma", "wgmma", "split"])
