@@ -56,8 +56,6 @@ class Convolution:
             raise UsageError(f"{self}: images and filters go up to {MAX_EXTENT} pixels", "split the image")
         if min(self.out_height, self.out_width) < 1:
             raise UsageError(f"{self}: the filter is larger than the padded image", "pad the image more")
-        if any(pad >= span for pad, span in zip(self.padding, self.span, strict=True)):
-            raise UsageError(f"{self}: some filters meet padding alone", "pad by less than the filter spans")
 
     @property
     def span(self) -> Pair:

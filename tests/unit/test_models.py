@@ -100,7 +100,7 @@ def test_tracing_misses_nothing_that_torch_counts(model: Model) -> None:
 
 
 def test_models_are_known_by_name() -> None:
-    assert [model.name for model in list_models()] == ["distilbert", "resnet18"]
+    assert [model.name for model in list_models()] == ["distilbert", "resnet18", "resnet18-conv"]
     assert get_model("resnet18").name == "resnet18"
     with pytest.raises(NothingSelectedError, match="resnet18"):
         get_model("resnet19")

@@ -12,6 +12,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from immabench.convolution import Convolution  # noqa: E402
 from immabench.errors import ImmabenchError  # noqa: E402
 from immabench.models.tracing import TracedGemm, trace  # noqa: E402
 
@@ -29,8 +30,10 @@ def test_convolution_is_its_implicit_gemm(stride: int, padding: int, dilation: i
     convolution = nn.Conv2d(6, 12, (3, 2), stride=stride, padding=padding, dilation=dilation, groups=groups, bias=False)
     height = (17 + 2 * padding - dilation * 2 - 1) // stride + 1
     width = (11 + 2 * padding - dilation - 1) // stride + 1
-    expected = TracedGemm("model", "convolution", 5 * height * width, 12 // groups, 6 // groups * 6, batch=groups)
-    assert traced(convolution, (5, 6, 17, 11)) == [expected]
+    geometry = Convolution(5, 17, 11, 6, (3, 2), (stride, stride), (padding, padding), (dilation, dilation))
+    conv = str(geometry) if groups == 1 else ""
+    sizes = (5 * height * width, 12 // groups, 6 // groups * 6)
+    assert traced(convolution, (5, 6, 17, 11)) == [TracedGemm("model", "convolution", *sizes, groups, conv=conv)]
 
 
 def test_convolutions_of_other_ranks() -> None:

@@ -55,6 +55,7 @@ class Row(BaseModel):
     out_scale: str = "none"
     out_zero: bool = False
     batch: int = 1
+    conv: str = ""
     provider: str
     kernel_id: str
     step: Literal["compute", "pack"] = "compute"

@@ -96,7 +96,7 @@ class TestCpuTimer:
     def test_it_measures_the_launch_and_not_the_ballast(self) -> None:
         criterion = Criterion(max_samples=5)
         timing = CpuTimer(criterion, Ballast(64 << 20)).time([lambda: time.sleep(0.002)])
-        assert 2000 <= timing.median_us < 6000
+        assert 2000 <= min(timing.times_us) < 6000  # the quickest: others share the core
 
 
 def test_the_ballast_is_memory_and_not_the_zero_page() -> None:
