@@ -11,7 +11,7 @@ from running import emulate, expect_exact
 from immabench import _native
 from immabench.convolution import parse_convolution
 from immabench.kernels import KernelConfig, convolution_sizes, illegal_reason, kernel_configs
-from immabench.measure.verify import EPILOGUES, ORDERS
+from immabench.measure.verify import EPILOGUES, ORDERS, convolution_for
 from immabench.numerics import gemm_reference
 from immabench.operands import make_operands
 from immabench.problems import RESIDUAL_TYPES, Problem, conv_problem
@@ -159,6 +159,12 @@ def test_padding_by_another_number_than_zero_is_refused() -> None:
         "pads images with 0, and not with the zero point of A; quantize A symmetrically, or take a kernel by mma.sync "
         "(imma_conv)"
     )
+
+
+def test_what_is_padded_is_verified_without_a_zero_point() -> None:
+    padded, bare = (convolution_for(CONFIGS[0], name, 8, "s32") for name in ("1x6x6x32_f3_p1", "1x6x6x32_f3"))
+    assert (padded.a_zero, bare.a_zero) == ("none", "tensor")
+    assert convolution_for(CONFIGS[0], "1x6x6x32_f3_p1", 8, "s32", {"a_zero": "tensor"}).a_zero == "tensor"
 
 
 def call_with(image: np.ndarray, filters: np.ndarray) -> dict[str, Any]:

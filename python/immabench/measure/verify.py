@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from immabench.errors import UsageError
@@ -266,13 +267,16 @@ def convolution_for(
 ) -> Problem:
     """A convolution of `config`'s operand types, with the epilogue that `output_type` is verified with, or `further`.
 
-    Where the image has a zero point, it is one for all: what surrounds the image.
+    Where the image has a zero point, it is one for all: what surrounds the image. Kernels that surround it by 0
+    alone are verified without one on what is padded.
     """
     options: dict[str, Any] = {**EPILOGUES[output_type], "b_type": config.operand_types["b"]}
     if config.group_scale != "none":
         options |= {"b_group": 32, "b_scale": config.group_scale}
-    options["a_zero"] = "tensor" if output_type in ZERO_POINTS else "none"
-    return conv_problem(name, filters, output_type=output_type, **{**options, **(further or {})})
+    problem = conv_problem(name, filters, output_type=output_type, **{**options, **(further or {})})
+    zeroed = replace(problem, a_zero="tensor")
+    may_be = output_type in ZERO_POINTS and "a_zero" not in (further or {}) and illegal_reason(config, zeroed) is None
+    return zeroed if may_be else problem
 
 
 def difference(oracle: Oracle, out: Array) -> str:
