@@ -15,8 +15,9 @@ from typing import Any
 
 from tables import emulated_counts, markdown_table, print_or_write
 
-from immabench.kernels import KernelConfig, kernel_configs
-from immabench.measure.plan import kernel_problem
+from immabench.kernels import KernelConfig, QuantizerConfig, convolves, kernel_configs, quantizer_configs
+from immabench.measure.plan import kernel_convolution, kernel_problem
+from immabench.measure.quantizer_cases import chosen_case
 from immabench.problems import Problem
 from immabench.profile import load_sass_facts
 
@@ -24,6 +25,12 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "kernels.md"
 
 GROUP = 128
 """Elements of K in a group of weights, which the depths here are multiples of."""
+
+TAPS = 3
+"""Of the filters that convolutions are counted with, in a row: every pixel but the first and the last is met by all."""
+
+MATRIX = (64, 1024)
+"""Rows and columns that the kernels around a GEMM are counted on."""
 
 SHARED = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
 LOADED, STORED = ("global_load", "async_copy", "bulk_load"), ("global_store", "bulk_store")
@@ -38,6 +45,8 @@ HEADS = (
     "main loop",
     "instructions a weight",
 )
+MATRIX_HEADS = HEADS[:7]
+MATRIX_ARCH = "sm_80"
 LANES, WARPGROUP = 32, 128
 """Threads that multiply a warp tile together, by mma.sync and by wgmma."""
 
@@ -45,8 +54,10 @@ LANES, WARPGROUP = 32, 128
 def problem_of(config: KernelConfig) -> Problem:
     """Four whole tiles, at least four steps deep; scales, bias and f16 outputs."""
     m, n, k = config.block_tile
-    depth = max(4 * k * config.split_k, 2 * GROUP)
-    return kernel_problem(config, (2 * m, 2 * n, -(-depth // GROUP) * GROUP), "f16")
+    depth = -(-max(4 * k * config.split_k, 2 * GROUP) // GROUP) * GROUP
+    if convolves(config):
+        return kernel_convolution(config, f"1x1x{2 * m + TAPS - 1}x{depth}_f1x{TAPS}_n{2 * n}", "f16")
+    return kernel_problem(config, (2 * m, 2 * n, depth), "f16")
 
 
 def ratio(counts: dict[str, Any], names: Iterable[str], unit: str) -> str:
@@ -72,7 +83,7 @@ def line(config: KernelConfig, fact: dict[str, Any] | None) -> tuple[str, ...]:
     counts = emulated_counts(config.id, problem)
     return (
         f"`{config.id}`",
-        problem.shape,
+        f"{problem.conv}, {problem.n} filters" if problem.conv else problem.shape,
         ratio(counts, SHARED, "wavefronts"),
         ratio(counts, LOADED, "sectors"),
         ratio(counts, STORED, "sectors"),
@@ -103,7 +114,34 @@ def table() -> str:
     for (family, arch), configs in groupby(kernel_configs(), key=lambda config: (config.family, code_of(config))):
         lines = [line(config, facts.get((config.id, arch))) for config in configs]
         parts.append(f"### {family}, code of {arch}\n\n{markdown_table(HEADS, lines)}")
+    lines = [matrix_line(config, facts_of(config)) for config in quantizer_configs()]
+    parts.append(f"### Around a GEMM, code of {MATRIX_ARCH}\n\n{markdown_table(MATRIX_HEADS, lines)}")
     return "\n\n".join(parts)
+
+
+def facts_of(config: QuantizerConfig) -> list[dict[str, Any]]:
+    """Those of every variant with vectors, by its types."""
+    kernels = load_sass_facts()["kernels"]
+    return [fact for fact in kernels if (fact["kernel_id"], fact["arch"]) == (config.id, MATRIX_ARCH)]
+
+
+def matrix_line(config: QuantizerConfig, facts: list[dict[str, Any]]) -> tuple[str, ...]:
+    """One line of the kernels around a GEMM."""
+    case = chosen_case(config, MATRIX, {})
+    emulation = case.emulate("forward", 0)
+    if wrong := case.difference() or emulation.describe_hazards():
+        raise SystemExit(f"{config.id}: {wrong}")
+    counts = emulation.counts
+    registers = [fact["registers"] for fact in facts]
+    return (
+        f"`{config.id}`",
+        f"{'x'.join(map(str, MATRIX))}, {case.types}",
+        ratio(counts, SHARED, "wavefronts"),
+        ratio(counts, LOADED, "sectors"),
+        ratio(counts, STORED, "sectors"),
+        f"{min(registers)} to {max(registers)}" if registers else "",
+        str(sum(fact["spills"] for fact in facts)),
+    )
 
 
 def code_of(config: KernelConfig) -> str:
