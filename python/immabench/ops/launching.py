@@ -1,0 +1,79 @@
+"""From tensors to a launch: by the kernel predicted to be fastest, by one that is named, or by torch's exact path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from immabench.errors import UsageError
+from immabench.hardware import cuda_state
+from immabench.kernels import illegal_reason, kernel_config
+from immabench.operands import OPERAND_NAMES
+from immabench.ops.epilogue import Epilogue, dtype_of
+from immabench.predict import machine_of, machine_of_device
+from immabench.predict.selection import select
+from immabench.problems import Problem
+from immabench.providers.base import Launchable
+from immabench.providers.native_launch import EMULATED_GPU, CudaLaunch, EmulatedLaunch
+from immabench.providers.torch_conv import IntegerConvolution
+from immabench.providers.torch_matmul import IntegerLaunch
+from immabench.providers.torch_tensors import to_numpy
+
+EMULATED = "emulated"
+
+
+class TensorBuffers:
+    """The memory of one call as launches read it (`providers.buffers.Buffers`): somebody's tensors and a new output."""
+
+    def __init__(self, problem: Problem, tensors: dict[str, torch.Tensor | None], out: torch.Tensor) -> None:
+        self.problem = problem
+        self.device_kind = "cuda" if out.is_cuda else "cpu"
+        for name in OPERAND_NAMES:
+            setattr(self, name, tensors.get(name))
+        self.out: Any = out
+
+    def on_host(self) -> TensorBuffers:
+        """The same memory as numpy arrays, for the emulated machine."""
+        for name in (*OPERAND_NAMES, "out"):
+            tensor = getattr(self, name)
+            setattr(self, name, None if tensor is None else to_numpy(tensor))
+        return self
+
+
+def launch(problem: Problem, a: torch.Tensor, b: torch.Tensor, epilogue: Epilogue, kernel: str) -> torch.Tensor:
+    """The output [.., M, N] of `problem`. Raises UsageError for a kernel that cannot compute it."""
+    tensors = {"a": a.contiguous(), "b": b.contiguous(), **epilogue.operands(problem, b)}
+    expect_one_device(tensors)
+    out = torch.empty(problem.of_batch(problem.m, problem.n), dtype=dtype_of(problem.output_type), device=a.device)
+    _launchable(TensorBuffers(problem, tensors, out), kernel).launch()
+    return out
+
+
+def expect_one_device(tensors: dict[str, torch.Tensor | None]) -> None:
+    """Raise UsageError unless all are on one CPU or GPU."""
+    devices = {str(tensor.device): name for name, tensor in tensors.items() if tensor is not None}
+    if len(devices) > 1:
+        places = ", ".join(f"{name} on {device}" for device, name in devices.items())
+        raise UsageError(f"operands are on several devices: {places}", "put them on one")
+
+
+def _launchable(buffers: TensorBuffers, kernel: str) -> Launchable:
+    problem: Problem = buffers.problem
+    if buffers.device_kind == "cuda":
+        return CudaLaunch(_chosen(problem, kernel, on_gpu=True), buffers)  # type: ignore[arg-type]
+    if kernel:
+        return EmulatedLaunch(_chosen(problem, kernel, on_gpu=False), buffers.on_host())  # type: ignore[arg-type]
+    exact = IntegerConvolution if problem.conv else IntegerLaunch
+    return exact(buffers)  # type: ignore[arg-type]
+
+
+def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:
+    """The id of the kernel that is named, or predicted to be fastest: on this GPU, or on the one emulation assumes."""
+    if kernel in ("", EMULATED):
+        machine = machine_of_device(cuda_state()["devices"][0]) if on_gpu else machine_of(EMULATED_GPU)
+        return select(problem, machine).config.id
+    reason = illegal_reason(kernel_config(kernel), problem)
+    if reason:
+        raise UsageError(f"{kernel} cannot compute {problem.key}: {reason}", "leave kernel out")
+    return kernel
