@@ -20,7 +20,7 @@ WITHOUT_PROBE = {
     "thread_index", "lane_index", "warp_index", "block_size", "shared_base", "syncthreads", "syncwarp",
     "block_index_x", "block_index_y", "block_index_z", "grid_size_x", "grid_size_y", "grid_size_z",
     "load_global", "store_global", "to_words", "from_words", "mma_tile",
-    "address_of", "keep_here",
+    "address_of", "keep_here", "opaque",
 }  # fmt: skip
 
 
