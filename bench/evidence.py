@@ -44,8 +44,9 @@ class Stage:
 
 def stages(out: Path, device: str, suites: Sequence[str]) -> list[Stage]:
     """Every step in order; a sweep that left a run folder is continued."""
-    # Without a GPU this is a rehearsal: one shape will do.
-    where = ("--device", "cuda") if device == "cuda" else ("--device", "emulated", "--shape", "70x136x272")
+    # Without a GPU this is a rehearsal: a shape of each form will do.
+    rehearsed = ("--shape", "70x136x272", "--shape", "1x7x9x32_f3_n72", "--shape", "66x136")
+    where = ("--device", "cuda") if device == "cuda" else ("--device", "emulated", *rehearsed)
     verify = (*IMMABENCH, "verify", "--json", *where)
     pytest = (sys.executable, "-m", "pytest", str(ROOT / "tests/gpu"), "-q", "-p", "no:cacheprovider")
     fixed = [

@@ -173,7 +173,7 @@ SIMT_DEVICE void work_off_share(const MmaGemmParameters<Operands>& p) {
 }
 
 template <class Operands, class Config, bool kAligned>
-SIMT_KERNEL(Config::tile.threads())
+SIMT_KERNEL_BESIDE(Config::tile.threads(), Config::tile.blocks_beside())
 mma_gemm_kernel(SIMT_PARAMETERS MmaGemmParameters<Operands> p) {
   if constexpr (Operands::kNative && Config::tile.shares_tiles()) {
     work_off_share<Operands, Config, kAligned>(p);

@@ -59,6 +59,9 @@ struct MmaTile {
   IMMABENCH_CONSTEXPR int warp_m() const { return block_m / warps_m; }
   IMMABENCH_CONSTEXPR int warp_n() const { return block_n / warps_n; }
   IMMABENCH_CONSTEXPR int threads() const { return 32 * warps_m * warps_n; }
+  // Blocks a multiprocessor has room for at least: 0 leaves that to the compiler. Of long kernels it would rather spill than
+  // have one of them alone.
+  IMMABENCH_CONSTEXPR int blocks_beside() const { return shares_tiles() ? 1 : 0; }
   IMMABENCH_CONSTEXPR int steps(const MmaWidths& widths) const { return block_k / widths.mma_k; }
   // A stage holds A, B, and what parameters of groups there are.
   IMMABENCH_CONSTEXPR int a_row_bytes(const MmaWidths& widths) const { return block_k * widths.a_bits / 8; }

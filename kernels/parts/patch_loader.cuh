@@ -52,8 +52,11 @@ class PatchLoader {
  public:
   SIMT_DEVICE PatchLoader(const ImageView& image, int first_row) : image_(image) {
     const int row = int(simt::thread_index()) / Layout::kChunks;
-    SIMT_UNROLL
-    for (int round = 0; round < kRounds; ++round) place(round, first_row + row + round * kRowStep);
+    first_row_ = first_row + row;
+    if constexpr (kAligned) {
+      SIMT_UNROLL
+      for (int round = 0; round < kRounds; ++round) starts_[round] = start(round);
+    }
     offset_ = Layout::offset(row, chunk());
     padding_ = image.zero ? (simt::u32(simt::load_global(image.zero)) & 0xFF) * 0x01010101u : 0;
   }
@@ -62,21 +65,19 @@ class PatchLoader {
   SIMT_DEVICE void load(simt::u32 shared, int k0) const {
     if (kPartial && int(simt::thread_index()) >= kRows * Layout::kChunks) return;
     const int k = k0 + chunk() * kChunkBytes;
-    const auto load_round = [&](int round) {
-      const simt::u32 to = shared + offset_ + simt::u32(round * kRowStep * kRowBytes);
-      if constexpr (kAligned)
-        copy<kChunkBytes>(round, k, to);
-      else if (image_.in_words)
-        copy<4>(round, k, to);
-      else
-        simt::store_shared(to, gather(round, k));
-    };
+    const auto to = [&](int round) { return shared + offset_ + simt::u32(round * kRowStep * kRowBytes); };
     if constexpr (kAligned) {
       SIMT_UNROLL
-      for (int round = 0; round < kRounds; ++round) load_round(round);
+      for (int round = 0; round < kRounds; ++round) copy<kChunkBytes>(starts_[round], k, to(round));
     } else {
-      SIMT_UNROLL_TWICE
-      for (int round = 0; round < kRounds; ++round) load_round(round);
+      // Long code, and the registers of what is in flight are missing for sums: where filters start is computed anew.
+      SIMT_ROLLED
+      for (int round = 0; round < kRounds; ++round) {
+        if (image_.in_words)
+          copy<4>(start(round), k, to(round));
+        else
+          simt::store_shared(to(round), gather(start(round), k));
+      }
     }
   }
 
@@ -90,15 +91,21 @@ class PatchLoader {
 
   SIMT_DEVICE static int chunk() { return int(simt::thread_index()) % Layout::kChunks; }
 
-  // Where the filter starts for a row; of rows that do not exist so far outside that no tap is inside.
-  SIMT_DEVICE void place(int round, int row) {
+  // Where the filter starts for a row, in an image whose first line is counted from the first image's.
+  struct Start {
+    simt::u32 y_x;  // 16 bits each
+    int first_line;
+  };
+
+  // Of rows that do not exist so far outside that no tap is inside.
+  SIMT_DEVICE Start start(int round) const {
     const ConvolutionArguments& c = image_.shape;
+    const int row = first_row_ + round * kRowStep;
     const int line = image_.by_out_width.quotient(row), q = image_.by_out_width.remainder(row, line);
     const int n = image_.by_out_height.quotient(line), p = image_.by_out_height.remainder(line, n);
     const int y = row < image_.rows ? p * c.stride_height - c.padding_height : -2 * kMaxPixels;
     const int x = q * c.stride_width - c.padding_width;
-    starts_[round] = simt::u32(y) << 16 | (simt::u32(x) & 0xFFFF);
-    first_line_[round] = n * c.height;
+    return {simt::u32(y) << 16 | (simt::u32(x) & 0xFFFF), n * c.height};
   }
 
   SIMT_DEVICE Tap tap(int k) const {
@@ -109,21 +116,21 @@ class PatchLoader {
   }
 
   // The element that a row's filter meets at a tap, and whether it is in the image.
-  SIMT_DEVICE bool meets(int round, const Tap& tap, simt::Global<simt::i8>& element) const {
+  SIMT_DEVICE bool meets(const Start& start, const Tap& tap, simt::Global<simt::i8>& element) const {
     const ConvolutionArguments& c = image_.shape;
-    const int y = (simt::i32(starts_[round]) >> 16) + tap.y, x = (simt::i32(starts_[round] << 16) >> 16) + tap.x;
-    const simt::i64 pixel = simt::i64(first_line_[round] + y) * c.width + x;
+    const int y = (simt::i32(start.y_x) >> 16) + tap.y, x = (simt::i32(start.y_x << 16) >> 16) + tap.x;
+    const simt::i64 pixel = simt::i64(start.first_line + y) * c.width + x;
     element = image_.data + (pixel * c.channels + tap.channel);
     return tap.exists && simt::u32(y) < simt::u32(c.height) && simt::u32(x) < simt::u32(c.width);
   }
 
   template <int kVector>
-  SIMT_DEVICE void copy(int round, int k, simt::u32 to) const {
+  SIMT_DEVICE void copy(const Start& start, int k, simt::u32 to) const {
     SIMT_UNROLL
     for (int i = 0; i < kChunkBytes; i += kVector) {
       const Tap tap = this->tap(k + i);
       simt::Global<simt::i8> element;
-      const bool inside = meets(round, tap, element);
+      const bool inside = meets(start, tap, element);
       if (inside || !tap.exists || padding_ == 0) {
         if constexpr (kVector == kChunkBytes)
           simt::copy_async_or_zeros(to, element, inside);
@@ -138,22 +145,22 @@ class PatchLoader {
     }
   }
 
-  SIMT_DEVICE simt::Vector<simt::u32, 4> gather(int round, int k) const {
+  SIMT_DEVICE simt::Vector<simt::u32, 4> gather(const Start& start, int k) const {
     simt::Vector<simt::u32, 4> chunk{};
     SIMT_UNROLL
     for (int i = 0; i < kChunkBytes; ++i) {
       const Tap tap = this->tap(k + i);
       simt::Global<simt::i8> element;
       simt::u32 value = tap.exists ? padding_ & 0xFF : 0;
-      if (meets(round, tap, element)) value = simt::u8(simt::load_global(element));
+      if (meets(start, tap, element)) value = simt::u8(simt::load_global(element));
       chunk[i / 4] |= value << i % 4 * 8;
     }
     return chunk;
   }
 
   const ImageView& image_;
-  simt::u32 starts_[kRounds];  // y and x, 16 bits each
-  int first_line_[kRounds];    // of the image, counted from the first one's
+  int first_row_;          // of this thread
+  Start starts_[kRounds];  // where kAligned
   simt::u32 offset_;
   simt::u32 padding_;  // four times
 };

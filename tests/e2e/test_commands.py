@@ -50,7 +50,8 @@ def test_verify_is_exact_in_every_order() -> None:
 @pytest.mark.slow
 def test_verify_every_configuration() -> None:
     # Each family's own tests take every order, and the edges of every tile.
-    done = immabench("verify", "--order", "random", "--shape", "70x136x272", "--json")
+    shapes = ("--shape", "70x136x272", "--shape", "1x7x9x32_f3_n72", "--shape", "66x136")
+    done = immabench("verify", "--order", "random", *shapes, "--json")
     data = json.loads(done.stdout)
     assert (done.returncode, data["failed"]) == (0, 0)
     assert len({result["id"] for result in data["results"]}) == len(

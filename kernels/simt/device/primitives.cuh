@@ -20,7 +20,7 @@
 #endif
 // A kernel entry: at most `threads` threads a block; parameters are passed as `SIMT_PARAMETERS Type name`.
 #define SIMT_KERNEL(threads) __global__ void __launch_bounds__(threads)
-// One whose registers leave room for at least `blocks` blocks on a multiprocessor.
+// One whose registers leave room for at least `blocks` blocks on a multiprocessor; 0 leaves that to the compiler.
 #define SIMT_KERNEL_BESIDE(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 // One that has a multiprocessor, and all of its registers, to itself, as setmaxnreg needs.
 #define SIMT_KERNEL_ALONE(threads) __global__ void __launch_bounds__(threads, 1)
