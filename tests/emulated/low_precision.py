@@ -13,6 +13,7 @@ from immabench.kernels import KernelConfig
 
 Array = NDArray[Any]
 ORDERS = ("forward", "reverse", "random")
+MULTIPROCESSORS = 4  # so that a wave is of few blocks
 FRAGMENT_ROWS, FRAGMENT_K, LANE_BYTES = 16, 64, 16
 
 
@@ -107,6 +108,7 @@ def run(config: KernelConfig, case: Case, output_type: str, **options: Any) -> t
         groups["group_scale"] = aligned(group_scale(case.scale))
     dtype = {"s32": np.int32, "s8": np.int8, "f32": np.float32, "f16": np.float16, "bf16": np.uint16}[output_type]
     out = aligned(np.full(case.shape, 77, dtype))
+    needed = _native.workspace_bytes(config.id, *case.shape, case.a.shape[1], multiprocessors=MULTIPROCESSORS)
     report = _native.emulate_gemm(
         config.id,
         aligned(case.a if a_bits == 8 else pack(case.a, a_bits)),
@@ -114,6 +116,8 @@ def run(config: KernelConfig, case: Case, output_type: str, **options: Any) -> t
         out,
         output_type=output_type,
         group=case.group,
+        multiprocessors=MULTIPROCESSORS,
+        workspace=aligned(np.zeros(needed, np.uint8)) if needed else None,
         **groups,
         **case.epilogue,
         **options,
@@ -131,6 +135,11 @@ def expect_exact(config: KernelConfig, case: Case, **options: Any) -> dict[str, 
         f"{config.id} {case.a.shape} {case.codes.shape} group {case.group}: {len(wrong)} at {wrong[0]}"
     )
     return report
+
+
+def alone(configs: list[KernelConfig]) -> list[KernelConfig]:
+    """Those whose blocks share no tile, and leave no parts of sums in memory."""
+    return [config for config in configs if config.split_k == 1 and not config.streamed]
 
 
 def expect_ideal(counts: dict[str, Any], *names: str) -> None:

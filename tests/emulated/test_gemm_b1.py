@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import running
-from low_precision import ORDERS, Case, edges, expect_exact, expect_ideal, run
+from low_precision import ORDERS, Case, alone, edges, expect_exact, expect_ideal, run
 
 from immabench import _native
 from immabench.kernels import KernelConfig, kernel_configs
@@ -34,7 +34,7 @@ def test_exact_on_the_edges_of_the_tile_in_every_order(config: KernelConfig) -> 
                 expect_exact(config, make_case(m, n, k), order=order)
 
 
-@by_config
+@pytest.mark.parametrize("config", alone(CONFIGS), ids=lambda config: config.id)
 def test_aligned_shapes_move_no_byte_twice(config: KernelConfig) -> None:
     m, n, k = config.block_tile
     counts = expect_exact(config, make_case(2 * m, 2 * n, 4 * k))["counts"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import running
-from low_precision import ORDERS, Case, edges, expect_exact, expect_ideal, run
+from low_precision import ORDERS, Case, alone, edges, expect_exact, expect_ideal, run
 
 from immabench import _native
 from immabench.kernels import KernelConfig, illegal_reason, kernel_configs
@@ -93,7 +93,7 @@ def test_the_largest_products_do_not_overflow(config: KernelConfig) -> None:
         expect_exact(config, case)
 
 
-@by_config
+@pytest.mark.parametrize("config", alone(CONFIGS), ids=lambda config: config.id)
 def test_operands_move_at_the_ideal(config: KernelConfig) -> None:
     m, n, k = config.block_tile
     for group in groups_of(config, 4 * k):

@@ -23,7 +23,7 @@ by_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel
 
 def test_both_types_of_activations_have_kernels() -> None:
     assert {kernel["operand_types"]["a"] for kernel in KERNELS} == {"f16", "bf16"}
-    assert {kernel["block_tile"][0] for kernel in KERNELS} == {16, 64, 128, 256}
+    assert {kernel["block_tile"][0] for kernel in KERNELS} >= {24, 80, 128, 160}
 
 
 @by_kernel

@@ -62,8 +62,17 @@ def test_no_calls_in_the_main_loop(facts: list[dict[str, Any]]) -> None:
 
 
 def test_nothing_is_called_but_the_division_of_int8_outputs(facts: list[dict[str, Any]]) -> None:
-    """IEEE division calls a routine for operands that are no ordinary numbers."""
-    assert names([kernel for kernel in facts if set(kernel["calls"]) != {"div_rn_noftz_f32_slowpath"}]) == []
+    """IEEE division calls a routine for operands that are no ordinary numbers.
+
+    Of tiles that blocks share one block goes on to the epilogue: there the compiler has a routine gather a warp that it
+    cannot see is still together.
+    """
+    division = {"div_rn_noftz_f32_slowpath"}
+    for kernel in facts:
+        config = kernel_config(kernel["kernel_id"])
+        shares = config.streamed or (config.split_k > 1 and config.mma.startswith("m16"))
+        gathers = {"warpsync"} if shares else set()
+        assert set(kernel["calls"]) - gathers == division, names([kernel])
 
 
 def of(family: str, facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -209,7 +218,7 @@ def test_weights_become_floats_by_as_few_instructions_as_stated(facts: list[dict
             [kernel]
         )
         # Some more is of addresses and of groups, but less than a second one for every pair.
-        assert logic <= histogram["LOP3"] < logic + 24 * k_tiles, names([kernel])
+        assert logic <= histogram["LOP3"] <= logic + 24 * k_tiles, names([kernel])
 
 
 def test_a_block_fits_where_the_kernel_is_said_to_run(facts: list[dict[str, Any]]) -> None:
