@@ -20,6 +20,7 @@
 //   widths                        MmaWidths (mma_tile.hpp)
 //   kNative                       whether the architecture being compiled for has the instruction; elsewhere the kernel is
 //                                 empty
+//   kImage                        whether A is an image
 //   kRagged, is_aligned(call)     whether there is a variant for calls that are not aligned; which are
 //   kBatched, entry(p, index)     whether operands may be batches; the Parameters of one product of a batch
 //   Parameters                    views of the operands, made of a call by make_parameters(GemmArguments)
@@ -173,7 +174,7 @@ SIMT_DEVICE void work_off_share(const MmaGemmParameters<Operands>& p) {
 }
 
 template <class Operands, class Config, bool kAligned>
-SIMT_KERNEL_BESIDE(Config::tile.threads(), Config::tile.blocks_beside())
+SIMT_KERNEL_BESIDE(Config::tile.threads(), Operands::kImage ? 1 : Config::tile.blocks_beside())
 mma_gemm_kernel(SIMT_PARAMETERS MmaGemmParameters<Operands> p) {
   if constexpr (Operands::kNative && Config::tile.shares_tiles()) {
     work_off_share<Operands, Config, kAligned>(p);

@@ -1,5 +1,6 @@
 // What the rows of A are: those of a matrix, or patches of an image. A policy for the operands of mma_gemm.cuh:
 //
+//   kImage                         whether they are patches: long code, which may have a multiprocessor to itself
 //   kBatched, View::entry(index)   whether A may be a batch; the view of one product's
 //   View, make_view<kBits>(call)   A as the kernel takes it; `k` is bytes of a row
 //   is_aligned<kBits>(call)        may all of it be copied 16 bytes at a time?
@@ -12,7 +13,7 @@
 namespace immabench::inline SIMT_TARGET {
 
 struct MatrixRows {
-  static constexpr bool kBatched = true;
+  static constexpr bool kImage = false, kBatched = true;
   using View = OperandView;
 
   template <int kBits>
@@ -28,7 +29,7 @@ struct MatrixRows {
 };
 
 struct ImagePatches {
-  static constexpr bool kBatched = false;
+  static constexpr bool kImage = true, kBatched = false;
   using View = ImageView;
 
   template <int kBits>

@@ -28,7 +28,7 @@ template <class T, class B>
 struct DequantizedOperands {
   static constexpr bool kGrouped = std::is_same_v<B, simt::U4>;
   static constexpr MmaWidths widths = dequantized_widths(B::kBits);
-  static constexpr bool kRagged = false, kBatched = false, kNative = true;
+  static constexpr bool kRagged = false, kBatched = false, kNative = true, kImage = false;
 
   struct Parameters {
     OperandView a, b;  // M rows of 2 K bytes; blocks of 16 rows of N

@@ -14,7 +14,8 @@ namespace immabench::inline SIMT_TARGET {
 template <class T, class Activations = MatrixRows>
 struct RowMajorOperands {
   static constexpr MmaWidths widths = row_major_widths(T::kBits);
-  static constexpr bool kRagged = true, kBatched = Activations::kBatched, kNative = T::kBits != 4 || SIMT_HAS_S4_MMA;
+  static constexpr bool kRagged = true, kNative = T::kBits != 4 || SIMT_HAS_S4_MMA;
+  static constexpr bool kImage = Activations::kImage, kBatched = Activations::kBatched;
   struct Parameters {
     typename Activations::View a;
     OperandView b;  // rows of K elements

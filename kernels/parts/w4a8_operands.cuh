@@ -33,7 +33,7 @@ template <class B, class Sum, class Activations = MatrixRows>
 struct W4A8Operands {
   static constexpr bool kAffine = std::is_same_v<B, simt::U4>, kFloat = std::is_same_v<Sum, float>;
   static constexpr MmaWidths widths = w4a8_widths(kAffine, kFloat);
-  static constexpr bool kRagged = false, kBatched = false, kNative = true;
+  static constexpr bool kRagged = false, kBatched = false, kNative = true, kImage = Activations::kImage;
 
   struct Parameters {
     typename Activations::View a;
