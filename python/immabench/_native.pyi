@@ -244,20 +244,24 @@ def launch_unpack_s4(
 ) -> None:
     """Launch it on the operands' GPU and `stream`, operands as in `emulate_unpack_s4`; returns at once."""
 
+class _Reorder(TypedDict, total=False):
+    layout: Literal["w4m8", "w8m8", "w4m4", "w4m16", "w8m16"] | str
+    to_unsigned: bool
+    columns: int | None
+
+class _EmulateReorder(Emulation, _Reorder, total=False): ...
+
 def emulate_reorder_weights(
     kernel_id: str,
     codes: Any,
     packed: Any,
-    *,
-    layout: Literal["w4m8", "w8m8", "w4m4", "w4m16", "w8m16"] | str = "w4m8",
-    to_unsigned: bool = False,
-    columns: int | None = None,
-    **options: Unpack[Emulation],
+    **options: Unpack[_EmulateReorder],
 ) -> dict[str, Any]:
     """Run a kernel on the CPU: weights [N, K], int8 or two a byte uint8 [N, ceil(K / 2)], to the blocks of a layout of
     `packing.FRAGMENT_LAYOUTS`, uint8 [ceil(N/16), ceil(K/block), 512], which start on 16 bytes.
 
-    `to_unsigned`: codes are s4 and become u4, 8 above. `columns` is K where the last byte of a row holds one code.
+    `layout` is w4m8 by default. `to_unsigned`: codes are s4 and become u4, 8 above. `columns` is K where the last byte
+    of a row holds one code.
     Returns as `emulate_gemm`.
     """
 
@@ -266,10 +270,8 @@ def launch_reorder_weights(
     codes: Any,
     packed: Any,
     *,
-    layout: Literal["w4m8", "w8m8", "w4m4", "w4m16", "w8m16"] | str = "w4m8",
-    to_unsigned: bool = False,
-    columns: int | None = None,
     stream: int = 0,
+    **options: Unpack[_Reorder],
 ) -> None:
     """Launch it on the operands' GPU and `stream`, operands as in `emulate_reorder_weights`; returns at once."""
 

@@ -35,7 +35,7 @@ def sweep(
         [],
         "--shape",
         metavar="MxNxK",
-        help="Shapes, each size an axis: 1,16xpow2:64:512x4096; repeatable.",
+        help="Shapes, each size an axis: 1,16xpow2:64:512x4096, or 1x56x56x64_f3_p1_n64 of a convolution; repeatable.",
     ),
     output_type: str = typer.Option("f16", "--output-type", help="Output of --shape: s32, s8, f32, f16 or bf16."),
     with_: list[str] = PROBLEM_OPTIONS,

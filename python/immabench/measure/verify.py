@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import product
+from typing import Any, cast
 
 from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
@@ -175,27 +176,28 @@ def verification_cases(
         if not options:
             yield from quantizer_cases(config, [(rows, columns) for rows, columns in shapes], output_types, seed)
         return
-    for output_type in output_types or config.output_types:
-        try:
-            for problem in _problems(config, shapes, output_type, options or {}):
-                yield GemmCase(config, problem, seed, WAVE_BLOCKS)
-        except UsageError as error:
-            if not options:
-                raise
-            yield UnstatedCase(config.id, output_type, options.get("batch", 1), error.message)
+    edges = edge_convolutions(config) if convolves(config) else edge_shapes(config)
+    for output_type, shape in product(output_types or config.output_types, shapes or edges):
+        yield _case(config, shape, output_type, seed, options or {})
+    batched = [] if shapes or options or convolves(config) else batched_edges(config)
+    for output_type, shape in product(output_types or config.output_types, batched):
+        yield _case(config, shape, output_type, seed, {"batch": BATCH})
 
 
-def _problems(
-    config: KernelConfig, shapes: Sequence[tuple[Any, ...]], output_type: str, options: Mapping[str, Any]
-) -> Iterator[Problem]:
-    if convolves(config):
-        for name, filters in shapes or edge_convolutions(config):
-            yield convolution_for(config, name, filters, output_type, options)
-        return
-    for m, n, k in shapes or edge_shapes(config):
-        yield problem_for(config, (m, n, k), output_type, options)
-    for shape in batched_edges(config) if not (shapes or options) else ():
-        yield problem_for(config, shape, output_type, {"batch": BATCH})
+def _case(
+    config: KernelConfig, shape: tuple[Any, ...], output_type: str, seed: int, options: Mapping[str, Any]
+) -> KernelCase:
+    try:
+        if convolves(config):
+            name, filters = shape
+            problem = convolution_for(config, name, filters, output_type, options)
+        else:
+            problem = problem_for(config, cast(Shape, shape), output_type, options)
+    except UsageError as error:
+        if not options:
+            raise
+        return UnstatedCase(config.id, shape, output_type, options.get("batch", 1), error.message)
+    return GemmCase(config, problem, seed, WAVE_BLOCKS)
 
 
 class UnstatedCase(KernelCase):
@@ -203,10 +205,8 @@ class UnstatedCase(KernelCase):
 
     backend = EMULATED_BACKEND
 
-    shape = ()
-
-    def __init__(self, kernel_id: str, output_type: str, batch: int, reason: str) -> None:
-        self.kernel_id, self.batch = kernel_id, batch
+    def __init__(self, kernel_id: str, shape: tuple[Any, ...], output_type: str, batch: int, reason: str) -> None:
+        self.kernel_id, self.shape, self.batch = kernel_id, shape, batch
         self.output_type = self.types = self.problem = output_type
         self._reason = reason
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immabench.models.spec import Model
@@ -30,9 +31,6 @@ def images(shape: tuple[int, ...]) -> torch.Tensor:
     return torch.zeros(shape)
 
 
-OPTIONS: dict[str, str | bool] = {"output_type": "f16", "row_scale": "tensor", "col_scale": "vector", "bias": True}
-VARIANTS = {f"b{batch}": (batch, 3, IMAGE_SIZE, IMAGE_SIZE) for batch in BATCHES}
-
 MODEL = Model(
     name="resnet18",
     description="ResNet-18 at 224x224, batch 1, 8 and 32: convolutions as implicit GEMMs, and the classifier",
@@ -40,8 +38,8 @@ MODEL = Model(
     libraries=("torchvision",),
     build=build,
     example=images,
-    variants=VARIANTS,
-    options=OPTIONS,
+    variants={f"b{batch}": (batch, 3, IMAGE_SIZE, IMAGE_SIZE) for batch in BATCHES},
+    options={"output_type": "f16", "row_scale": "tensor", "col_scale": "vector", "bias": True},
     folds_batch_norm=True,
     notes=(
         "A convolution is its implicit GEMM: m = batch * output positions, n = output channels, k = input channels *",
@@ -50,16 +48,10 @@ MODEL = Model(
     ),
 )
 
-CONVOLUTIONS = Model(
+CONVOLUTIONS = replace(
+    MODEL,
     name="resnet18-conv",
     description="ResNet-18 at 224x224, batch 1, 8 and 32: convolutions as such, images NHWC, and the classifier",
-    source="traced: torchvision resnet18",
-    libraries=("torchvision",),
-    build=build,
-    example=images,
-    variants=VARIANTS,
-    options=OPTIONS,
-    folds_batch_norm=True,
     keeps_convolutions=True,
     notes=(
         "m, n and k are those of the convolution's implicit GEMM; conv is images x height x width x channels, then the",

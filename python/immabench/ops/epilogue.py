@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from immabench.errors import UsageError
+from immabench.errors import OperandError, UsageError
 from immabench.problems import OUTPUT_TYPES, Problem
 from immabench.providers.torch_tensors import TORCH_TYPES
 
@@ -15,6 +15,22 @@ DTYPES = {name: getattr(torch, attribute) for name, attribute in TORCH_TYPES.ite
 """torch's type of each data type."""
 
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+_VECTORS = {
+    "row_scale": ("f32", "rows"),
+    "col_scale": ("f32", "columns"),
+    "bias": ("f32", "columns"),
+    "a_zero": ("s32", "rows"),
+    "b_sum": ("s32", "columns"),
+    "residual_scale": ("f32", "one"),
+    "residual_zero": ("s32", "one"),
+    "out_scale": ("f32", "columns"),
+    "out_zero": ("s32", "columns"),
+}
+"""Of each vector its type, and what it has a value for."""
+
+_ONE_FOR_ALL = ("row_scale", "col_scale", "a_zero", "out_scale", "out_zero")
+"""Vectors that may be [1] instead."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +55,27 @@ class Epilogue:
         present = {"bias": self.bias is not None, "out_zero": self.out_zero is not None}
         return {"output_type": output_type, "activation": activation, "residual": residual, **kinds, **present}
 
+    def check(self, problem: Problem) -> None:
+        """Raise OperandError for a type or shape that does not fit `problem`: nothing is broadcast or converted."""
+        sizes = {"rows": problem.of_batch(problem.m), "columns": problem.of_batch(problem.n), "one": (1,)}
+        for name, (data_type, extent) in _VECTORS.items():
+            one = [(1,)] if name in _ONE_FOR_ALL else []
+            _expect(name, getattr(self, name), DTYPES[data_type], [sizes[extent], *one])
+        if self.residual is not None:
+            _expect("residual", self.residual, self.residual.dtype, [problem.of_batch(problem.m, problem.n)])
+        if (problem.residual == "s8") != (self.residual_scale is not None):
+            raise OperandError("residual_scale belongs to an int8 residual, and that to it", "give both, or neither")
+        for name, needed in (("residual_zero", problem.residual == "s8"), ("b_sum", self.a_zero is not None)):
+            if getattr(self, name) is not None and not needed:
+                raise OperandError(f"{name} is given, and nothing that it is of", f"leave {name} out")
+
     def operands(self, problem: Problem, b: torch.Tensor) -> dict[str, torch.Tensor | None]:
-        """As launches take them, the sums of `b` [.., N, K] too where A has a zero point."""
+        """As launches take them; where A has a zero point the sums of `b` [.., N, K], with an int8 residual its own."""
         made = {field.name: _contiguous(getattr(self, field.name)) for field in fields(self)}
         if problem.a_zero != "none" and made["b_sum"] is None:
             made["b_sum"] = b.sum(dim=-1, dtype=torch.int32)
+        if problem.residual == "s8" and made["residual_zero"] is None:
+            made["residual_zero"] = torch.zeros(1, dtype=torch.int32, device=b.device)
         return made
 
 
@@ -52,6 +84,16 @@ def dtype_of(output_type: str) -> torch.dtype:
     if output_type not in OUTPUT_TYPES:
         raise UsageError(f"unknown output_type {output_type!r}", f"choose one of {', '.join(OUTPUT_TYPES)}")
     return DTYPES[output_type]
+
+
+def _expect(name: str, tensor: torch.Tensor | None, dtype: torch.dtype, shapes: list[tuple[int, ...]]) -> None:
+    if tensor is None:
+        return
+    if tensor.dtype != dtype:
+        raise OperandError(f"{name} is {tensor.dtype}, expected {dtype}", f"convert it with {name}.to({dtype})")
+    if tuple(tensor.shape) not in shapes:
+        wanted = " or ".join(str(list(shape)) for shape in shapes)
+        raise OperandError(f"{name} has shape {list(tensor.shape)}, expected {wanted}", "nothing is broadcast")
 
 
 def _kind(vector: torch.Tensor | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -42,11 +43,16 @@ class TensorBuffers:
 
 
 def launch(problem: Problem, a: torch.Tensor, b: torch.Tensor, epilogue: Epilogue, kernel: str) -> torch.Tensor:
-    """The output [.., M, N] of `problem`. Raises UsageError for a kernel that cannot compute it."""
+    """The output [.., M, N] of `problem`.
+
+    Raises OperandError for operands that do not fit, UsageError for a kernel that cannot compute it.
+    """
+    epilogue.check(problem)
     tensors = {"a": a.contiguous(), "b": b.contiguous(), **epilogue.operands(problem, b)}
     expect_one_device(tensors)
     out = torch.empty(problem.of_batch(problem.m, problem.n), dtype=dtype_of(problem.output_type), device=a.device)
-    _launchable(TensorBuffers(problem, tensors, out), kernel).launch()
+    with torch.cuda.device(a.device) if a.is_cuda else nullcontext():
+        _launchable(TensorBuffers(problem, tensors, out), kernel).launch()
     return out
 
 
@@ -71,7 +77,8 @@ def _launchable(buffers: TensorBuffers, kernel: str) -> Launchable:
 def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:
     """The id of the kernel that is named, or predicted to be fastest: on this GPU, or on the one emulation assumes."""
     if kernel in ("", EMULATED):
-        machine = machine_of_device(cuda_state()["devices"][0]) if on_gpu else machine_of(EMULATED_GPU)
+        gpus = cuda_state()["devices"]
+        machine = machine_of_device(gpus[torch.cuda.current_device()]) if on_gpu else machine_of(EMULATED_GPU)
         return select(problem, machine).config.id
     reason = illegal_reason(kernel_config(kernel), problem)
     if reason:

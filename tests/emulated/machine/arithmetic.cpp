@@ -4,6 +4,8 @@
 #include <limits>
 #include <random>
 
+#include <parts/fast_division.cuh>
+
 #include "harness.hpp"
 
 using namespace machine_tests;
@@ -92,6 +94,28 @@ void expect_pairs(const PairFunctions& pairs, int exponent_bits, u32 a, u32 b, u
 }
 
 }  // namespace
+
+// Around every multiple of a divisor where a quotient changes, and at the ends of what it may divide.
+CASE(division_by_a_known_number) {
+  std::mt19937 generator(1);
+  std::vector<int> divisors{1,        2, 3, 5, 7, 9, 10, 147, 1 << 14, (1 << 14) - 1, 1 << 30, (1 << 30) + 1, INT32_MAX - 1,
+                            INT32_MAX};
+  for (int i = 0; i < 200; ++i) divisors.push_back(1 + int(generator() % ((2u << i % 31) - 1)));
+  for (const int divisor : divisors) {
+    const immabench::FastDivisor by(divisor);
+    std::vector<std::int64_t> dividends{0, 1, INT32_MAX - 1, INT32_MAX};
+    for (int i = 0; i < 200; ++i) {
+      const std::int64_t multiple = std::int64_t{divisor} * (generator() % (INT32_MAX / divisor) + 1);
+      dividends.insert(dividends.end(), {multiple - 1, multiple, multiple + 1});
+    }
+    for (const std::int64_t dividend : dividends) {
+      if (dividend > INT32_MAX) continue;
+      const int quotient = by.quotient(int(dividend));
+      CHECK(quotient == dividend / divisor);
+      CHECK(by.remainder(int(dividend), quotient) == dividend % divisor);
+    }
+  }
+}
 
 CASE(conversions_to_16_bits) {
   std::mt19937 generator(3);

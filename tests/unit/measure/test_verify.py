@@ -103,6 +103,15 @@ def test_kernels_that_compute_batches_get_one_of_different_products(fake_native:
     assert batched_edges(replace(config, operand_types={"a": "bf16", "b": "s4"})) == []
 
 
+def test_a_shape_that_cannot_be_stated_hides_no_other(config: KernelConfig) -> None:
+    packed = replace(config, operand_types={"a": "bf16", "b": "s4"})
+    options = {"b_group": 16, "b_scale": "float"}
+    checks = list(verify_kernel(packed, [(3, 5, 24), (3, 5, 32)], ["f16"], ORDERS, "emulated", 0, options))
+    assert [check.shape for check in checks] == [(3, 5, 24), (3, 5, 32)]
+    assert checks[0].detail.startswith("3x5x24: groups of 16 do not divide K")
+    assert "do not divide" not in checks[1].detail
+
+
 def test_options_that_operands_do_not_have_skip_a_kernel(config: KernelConfig) -> None:
     packed = replace(config, operand_types={"a": "bf16", "b": "s8"})
     (check,) = verify_kernel(packed, [(3, 5, 8)], ["f16"], ORDERS, "emulated", 0, {"batch": 2})

@@ -145,3 +145,31 @@ def test_wrong_operands_are_one_line(changes: dict[str, Any], message: str) -> N
     named = {"a": torch.zeros(5, 8, dtype=torch.int8), "b": torch.zeros(4, 8, dtype=torch.int8)}
     with pytest.raises(ImmabenchError, match=message):
         ops.gemm_s8(**{**named, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"col_scale": torch.ones(5)}, r"col_scale has shape \[5\], expected \[4\] or \[1\]; nothing is broadcast"),
+        ({"row_scale": torch.ones(5, dtype=torch.float64)}, "row_scale is torch.float64, expected torch.float32"),
+        ({"bias": torch.ones(1)}, r"bias has shape \[1\], expected \[4\]"),
+        ({"residual": torch.zeros(4)}, r"residual has shape \[4\], expected \[5, 4\]"),
+        ({"residual": torch.zeros(5, 4, dtype=torch.float64)}, "unknown residual 'torch.float64'"),
+        ({"residual": torch.zeros(5, 4, dtype=torch.int8)}, "residual_scale belongs to an int8 residual"),
+        ({"residual_zero": torch.zeros(1, dtype=torch.int32)}, "residual_zero is given, and nothing that it is of"),
+        ({"b_sum": torch.zeros(4, dtype=torch.int32)}, "b_sum is given, and nothing that it is of"),
+        ({"a_zero": torch.zeros(1)}, "a_zero is torch.float32, expected torch.int32"),
+    ],
+)
+def test_what_follows_the_sums_is_never_broadcast_or_converted(changes: dict[str, Any], message: str) -> None:
+    named = {"a": torch.zeros(5, 8, dtype=torch.int8), "b": torch.zeros(4, 8, dtype=torch.int8), "output_type": "f32"}
+    with pytest.raises(ImmabenchError, match=message):
+        ops.gemm_s8(**{**named, **changes})
+
+
+def test_an_int8_residual_has_zero_as_its_zero_point_unless_told() -> None:
+    named, _ = arguments(Problem(5, 4, 8, output_type="f32", residual="s8"))
+    zero = torch.zeros(1, dtype=torch.int32)
+    told = ops.gemm_s8(**{**named, "residual_zero": zero})
+    named.pop("residual_zero")
+    assert torch.equal(ops.gemm_s8(**named), told)
