@@ -15,9 +15,9 @@ from typing import Any
 
 from tables import emulated_counts, markdown_table, print_or_write
 
-from immabench.kernels import KernelConfig, QuantizerConfig, convolves, kernel_configs, quantizer_configs
+from immabench.kernels import CompanionConfig, KernelConfig, companion_configs, convolves, kernel_configs
+from immabench.measure.companion_cases import chosen_case
 from immabench.measure.plan import kernel_convolution, kernel_problem
-from immabench.measure.quantizer_cases import chosen_case
 from immabench.problems import Problem
 from immabench.profile import load_sass_facts
 
@@ -114,18 +114,18 @@ def table() -> str:
     for (family, arch), configs in groupby(kernel_configs(), key=lambda config: (config.family, code_of(config))):
         lines = [line(config, facts.get((config.id, arch))) for config in configs]
         parts.append(f"### {family}, code of {arch}\n\n{markdown_table(HEADS, lines)}")
-    lines = [matrix_line(config, facts_of(config)) for config in quantizer_configs()]
+    lines = [matrix_line(config, facts_of(config)) for config in companion_configs()]
     parts.append(f"### Around a GEMM, code of {MATRIX_ARCH}\n\n{markdown_table(MATRIX_HEADS, lines)}")
     return "\n\n".join(parts)
 
 
-def facts_of(config: QuantizerConfig) -> list[dict[str, Any]]:
+def facts_of(config: CompanionConfig) -> list[dict[str, Any]]:
     """Those of every variant with vectors, by its types."""
     kernels = load_sass_facts()["kernels"]
     return [fact for fact in kernels if (fact["kernel_id"], fact["arch"]) == (config.id, MATRIX_ARCH)]
 
 
-def matrix_line(config: QuantizerConfig, facts: list[dict[str, Any]]) -> tuple[str, ...]:
+def matrix_line(config: CompanionConfig, facts: list[dict[str, Any]]) -> tuple[str, ...]:
     """One line of the kernels around a GEMM."""
     case = chosen_case(config, MATRIX, {})
     emulation = case.emulate("forward", 0)

@@ -1,16 +1,10 @@
-// The quantizers: which kernels there are, running them on the emulated machine, launching them on a GPU.
+// The quantizers: what their calls are given.
 #include <quantize/quantize.hpp>
 
-#include <chrono>
 #include <cmath>
 #include <optional>
 
-#include <cuda_devices.hpp>
-#include <simt/host/report.hpp>
-
-#include "quantize_operands.hpp"
-#include "reports.hpp"
-#include "topics.hpp"
+#include "companion_call.hpp"
 
 namespace py = pybind11;
 
@@ -18,12 +12,6 @@ namespace immabench::bindings {
 namespace {
 
 using simt::host::Access;
-
-template <class Arguments>
-struct Call {
-  OperandSet operands;
-  Arguments arguments;
-};
 
 // Codes of a matrix that is [rows, columns] unpacked.
 struct Codes {
@@ -230,122 +218,11 @@ Call<LayerNormQuantizeArguments> make_layernorm_quantize(const py::object& x, co
   return call;
 }
 
-// ---------------------------------------------------------------- running a call
-
-template <class Arguments>
-const Quantizer<Arguments>& find_quantizer(const std::string& id) {
-  for (const Quantizer<Arguments>& quantizer : quantizers<Arguments>()) {
-    if (quantizer.config.id == id) return quantizer;
-  }
-  throw py::key_error("no kernel '" + id + "' of this family; see _native.quantizers()");
-}
-
-template <class Arguments>
-void expect_legal(const QuantizerConfig& config, const Call<Arguments>& call) {
-  const std::string reason = illegal_reason(config, call.arguments.rows, call.arguments.columns);
-  if (!reason.empty()) throw py::value_error(config.id + ": " + reason);
-  call.operands.expect_one_place();
-}
-
-template <class Arguments>
-py::dict emulate(const std::string& id, const Call<Arguments>& call, const simt::host::Options& options) {
-  const Quantizer<Arguments>& quantizer = find_quantizer<Arguments>(id);
-  expect_legal(quantizer.config, call);
-  const Operand& first = call.operands.first();
-  if (first.place().cuda)
-    first.reject("is on a CUDA device", "emulation needs CPU tensors; launch_" + quantizer.config.family + " runs on the GPU");
-  call.operands.expect_values();
-  simt::host::GlobalMemory memory;
-  call.operands.add_to(memory);
-  const auto start = std::chrono::steady_clock::now();
-  const simt::host::Report report = [&] {
-    const py::gil_scoped_release release;
-    return quantizer.emulate(call.arguments, memory, options);
-  }();
-  return to_dict(report, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-}
-
-template <class Arguments>
-void launch(const std::string& id, const Call<Arguments>& call, std::uint64_t stream) {
-  const Quantizer<Arguments>& quantizer = find_quantizer<Arguments>(id);
-  expect_legal(quantizer.config, call);
-  const Operand& first = call.operands.first();
-  if (!first.place().cuda)
-    first.reject("is on the CPU", "move it to a CUDA device; emulate_" + quantizer.config.family + " runs on the CPU");
-  if (!quantizer.launch)
-    throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
-  const CurrentDevice device(first.place().index);
-  const int status = quantizer.launch(call.arguments, stream);
-  if (status != 0) throw std::runtime_error(id + ": the launch failed: " + cuda_error(status));
-}
-
-// Defines emulate_<family> and launch_<family>, which take the inputs of `make` by the names in `names`.
-template <class Arguments, class... Inputs, class... Names>
-void define(py::module_& module, const std::string& family, Call<Arguments> (*make)(Inputs...), const Names&... names) {
-  using py::arg;
-  module.def(("emulate_" + family).c_str(),
-             [make](const std::string& id, Inputs... inputs, const std::string& order, std::uint64_t seed, bool check,
-                    bool count, int threads, std::size_t max_hazards) {
-               return emulate(id, make(inputs...), make_options(order, seed, check, count, threads, max_hazards));
-             },
-             arg("kernel_id"), names..., arg("order") = "forward", arg("seed") = 0, arg("check") = true, arg("count") = true,
-             arg("threads") = 0, arg("max_hazards") = 16,
-             "Runs a kernel on the emulated machine; fills the outputs and returns hazards and counts.");
-  module.def(("launch_" + family).c_str(),
-             [make](const std::string& id, Inputs... inputs, std::uint64_t stream) { launch(id, make(inputs...), stream); },
-             arg("kernel_id"), names..., arg("stream") = 0,
-             "Launches a kernel on the operands' GPU and the given stream; returns at once.");
-}
-
-// ---------------------------------------------------------------- the tables
-
-py::dict describe(const QuantizerConfig& config) {
-  using py::arg;
-  py::dict operand_types;
-  for (const auto& [name, types] : config.operand_types) operand_types[py::str(name)] = types;
-  const auto of_rows = [&](int value) { return config.row_threads ? py::object(py::int_(value)) : py::object(py::none()); };
-  return py::dict(arg("id") = config.id, arg("family") = config.family, arg("provider") = "handwritten",
-                  arg("architectures") = std::vector<std::string>{"sm_80", "sm_86", "sm_89", "sm_90a"},
-                  arg("operand_types") = operand_types, arg("threads") = config.threads,
-                  arg("shared_bytes") = config.shared_bytes, arg("row_threads") = of_rows(config.row_threads),
-                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams);
-}
-
-// Calls visit(config) for every configuration of every family.
-template <class Visit>
-void for_each_config(Visit&& visit) {
-  const auto each = [&](const auto& table) {
-    for (const auto& quantizer : table) visit(quantizer.config);
-  };
-  each(quantizers<QuantizeArguments>()), each(quantizers<QuantizeDynamicArguments>());
-  each(quantizers<LayerNormQuantizeArguments>()), each(quantizers<DequantizeArguments>());
-  each(quantizers<RequantizeArguments>()), each(quantizers<PackS4Arguments>()), each(quantizers<UnpackS4Arguments>());
-  each(quantizers<ReorderWeightsArguments>());
-}
-
-py::list list_quantizers() {
-  py::list result;
-  for_each_config([&](const QuantizerConfig& config) { result.append(describe(config)); });
-  return result;
-}
-
-py::object illegal(const std::string& id, int rows, int columns) {
-  std::optional<std::string> reason;
-  for_each_config([&](const QuantizerConfig& config) {
-    if (config.id == id) reason = illegal_reason(config, rows, columns);
-  });
-  if (!reason) throw py::key_error("no kernel '" + id + "'; see _native.quantizers()");
-  return reason->empty() ? py::none() : py::object(py::str(*reason));
-}
-
 }  // namespace
 
 void register_quantize(py::module_& module) {
   using py::arg;
   const auto optional = [](const char* name) { return py::arg_v(name, py::none()); };
-  module.def("quantizers", &list_quantizers, "Every compiled configuration of the quantizers.");
-  module.def("quantizer_illegal_reason", &illegal, arg("kernel_id"), arg("rows"), arg("columns"),
-             "Why a quantizer cannot take a matrix of this size, or None.");
   define(module, "quantize", &make_quantize, arg("x"), arg("codes"), arg("scale"), py::kw_only(), optional("zero_point"),
          arg("granularity") = "tensor", optional("qmin"), optional("qmax"));
   define(module, "dequantize", &make_dequantize, arg("codes"), arg("out"), arg("scale"), py::kw_only(), optional("zero_point"),

@@ -2,7 +2,7 @@
 #include <quantize/dequantize.cuh>
 #include <quantize/pack_s4.cuh>
 #include <quantize/quantize.cuh>
-#include <quantize/quantizer_instances.hpp>
+#include <companion_instances.hpp>
 #include <quantize/reorder_weights.cuh>
 #include <quantize/requantize.cuh>
 #include <quantize/run_cuda.cuh>
@@ -18,15 +18,15 @@ int launch(const Arguments& arguments, std::uint64_t stream) {
 }  // namespace
 
 template <class Arguments>
-LaunchQuantizer<Arguments> cuda_quantizer(int) {
+LaunchCompanion<Arguments> cuda_companion(int) {
   return &launch<Arguments>;
 }
 
-template LaunchQuantizer<QuantizeArguments> cuda_quantizer(int);
-template LaunchQuantizer<DequantizeArguments> cuda_quantizer(int);
-template LaunchQuantizer<RequantizeArguments> cuda_quantizer(int);
-template LaunchQuantizer<PackS4Arguments> cuda_quantizer(int);
-template LaunchQuantizer<UnpackS4Arguments> cuda_quantizer(int);
-template LaunchQuantizer<ReorderWeightsArguments> cuda_quantizer(int);
+template LaunchCompanion<QuantizeArguments> cuda_companion(int);
+template LaunchCompanion<DequantizeArguments> cuda_companion(int);
+template LaunchCompanion<RequantizeArguments> cuda_companion(int);
+template LaunchCompanion<PackS4Arguments> cuda_companion(int);
+template LaunchCompanion<UnpackS4Arguments> cuda_companion(int);
+template LaunchCompanion<ReorderWeightsArguments> cuda_companion(int);
 
 }  // namespace immabench

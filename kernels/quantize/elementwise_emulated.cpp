@@ -2,7 +2,7 @@
 #include <quantize/dequantize.cuh>
 #include <quantize/pack_s4.cuh>
 #include <quantize/quantize.cuh>
-#include <quantize/quantizer_instances.hpp>
+#include <companion_instances.hpp>
 #include <quantize/reorder_weights.cuh>
 #include <quantize/requantize.cuh>
 #include <quantize/run_emulated.hpp>
@@ -18,15 +18,15 @@ simt::host::Report emulate(const Arguments& arguments, simt::host::GlobalMemory&
 }  // namespace
 
 template <class Arguments>
-EmulateQuantizer<Arguments> emulated_quantizer(int) {
+EmulateCompanion<Arguments> emulated_companion(int) {
   return &emulate<Arguments>;
 }
 
-template EmulateQuantizer<QuantizeArguments> emulated_quantizer(int);
-template EmulateQuantizer<DequantizeArguments> emulated_quantizer(int);
-template EmulateQuantizer<RequantizeArguments> emulated_quantizer(int);
-template EmulateQuantizer<PackS4Arguments> emulated_quantizer(int);
-template EmulateQuantizer<UnpackS4Arguments> emulated_quantizer(int);
-template EmulateQuantizer<ReorderWeightsArguments> emulated_quantizer(int);
+template EmulateCompanion<QuantizeArguments> emulated_companion(int);
+template EmulateCompanion<DequantizeArguments> emulated_companion(int);
+template EmulateCompanion<RequantizeArguments> emulated_companion(int);
+template EmulateCompanion<PackS4Arguments> emulated_companion(int);
+template EmulateCompanion<UnpackS4Arguments> emulated_companion(int);
+template EmulateCompanion<ReorderWeightsArguments> emulated_companion(int);
 
 }  // namespace immabench

@@ -1,6 +1,6 @@
 // LayerNorm and quantization, compiled for GPUs.
 #include <quantize/layernorm_quantize.cuh>
-#include <quantize/quantizer_instances.hpp>
+#include <companion_instances.hpp>
 #include <quantize/run_cuda.cuh>
 
 namespace immabench {
@@ -14,7 +14,7 @@ int launch(const LayerNormQuantizeArguments& arguments, std::uint64_t stream) {
 }  // namespace
 
 template <>
-LaunchQuantizer<LayerNormQuantizeArguments> cuda_quantizer(int config) {
+LaunchCompanion<LayerNormQuantizeArguments> cuda_companion(int config) {
   return at_row_config(config, [&]<class Config>() { return &launch<Config>; });
 }
 

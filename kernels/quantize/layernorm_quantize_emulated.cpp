@@ -1,6 +1,6 @@
 // LayerNorm and quantization, compiled for the emulated machine.
 #include <quantize/layernorm_quantize.cuh>
-#include <quantize/quantizer_instances.hpp>
+#include <companion_instances.hpp>
 #include <quantize/run_emulated.hpp>
 
 namespace immabench {
@@ -15,7 +15,7 @@ simt::host::Report emulate(const LayerNormQuantizeArguments& arguments, simt::ho
 }  // namespace
 
 template <>
-EmulateQuantizer<LayerNormQuantizeArguments> emulated_quantizer(int config) {
+EmulateCompanion<LayerNormQuantizeArguments> emulated_companion(int config) {
   return at_row_config(config, [&]<class Config>() { return &emulate<Config>; });
 }
 

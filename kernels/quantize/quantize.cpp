@@ -4,20 +4,20 @@
 #include <cstdint>
 #include <vector>
 
-#include <quantize/quantizer_instances.hpp>
+#include <companion_instances.hpp>
 #include <quantize/row_config.hpp>
 
 namespace immabench {
 namespace {
 
 template <class Arguments>
-void append(std::vector<Quantizer<Arguments>>& table, const QuantizerConfig& config) {
+void append(std::vector<Companion<Arguments>>& table, const CompanionConfig& config) {
   const int index = static_cast<int>(table.size());
-  LaunchQuantizer<Arguments> launch = nullptr;
+  LaunchCompanion<Arguments> launch = nullptr;
 #if defined(IMMABENCH_CUDA)
-  launch = cuda_quantizer<Arguments>(index);
+  launch = cuda_companion<Arguments>(index);
 #endif
-  table.push_back({config, emulated_quantizer<Arguments>(index), launch});
+  table.push_back({config, emulated_companion<Arguments>(index), launch});
 }
 
 constexpr const char* kFloats = "f32|f16|bf16";
@@ -25,8 +25,8 @@ constexpr const char* kFloats = "f32|f16|bf16";
 std::string make_id(const std::string& family, int threads) { return family + "_t" + std::to_string(threads) + "_sm80"; }
 
 template <class Arguments>
-std::vector<Quantizer<Arguments>> elementwise(const std::string& family, const OperandTypes& types) {
-  std::vector<Quantizer<Arguments>> table;
+std::vector<Companion<Arguments>> elementwise(const std::string& family, const OperandTypes& types) {
+  std::vector<Companion<Arguments>> table;
   append(
       table,
       {.id = make_id(family, kElementwiseThreads), .family = family, .operand_types = types, .threads = kElementwiseThreads});
@@ -34,8 +34,8 @@ std::vector<Quantizer<Arguments>> elementwise(const std::string& family, const O
 }
 
 template <class Arguments>
-std::vector<Quantizer<Arguments>> by_rows(const std::string& family) {
-  std::vector<Quantizer<Arguments>> table;
+std::vector<Companion<Arguments>> by_rows(const std::string& family) {
+  std::vector<Companion<Arguments>> table;
   for (const RowConfig& config : kRowConfigs) {
     append(table, {.id = make_id(family, config.threads),
                    .family = family,
@@ -52,48 +52,48 @@ std::vector<Quantizer<Arguments>> by_rows(const std::string& family) {
 }  // namespace
 
 template <>
-std::span<const Quantizer<QuantizeArguments>> quantizers() {
+std::span<const Companion<QuantizeArguments>> companions() {
   static const auto table = elementwise<QuantizeArguments>("quantize", {{"x", kFloats}, {"codes", "s8|s4"}});
   return table;
 }
 template <>
-std::span<const Quantizer<DequantizeArguments>> quantizers() {
+std::span<const Companion<DequantizeArguments>> companions() {
   static const auto table = elementwise<DequantizeArguments>("dequantize", {{"codes", "s8|s4"}, {"out", kFloats}});
   return table;
 }
 template <>
-std::span<const Quantizer<RequantizeArguments>> quantizers() {
+std::span<const Companion<RequantizeArguments>> companions() {
   static const auto table = elementwise<RequantizeArguments>("requantize", {{"x", "s32|s8"}, {"codes", "s8"}});
   return table;
 }
 template <>
-std::span<const Quantizer<PackS4Arguments>> quantizers() {
+std::span<const Companion<PackS4Arguments>> companions() {
   static const auto table = elementwise<PackS4Arguments>("pack_s4", {{"codes", "s8"}, {"packed", "s4"}});
   return table;
 }
 template <>
-std::span<const Quantizer<UnpackS4Arguments>> quantizers() {
+std::span<const Companion<UnpackS4Arguments>> companions() {
   static const auto table = elementwise<UnpackS4Arguments>("unpack_s4", {{"packed", "s4"}, {"codes", "s8"}});
   return table;
 }
 template <>
-std::span<const Quantizer<ReorderWeightsArguments>> quantizers() {
+std::span<const Companion<ReorderWeightsArguments>> companions() {
   static const auto table =
       elementwise<ReorderWeightsArguments>("reorder_weights", {{"codes", "s4|u4|s8"}, {"packed", "s4|u4|s8"}});
   return table;
 }
 template <>
-std::span<const Quantizer<QuantizeDynamicArguments>> quantizers() {
+std::span<const Companion<QuantizeDynamicArguments>> companions() {
   static const auto table = by_rows<QuantizeDynamicArguments>("quantize_dynamic");
   return table;
 }
 template <>
-std::span<const Quantizer<LayerNormQuantizeArguments>> quantizers() {
+std::span<const Companion<LayerNormQuantizeArguments>> companions() {
   static const auto table = by_rows<LayerNormQuantizeArguments>("layernorm_quantize");
   return table;
 }
 
-std::string illegal_reason(const QuantizerConfig& config, int rows, int columns) {
+std::string illegal_reason(const CompanionConfig& config, int rows, int columns) {
   if (rows < 1 || columns < 1) return "rows and columns must be at least 1";
   if (!config.row_threads) {
     const std::int64_t vectors = std::int64_t{rows} * ((columns - 1) / kSmallestVector + 1);

@@ -1,18 +1,9 @@
-// The quantizers as the rest of the library sees them: what a call is given, which kernels there are, how to run them.
-// Torch-free: addresses and integers in, a status or a report out. Matrices are row-major [rows, columns] without padding;
+// What a call of a quantizer is given, and what it can take. Matrices are row-major [rows, columns] without padding;
 // addresses of absent operands are 0.
 #pragma once
+#include <companions.hpp>
 #include <cstdint>
-#include <span>
 #include <string>
-#include <utility>
-#include <vector>
-
-namespace simt::host {
-class GlobalMemory;
-struct Options;
-struct Report;
-}  // namespace simt::host
 
 namespace immabench {
 
@@ -92,36 +83,14 @@ struct LayerNormQuantizeArguments {
   int rows = 0, columns = 0, qmin = -128, qmax = 127;
 };
 
-template <class Arguments>
-using EmulateQuantizer = simt::host::Report (*)(const Arguments&, simt::host::GlobalMemory&, const simt::host::Options&);
-template <class Arguments>
-using LaunchQuantizer = int (*)(const Arguments&, std::uint64_t stream);  // returns a cudaError_t
-
-// The types each matrix of a kernel may have, separated by |, by the name of the matrix; that of the output is the last.
-using OperandTypes = std::vector<std::pair<std::string, std::string>>;
-
-// A launch configuration of any of the kernels.
-struct QuantizerConfig {
-  std::string id, family;
-  OperandTypes operand_types;
-  int threads = 0, shared_bytes = 0;  // of a block
-  int row_threads = 0;                // that share a row; 0 where elements are quantized one by one
-  int resident_columns = 0;           // of the longest row that is read once; 0 as above
-  bool streams = false;               // longer rows are legal, and read again
-};
-
-template <class Arguments>
-struct Quantizer {
-  QuantizerConfig config;
-  EmulateQuantizer<Arguments> emulate;
-  LaunchQuantizer<Arguments> launch;  // null in a build without CUDA
-};
-
-// Every compiled configuration of a family.
-template <class Arguments>
-std::span<const Quantizer<Arguments>> quantizers();
-
 // Why this kernel cannot take a matrix of this size, with what to change; empty when it can.
-std::string illegal_reason(const QuantizerConfig& config, int rows, int columns);
+std::string illegal_reason(const CompanionConfig& config, int rows, int columns);
+
+// The same of a call of any family whose arguments are a matrix.
+template <class Arguments>
+  requires requires(const Arguments& a) { a.rows, a.columns; }
+std::string illegal_reason(const CompanionConfig& config, const Arguments& arguments) {
+  return illegal_reason(config, arguments.rows, arguments.columns);
+}
 
 }  // namespace immabench

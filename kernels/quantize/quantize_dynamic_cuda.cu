@@ -1,6 +1,6 @@
 // The kernels that quantize rows by their own ranges, compiled for GPUs.
 #include <quantize/quantize_dynamic.cuh>
-#include <quantize/quantizer_instances.hpp>
+#include <companion_instances.hpp>
 #include <quantize/run_cuda.cuh>
 
 namespace immabench {
@@ -14,7 +14,7 @@ int launch(const QuantizeDynamicArguments& arguments, std::uint64_t stream) {
 }  // namespace
 
 template <>
-LaunchQuantizer<QuantizeDynamicArguments> cuda_quantizer(int config) {
+LaunchCompanion<QuantizeDynamicArguments> cuda_companion(int config) {
   return at_row_config(config, [&]<class Config>() { return &launch<Config>; });
 }
 

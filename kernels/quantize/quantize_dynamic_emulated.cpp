@@ -1,6 +1,6 @@
 // The kernels that quantize rows by their own ranges, compiled for the emulated machine.
 #include <quantize/quantize_dynamic.cuh>
-#include <quantize/quantizer_instances.hpp>
+#include <companion_instances.hpp>
 #include <quantize/run_emulated.hpp>
 
 namespace immabench {
@@ -15,7 +15,7 @@ simt::host::Report emulate(const QuantizeDynamicArguments& arguments, simt::host
 }  // namespace
 
 template <>
-EmulateQuantizer<QuantizeDynamicArguments> emulated_quantizer(int config) {
+EmulateCompanion<QuantizeDynamicArguments> emulated_companion(int config) {
   return at_row_config(config, [&]<class Config>() { return &emulate<Config>; });
 }
 

@@ -100,7 +100,7 @@ def launch_gemm(
     the launch fails.
     """
 
-def quantizers() -> list[dict[str, Any]]:
+def companions() -> list[dict[str, Any]]:
     """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `operand_types`
     (those each matrix may have, separated by |, the output's last), `threads` and `shared_bytes` of a block; of those
     that reduce rows `row_threads`, `resident_columns` (of the longest row that is read once) and `streams` (whether
@@ -109,7 +109,7 @@ def quantizers() -> list[dict[str, Any]]:
     Matrices are [rows, columns]; floats float32, float16 or bfloat16 (or its bits as uint16), told by their type.
     """
 
-def quantizer_illegal_reason(kernel_id: str, rows: int, columns: int) -> str | None:
+def companion_illegal_reason(kernel_id: str, rows: int, columns: int) -> str | None:
     """Why a quantizer cannot take a matrix of this size, or None."""
 
 def emulate_quantize(

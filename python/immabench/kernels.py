@@ -56,7 +56,7 @@ class KernelConfig:
 
 
 @dataclass(frozen=True)
-class QuantizerConfig:
+class CompanionConfig:
     """One launch configuration of a kernel around a GEMM: quantizers, and what rearranges codes.
 
     `operand_types` are those each of its matrices may have, separated by |, the output last. `threads` and
@@ -76,8 +76,8 @@ class QuantizerConfig:
     streams: bool = False
 
     @classmethod
-    def from_native(cls, values: dict[str, Any]) -> QuantizerConfig:
-        """The configuration of one entry of `_native.quantizers()`; keys this version does not know are ignored."""
+    def from_native(cls, values: dict[str, Any]) -> CompanionConfig:
+        """The configuration of one entry of `_native.companions()`; keys this version does not know are ignored."""
         known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         return cls(**{**known, "architectures": tuple(known["architectures"])})
 
@@ -96,10 +96,10 @@ class QuantizerConfig:
         return self.types(self.output)
 
 
-AnyConfig = KernelConfig | QuantizerConfig
+AnyConfig = KernelConfig | CompanionConfig
 """What is listed, verified and emulated."""
 
-Config = TypeVar("Config", KernelConfig, QuantizerConfig, AnyConfig)
+Config = TypeVar("Config", KernelConfig, CompanionConfig, AnyConfig)
 
 
 def native() -> ModuleType:
@@ -118,14 +118,14 @@ def kernel_configs() -> tuple[KernelConfig, ...]:
 
 
 @functools.cache
-def quantizer_configs() -> tuple[QuantizerConfig, ...]:
+def companion_configs() -> tuple[CompanionConfig, ...]:
     """Every compiled configuration of the kernels around a GEMM, family by family."""
-    return tuple(QuantizerConfig.from_native(values) for values in native().quantizers())
+    return tuple(CompanionConfig.from_native(values) for values in native().companions())
 
 
 def all_configs() -> tuple[AnyConfig, ...]:
     """Every compiled configuration: the GEMMs, then the kernels around them."""
-    return (*kernel_configs(), *quantizer_configs())
+    return (*kernel_configs(), *companion_configs())
 
 
 def any_config(kernel_id: str) -> AnyConfig:

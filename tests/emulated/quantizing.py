@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from immabench.kernels import QuantizerConfig, quantizer_configs
+from immabench.kernels import CompanionConfig, companion_configs
+from immabench.measure.companion_calls import CompanionCall
 from immabench.measure.kernel_case import ORDERS
-from immabench.measure.quantizer_calls import QuantizerCall
 from immabench.operands import aligned
 
 __all__ = [
@@ -38,12 +38,12 @@ by_type = pytest.mark.parametrize("data_type", TYPES)
 by_granularity = pytest.mark.parametrize("granularity", ["tensor", "row", "column"])
 
 
-def configs_of(family: str) -> list[QuantizerConfig]:
+def configs_of(family: str) -> list[CompanionConfig]:
     """The configurations of a family, fewest threads a row first."""
-    return [config for config in quantizer_configs() if config.family == family]
+    return [config for config in companion_configs() if config.family == family]
 
 
-def run(call: QuantizerCall, kernel: str = "", **options: Any) -> dict[str, Any]:
+def run(call: CompanionCall, kernel: str = "", **options: Any) -> dict[str, Any]:
     """Emulates a call, by default by the first kernel of its family; expects no hazard and the oracle's bits."""
     report = call.emulate(kernel or configs_of(call.family)[0].id, **options)
     assert report["hazards"] == []
@@ -57,13 +57,13 @@ def shifted(values: Array, shift: int = 1) -> Array:
     return padded[shift:].reshape(values.shape)
 
 
-def unaligned(call: QuantizerCall) -> QuantizerCall:
+def unaligned(call: CompanionCall) -> CompanionCall:
     """The call with outputs that start an element past 256 bytes."""
     call.outputs.update({name: shifted(values) for name, values in call.outputs.items()})
     return call
 
 
-def row_widths(config: QuantizerConfig) -> list[int]:
+def row_widths(config: CompanionConfig) -> list[int]:
     """Around vectors, warps of vectors, and what a row's threads hold; beyond that where longer rows are read again."""
     threads, most = config.row_threads, config.resident_columns
     assert threads is not None

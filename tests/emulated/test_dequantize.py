@@ -7,9 +7,9 @@ import pytest
 from quantizing import ORDERS, WIDTHS, by_granularity, by_type, configs_of, expect_ideal, run
 
 from immabench import _native
+from immabench.measure.companion_calls import quantize, requantize
+from immabench.measure.companion_cases import CompanionCase
 from immabench.measure.hostile_values import normal, scales
-from immabench.measure.quantizer_calls import quantize, requantize
-from immabench.measure.quantizer_cases import QuantizerCase
 from immabench.operands import aligned
 
 
@@ -21,7 +21,7 @@ def test_dequantize_is_exact(data_type: str, codes: str, granularity: str) -> No
     choice = {"codes": codes, "out": data_type, "granularity": granularity}
     for columns in (*WIDTHS, 1024):
         if codes == "s8" or columns % 2 == 0:
-            report = run(QuantizerCase(kernel, (5, columns), choice, seed=4).call)
+            report = run(CompanionCase(kernel, (5, columns), choice, seed=4).call)
     expect_ideal(report)  # of 1024 columns
 
 
@@ -29,7 +29,7 @@ def test_dequantize_is_exact(data_type: str, codes: str, granularity: str) -> No
 @pytest.mark.parametrize("terms", ["vectors", "scalars", "none"])
 def test_requantize_of_accumulators_is_exact(columns: int, terms: str) -> None:
     (kernel,) = configs_of("requantize")
-    call = QuantizerCase(kernel, (7, columns), {"x": "s32", "codes": "s8", "terms": terms}, seed=1).call
+    call = CompanionCase(kernel, (7, columns), {"x": "s32", "codes": "s8", "terms": terms}, seed=1).call
     assert {-(2**31), 2**31 - 1} <= set(call.inputs["x"].reshape(-1).tolist())
     for order in ORDERS:
         report = run(call, order=order)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from quantizing import ORDERS, STORED, by_type, bytes_of, configs_of, expect_ideal, row_widths, run
 
-from immabench.kernels import QuantizerConfig
+from immabench.kernels import CompanionConfig
+from immabench.measure.companion_calls import CompanionCall, layernorm_quantize
+from immabench.measure.companion_cases import CompanionCase
 from immabench.measure.hostile_values import normal, rows_to_normalise
-from immabench.measure.quantizer_calls import QuantizerCall, layernorm_quantize
-from immabench.measure.quantizer_cases import QuantizerCase
 from immabench.operands import aligned
 
 KERNELS = configs_of("layernorm_quantize")
@@ -17,12 +17,12 @@ RANGES = ("static", "symmetric", "asymmetric")
 by_kernel = pytest.mark.parametrize("kernel", KERNELS, ids=[kernel.id for kernel in KERNELS])
 
 
-def call_of(kernel: QuantizerConfig, shape: tuple[int, int], data_type: str, of: str, residual: bool) -> QuantizerCall:
+def call_of(kernel: CompanionConfig, shape: tuple[int, int], data_type: str, of: str, residual: bool) -> CompanionCall:
     choice = {"x": data_type, "codes": "s8", "range": of, "residual": "residual" if residual else "none"}
-    return QuantizerCase(kernel, shape, choice, seed=1).call
+    return CompanionCase(kernel, shape, choice, seed=1).call
 
 
-def tame_call(shape: tuple[int, int], data_type: str, **options: object) -> QuantizerCall:
+def tame_call(shape: tuple[int, int], data_type: str, **options: object) -> CompanionCall:
     """Of ordinary numbers alone, with a residual."""
     random = np.random.default_rng(1)
     x, residual = rows_to_normalise(random, shape, data_type, tame=True), normal(random, shape, data_type)
@@ -33,7 +33,7 @@ def tame_call(shape: tuple[int, int], data_type: str, **options: object) -> Quan
 @by_kernel
 @by_type
 @pytest.mark.parametrize("residual", [False, True])
-def test_exact_at_every_width(kernel: QuantizerConfig, data_type: str, residual: bool) -> None:
+def test_exact_at_every_width(kernel: CompanionConfig, data_type: str, residual: bool) -> None:
     for columns, of in zip(row_widths(kernel), RANGES * 5, strict=False):
         run(call_of(kernel, (3, columns), data_type, of, residual), kernel.id)
 
@@ -41,7 +41,7 @@ def test_exact_at_every_width(kernel: QuantizerConfig, data_type: str, residual:
 @by_kernel
 @by_type
 @pytest.mark.parametrize("of", RANGES)
-def test_the_order_of_warps_does_not_matter(kernel: QuantizerConfig, data_type: str, of: str) -> None:
+def test_the_order_of_warps_does_not_matter(kernel: CompanionConfig, data_type: str, of: str) -> None:
     for order in ORDERS:
         for columns in (768, 771):
             run(call_of(kernel, (5, columns), data_type, of, residual=True), kernel.id, order=order)
@@ -60,7 +60,7 @@ def test_every_configuration_gives_the_same_bits(data_type: str) -> None:
 
 @by_kernel
 @by_type
-def test_one_pass_in_whole_sectors(kernel: QuantizerConfig, data_type: str) -> None:
+def test_one_pass_in_whole_sectors(kernel: CompanionConfig, data_type: str) -> None:
     assert kernel.resident_columns is not None
     for columns in (512, kernel.resident_columns):
         report = run(tame_call((8, columns), data_type, asymmetric=True), kernel.id)

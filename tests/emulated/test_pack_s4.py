@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from quantizing import expect_ideal, run
 
-from immabench.measure.quantizer_calls import pack_s4, unpack_s4
+from immabench.measure.companion_calls import pack_s4, unpack_s4
 from immabench.operands import aligned
 
 

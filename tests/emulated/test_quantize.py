@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from quantizing import ORDERS, STORED, WIDTHS, by_granularity, by_type, bytes_of, expect_ideal, run, shifted, unaligned
 
 from immabench import _native
-from immabench.kernels import quantizer_configs
-from immabench.measure.quantizer_calls import QuantizerCall, quantize
-from immabench.measure.quantizer_cases import QuantizerCase
+from immabench.kernels import companion_configs
+from immabench.measure.companion_calls import CompanionCall, quantize
+from immabench.measure.companion_cases import CompanionCase
 from immabench.operands import aligned
 
 by_codes = pytest.mark.parametrize("codes", ["s8", "s4"])
-KERNEL = next(config for config in quantizer_configs() if config.family == "quantize")
+KERNEL = next(config for config in companion_configs() if config.family == "quantize")
 
 
-def call_of(shape: tuple[int, int], data_type: str, codes: str, granularity: str) -> QuantizerCall:
+def call_of(shape: tuple[int, int], data_type: str, codes: str, granularity: str) -> CompanionCall:
     """On ties of the scales that it takes, and on what is no ordinary number."""
     choice = {"x": data_type, "codes": codes, "granularity": granularity}
-    return QuantizerCase(KERNEL, shape, choice, seed=3).call
+    return CompanionCase(KERNEL, shape, choice, seed=3).call
 
 
 @by_type

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from quantizing import ORDERS, TYPES, by_type, bytes_of, configs_of, expect_ideal, row_widths, run
 
-from immabench.kernels import QuantizerConfig
+from immabench.kernels import CompanionConfig
+from immabench.measure.companion_calls import quantize_dynamic
+from immabench.measure.companion_cases import CompanionCase
 from immabench.measure.hostile_values import hostile
-from immabench.measure.quantizer_calls import quantize_dynamic
-from immabench.measure.quantizer_cases import QuantizerCase
 from immabench.operands import aligned
 from immabench.quantizers import round_stored
 
@@ -24,15 +24,15 @@ def hostile_rows(seed: int, shape: tuple[int, int], data_type: str) -> np.ndarra
 @by_kernel
 @by_type
 @pytest.mark.parametrize("asymmetric", [False, True])
-def test_exact_at_every_width(kernel: QuantizerConfig, data_type: str, asymmetric: bool) -> None:
+def test_exact_at_every_width(kernel: CompanionConfig, data_type: str, asymmetric: bool) -> None:
     choice = {"x": data_type, "codes": "s8", "range": "asymmetric" if asymmetric else "symmetric"}
     for columns in row_widths(kernel):
-        run(QuantizerCase(kernel, (3, columns), choice, seed=columns).call, kernel.id)
+        run(CompanionCase(kernel, (3, columns), choice, seed=columns).call, kernel.id)
 
 
 @by_kernel
 @by_type
-def test_the_order_of_warps_does_not_matter(kernel: QuantizerConfig, data_type: str) -> None:
+def test_the_order_of_warps_does_not_matter(kernel: CompanionConfig, data_type: str) -> None:
     for order in ORDERS:
         for columns in (520, 521):
             call = quantize_dynamic(hostile_rows(1, (6, columns), data_type), asymmetric=True)
@@ -57,7 +57,7 @@ EXTREMES = {
 @by_kernel
 @pytest.mark.parametrize("name", EXTREMES)
 @pytest.mark.parametrize("asymmetric", [False, True])
-def test_extreme_rows(kernel: QuantizerConfig, name: str, asymmetric: bool) -> None:
+def test_extreme_rows(kernel: CompanionConfig, name: str, asymmetric: bool) -> None:
     for data_type in TYPES:
         row = round_stored(data_type, np.array([EXTREMES[name]], np.float32))
         run(quantize_dynamic(aligned(np.repeat(row, 2, axis=0)), asymmetric=asymmetric), kernel.id)
@@ -82,7 +82,7 @@ def test_the_sum_of_a_row_need_not_be_asked_for() -> None:
 
 @by_kernel
 @by_type
-def test_one_pass_in_whole_sectors(kernel: QuantizerConfig, data_type: str) -> None:
+def test_one_pass_in_whole_sectors(kernel: CompanionConfig, data_type: str) -> None:
     most = kernel.resident_columns
     assert most is not None
     for columns in (512, most):

@@ -9,10 +9,10 @@ import pytest
 from quantizing import configs_of, shifted
 
 from immabench import _native
-from immabench.kernels import quantizer_configs
+from immabench.kernels import companion_configs
 from immabench.operands import aligned
 
-KERNELS = {config.id: config for config in quantizer_configs()}
+KERNELS = {config.id: config for config in companion_configs()}
 
 
 def test_the_table_lists_every_family() -> None:
@@ -51,7 +51,7 @@ def test_types_are_of_matrices_and_the_output_is_the_last() -> None:
     ],
 )
 def test_what_is_illegal_has_a_reason(kernel: str, rows: int, columns: int, reason: str) -> None:
-    found = _native.quantizer_illegal_reason(kernel, rows, columns)
+    found = _native.companion_illegal_reason(kernel, rows, columns)
     if reason:
         with pytest.raises(AssertionError, match=reason):
             raise AssertionError(found)
@@ -151,6 +151,6 @@ def test_unknown_kernels_and_missing_gpus_are_said() -> None:
     with pytest.raises(KeyError, match="no kernel 'dequantize_t256_sm80' of this family"):
         _native.emulate_quantize("dequantize_t256_sm80", X, CODES, ONE)
     with pytest.raises(KeyError, match="no kernel 'quantize'"):
-        _native.quantizer_illegal_reason("quantize", 1, 1)
+        _native.companion_illegal_reason("quantize", 1, 1)
     with pytest.raises(ValueError, match="operand 'x' is on the CPU; move it to a CUDA device; emulate_quantize"):
         _native.launch_quantize("quantize_t256_sm80", X, CODES, ONE)

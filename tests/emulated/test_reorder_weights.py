@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from quantizing import ORDERS, bytes_of, configs_of, expect_ideal, run, shifted
 
 from immabench.measure.case import Job, run_job
+from immabench.measure.companion_calls import CompanionCall, reorder_weights
+from immabench.measure.companion_cases import choices
 from immabench.measure.plan import Selection, make_plan
-from immabench.measure.quantizer_calls import QuantizerCall, reorder_weights
-from immabench.measure.quantizer_cases import choices
 from immabench.numerics import unpack_codes
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
 from immabench.problems import Problem
@@ -26,7 +26,7 @@ by_choice = pytest.mark.parametrize("choice", CHOICES, ids=["_".join(choice.valu
 SIZES = st.integers(1, 150)
 
 
-def call_of(choice: dict[str, str], n: int, k: int, seed: int = 0) -> QuantizerCall:
+def call_of(choice: dict[str, str], n: int, k: int, seed: int = 0) -> CompanionCall:
     least, greatest = WEIGHT_FORMATS[choice["codes"]].code_range
     codes = np.random.default_rng(seed).integers(least, greatest + 1, (n, k)).astype(np.int8)
     return reorder_weights(codes, stored=choice["codes"], packed=choice["packed"], layout=choice["layout"])

@@ -13,7 +13,7 @@ from immabench.profile.families import kernel_name
 
 native = pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
 
-KERNELS = {kernel["id"]: kernel for kernel in native.quantizers()}
+KERNELS = {kernel["id"]: kernel for kernel in native.companions()}
 TYPES = ("f32", "f16", "bf16")
 ALIGNMENTS = ("aligned", "ragged")
 VARIANTS = {

@@ -19,7 +19,7 @@ def facts() -> list[dict[str, Any]]:
         kernels: list[dict[str, Any]] = load_sass_facts()["kernels"]
     except MissingHardwareError as error:
         pytest.skip(str(error))
-    others = {kernel["id"] for kernel in native.quantizers()}
+    others = {kernel["id"] for kernel in native.companions()}
     return [kernel for kernel in kernels if kernel["kernel_id"] not in others]
 
 

@@ -38,11 +38,11 @@ QUANTIZER = {
 
 class FakeNative(ModuleType):
     """The interface of `immabench._native`. Tests change `illegal`, `corrupt`, `hazards`, `devices` and
-    `has_quantizers`."""
+    `has_companions`."""
 
     def __init__(self) -> None:
         super().__init__("immabench._native")
-        self.has_quantizers = False
+        self.has_companions = False
         self.illegal: dict[str, str] = {}
         self.corrupt: set[str] = set()
         self.hazard_orders: set[str] = set()
@@ -72,10 +72,10 @@ class FakeNative(ModuleType):
     def kernels(self) -> list[dict[str, Any]]:
         return [_kernel(name, *tile) for name, tile in TILES.items()]
 
-    def quantizers(self) -> list[dict[str, Any]]:
-        return [QUANTIZER] if self.has_quantizers else []
+    def companions(self) -> list[dict[str, Any]]:
+        return [QUANTIZER] if self.has_companions else []
 
-    def quantizer_illegal_reason(self, kernel_id: str, rows: int, columns: int) -> str | None:
+    def companion_illegal_reason(self, kernel_id: str, rows: int, columns: int) -> str | None:
         return self.illegal.get(kernel_id)
 
     def emulate_quantize(self, kernel_id: str, x: Any, codes: Any, scale: Any, **options: Any) -> dict[str, Any]:
@@ -170,15 +170,15 @@ LINE = {
 @pytest.fixture
 def fake_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNative]:
     """Put a fresh fake in place of the compiled module for one test."""
-    from immabench.kernels import kernel_configs, quantizer_configs
+    from immabench.kernels import companion_configs, kernel_configs
     from immabench.predict import select
 
     fake = FakeNative()
     monkeypatch.setitem(sys.modules, "immabench._native", fake)
-    for cached in (kernel_configs, quantizer_configs, select):
+    for cached in (kernel_configs, companion_configs, select):
         cached.cache_clear()
     yield fake
-    for cached in (kernel_configs, quantizer_configs, select):
+    for cached in (kernel_configs, companion_configs, select):
         cached.cache_clear()
 
 

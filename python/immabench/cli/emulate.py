@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from immabench.kernels import QuantizerConfig
+    from immabench.kernels import CompanionConfig
     from immabench.measure.kernel_case import KernelCase
 
 EMULATE_OPTIONS = typer.Option(
@@ -62,15 +62,15 @@ def emulate(
 
 def _case(kernel: str, shape: str, output_type: str | None, options: list[str], seed: int) -> KernelCase:
     """The case that was asked for. Raises UsageError for what the kernel's family does not have."""
-    from immabench.kernels import QuantizerConfig, any_config, convolves
+    from immabench.kernels import CompanionConfig, any_config, convolves
+    from immabench.measure.companion_cases import chosen_case
     from immabench.measure.plan import kernel_convolution, kernel_problem
-    from immabench.measure.quantizer_cases import chosen_case
     from immabench.measure.verify import GemmCase
     from immabench.shapes import MATRIX_FORM, parse_size
     from immabench.suites import parse_options, parse_pairs, parse_shape
 
     config = any_config(kernel)
-    if isinstance(config, QuantizerConfig):
+    if isinstance(config, CompanionConfig):
         _refuse_output_type(config, output_type)
         rows, columns = parse_size(shape, MATRIX_FORM)
         return chosen_case(config, (rows, columns), parse_pairs(options), seed)
@@ -80,7 +80,7 @@ def _case(kernel: str, shape: str, output_type: str | None, options: list[str], 
     return GemmCase(config, kernel_problem(config, parse_shape(shape), output_type or "f16", further), seed)
 
 
-def _refuse_output_type(config: QuantizerConfig, output_type: str | None) -> None:
+def _refuse_output_type(config: CompanionConfig, output_type: str | None) -> None:
     from immabench.errors import UsageError
 
     if output_type is not None:

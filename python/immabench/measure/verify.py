@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
-from immabench.kernels import AnyConfig, KernelConfig, QuantizerConfig, convolves, illegal_reason
+from immabench.kernels import AnyConfig, CompanionConfig, KernelConfig, convolves, illegal_reason
+from immabench.measure.companion_cases import companion_cases
 from immabench.measure.edges import edge_convolutions
 from immabench.measure.kernel_case import ORDERS, Check, KernelCase, check_case
-from immabench.measure.quantizer_cases import quantizer_cases
 from immabench.numerics import Array
 from immabench.operands import Operands, make_operands
 from immabench.problems import TYPE_BITS, Problem, Shape, conv_problem
@@ -172,9 +172,9 @@ def verification_cases(
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[KernelCase]:
     """What a configuration is verified with. Shapes have the sizes of its `shape_form`."""
-    if isinstance(config, QuantizerConfig):
+    if isinstance(config, CompanionConfig):
         if not options:
-            yield from quantizer_cases(config, [(rows, columns) for rows, columns in shapes], output_types, seed)
+            yield from companion_cases(config, [(rows, columns) for rows, columns in shapes], output_types, seed)
         return
     edges = edge_convolutions(config) if convolves(config) else edge_shapes(config)
     for output_type, shape in product(output_types or config.output_types, shapes or edges):
@@ -229,7 +229,7 @@ class UnstatedCase(KernelCase):
 
 def shape_form(config: AnyConfig) -> str:
     """How a shape of a configuration's problems is written."""
-    if isinstance(config, QuantizerConfig):
+    if isinstance(config, CompanionConfig):
         return MATRIX_FORM
     return CONVOLUTION_FORM if convolves(config) else GEMM_FORM
 

@@ -10,13 +10,13 @@ from typing import Any
 from immabench.errors import ImmabenchError
 from immabench.hardware import cuda_state
 from immabench.kernels import (
+    CompanionConfig,
     KernelConfig,
-    QuantizerConfig,
+    companion_configs,
     illegal_reason,
     kernel_config,
     kernel_configs,
     native,
-    quantizer_configs,
     runs_on,
 )
 from immabench.predict import best_of_each, machine_of, machine_of_device, rank_configs
@@ -84,9 +84,9 @@ class HandwrittenProvider:
         return step(config_id, consumer, buffers)
 
 
-def _reorderings() -> tuple[QuantizerConfig, ...]:
+def _reorderings() -> tuple[CompanionConfig, ...]:
     """The kernels that rearrange weights, which is a step of its own."""
-    return tuple(config for config in quantizer_configs() if config.family == reordering.FAMILY)
+    return tuple(config for config in companion_configs() if config.family == reordering.FAMILY)
 
 
 def _is_packed(config: KernelConfig) -> bool:

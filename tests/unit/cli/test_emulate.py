@@ -43,7 +43,7 @@ QUANTIZER = ("emulate", "quantize_t256_sm80", "--shape")
 
 
 def test_a_quantizer_has_the_same_contract(run: Any, fake_native: Any) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     gemm, data = run(*ARGUMENTS, "--json").data, run(*QUANTIZER, "64x768", "--with", "codes=s4", "--json").data
     assert set(data) == set(gemm)
     assert (data["shape"], data["problem"]) == ([64, 768], "quantize_r64_c768_f32_s4_tensor")
@@ -52,7 +52,7 @@ def test_a_quantizer_has_the_same_contract(run: Any, fake_native: Any) -> None:
 
 
 def test_a_wrong_quantizer_exits_1(run: Any, fake_native: Any) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     fake_native.corrupt.add("quantize_t256_sm80")
     result = run(*QUANTIZER, "4x8")
     assert result.code == 1
@@ -72,7 +72,7 @@ def test_a_wrong_quantizer_exits_1(run: Any, fake_native: Any) -> None:
     ],
 )
 def test_what_a_quantizer_does_not_take(run: Any, fake_native: Any, arguments: tuple[str, ...], message: str) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     result = run(*QUANTIZER, *arguments)
     assert (result.code, result.out) == (2, "")
     assert message in result.err

@@ -15,7 +15,7 @@ def test_kernels_follow_the_contract(run: Any) -> None:
 
 
 def test_quantizers_are_kernels_too(run: Any, fake_native: Any) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     *gemms, quantizer = run("list", "kernels", "--json").data
     assert set(quantizer) == set(gemms[0])
     assert (quantizer["id"], quantizer["family"]) == ("quantize_t256_sm80", "quantize")

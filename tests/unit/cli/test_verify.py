@@ -28,7 +28,7 @@ def test_a_wrong_kernel_exits_1_and_says_where(run: Any, fake_native: Any) -> No
 
 
 def test_quantizers_are_verified_too(run: Any, fake_native: Any) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     data = run("verify", "--kernel", "quantize", "--json").data
     assert (data["failed"], data["skipped"]) == (0, 0)
     assert data["checked"] == len(data["results"]) == 18 * 6
@@ -37,7 +37,7 @@ def test_quantizers_are_verified_too(run: Any, fake_native: Any) -> None:
 
 
 def test_a_shape_is_for_the_kernels_that_take_it(run: Any, fake_native: Any) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     assert run("verify", "--shape", "3x5x7", "--output-type", "s32").out == "3 checked, 0 failed, 0 skipped\n"
     assert run("verify", "--shape", "3x6", "--output-type", "s4").out == "9 checked, 0 failed, 0 skipped\n"
     mixed = run("verify", "--shape", "3x6", "--shape", "3x5x7", "--output-type", "s8")
@@ -49,7 +49,7 @@ def test_a_shape_is_for_the_kernels_that_take_it(run: Any, fake_native: Any) -> 
 
 
 def test_a_wrong_quantizer_is_named_with_its_types(run: Any, fake_native: Any) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     fake_native.corrupt.add("quantize_t256_sm80")
     result = run("verify", "--kernel", "quantize", "--shape", "3x5", "--output-type", "s8")
     assert (result.code, result.out) == (1, "9 checked, 9 failed, 0 skipped\n")
@@ -57,7 +57,7 @@ def test_a_wrong_quantizer_is_named_with_its_types(run: Any, fake_native: Any) -
 
 
 def test_output_types_that_no_quantizer_has_select_nothing(run: Any, fake_native: Any) -> None:
-    fake_native.has_quantizers = True
+    fake_native.has_companions = True
     result = run("verify", "--kernel", "quantize", "--output-type", "s32")
     assert (result.code, result.out) == (5, "")
     assert "no kernel selected gives s32; widen --output-type" in result.err

@@ -1,4 +1,4 @@
-#include "quantize_operands.hpp"
+#include "companion_operands.hpp"
 
 #include <climits>
 #include <cmath>

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from immabench.kernels import QuantizerConfig, quantizer_configs
+from immabench.kernels import CompanionConfig, companion_configs
 from immabench.measure.trial import Trial
 from immabench.measure.verify import ORDERS, verify_kernel
 from immabench.problems import Problem
 from immabench.providers.handwritten import HandwrittenProvider
 
-CONFIGS = quantizer_configs()
+CONFIGS = companion_configs()
 SHAPES = ((64, 768), (33, 1023), (7, 16384), (3, 16390), (4096, 4096))
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=[config.id for config in CONFIGS])
 WEIGHTS = [
@@ -22,14 +22,14 @@ WEIGHTS = [
 
 
 @by_config
-def test_every_edge_and_type_is_exact(config: QuantizerConfig) -> None:
+def test_every_edge_and_type_is_exact(config: CompanionConfig) -> None:
     checks = list(verify_kernel(config, (), (), ORDERS, "cuda", seed=0))
     assert checks
     assert [check for check in checks if check.status != "ok"] == []
 
 
 @by_config
-def test_large_matrices_are_exact(config: QuantizerConfig) -> None:
+def test_large_matrices_are_exact(config: CompanionConfig) -> None:
     """Of odd columns there are no int4 codes, and few threads hold no long rows: those are skipped."""
     checks = list(verify_kernel(config, SHAPES, (), ORDERS, "cuda", seed=1))
     assert [check for check in checks if check.status == "failed"] == []

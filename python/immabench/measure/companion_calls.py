@@ -26,7 +26,7 @@ LAYOUTS = {layout.name: layout for layout in FRAGMENT_LAYOUTS.values()}
 
 
 @dataclass(frozen=True, eq=False)
-class QuantizerCall:
+class CompanionCall:
     """Arguments of a family's launches by name, their outputs, and what each must hold afterwards, bit for bit."""
 
     family: str
@@ -110,13 +110,13 @@ def quantize(
     codes: str = "s8",
     granularity: str = "tensor",
     code_range: tuple[int, int] | None = None,
-) -> QuantizerCall:
+) -> CompanionCall:
     """Codes of `x` with scales [1], [rows] or [columns] as `granularity` says, over all of their range or a given."""
     values, limits = as_float32(float_type(x), x), code_range or CODE_RANGES[codes]
     want = numerics.quantize(values, _spread(scale, granularity), _spread(zero_point, granularity), *limits)
     options = {"granularity": granularity, "qmin": limits[0], "qmax": limits[1]}
     inputs = _given(x=x, scale=scale, zero_point=zero_point)
-    return QuantizerCall("quantize", inputs, {"codes": _stored(want, codes)}, options)
+    return CompanionCall("quantize", inputs, {"codes": _stored(want, codes)}, options)
 
 
 def dequantize(
@@ -127,12 +127,12 @@ def dequantize(
     codes: str = "s8",
     out: str = "f32",
     granularity: str = "tensor",
-) -> QuantizerCall:
+) -> CompanionCall:
     """Floats of a type from codes `values` that are stored as `codes`."""
     want = numerics.dequantize(values, _spread(scale, granularity), _spread(zero_point, granularity))
     inputs = _given(codes=_stored(values, codes), scale=scale, zero_point=zero_point)
     expected = {"out": numerics.round_to(out, want)}
-    return QuantizerCall("dequantize", inputs, expected, {"granularity": granularity})
+    return CompanionCall("dequantize", inputs, expected, {"granularity": granularity})
 
 
 def requantize(
@@ -145,7 +145,7 @@ def requantize(
     col_scale: Array | None = None,
     bias: Array | None = None,
     code_range: tuple[int, int] = CODE_RANGES["s8"],
-) -> QuantizerCall:
+) -> CompanionCall:
     """int8 codes within a range from int32 sums, or from int8 codes of another scale."""
     from_zero, to_zero = (0 if values is None else int(values[0]) for values in (x_zero_point, zero_point))
     low, high = code_range
@@ -162,33 +162,33 @@ def requantize(
     )
     terms = _given(row_scale=row_scale, col_scale=col_scale, bias=bias)
     inputs = _given(x=x, scale=scale, zero_point=zero_point, x_zero_point=x_zero_point, **terms)
-    return QuantizerCall("requantize", inputs, {"codes": want}, {"qmin": low, "qmax": high})
+    return CompanionCall("requantize", inputs, {"codes": want}, {"qmin": low, "qmax": high})
 
 
-def pack_s4(codes: NDArray[np.int8]) -> QuantizerCall:
+def pack_s4(codes: NDArray[np.int8]) -> CompanionCall:
     """int4 codes, one a byte, to two a byte."""
-    return QuantizerCall("pack_s4", {"codes": codes}, {"packed": pack_codes(codes, 4)})
+    return CompanionCall("pack_s4", {"codes": codes}, {"packed": pack_codes(codes, 4)})
 
 
-def unpack_s4(packed: NDArray[np.uint8]) -> QuantizerCall:
+def unpack_s4(packed: NDArray[np.uint8]) -> CompanionCall:
     """int4 codes, two a byte, to one a byte."""
-    return QuantizerCall("unpack_s4", {"packed": packed}, {"codes": numerics.unpack_s4(packed)})
+    return CompanionCall("unpack_s4", {"packed": packed}, {"codes": numerics.unpack_s4(packed)})
 
 
-def reorder_weights(codes: NDArray[np.int8], *, stored: str, packed: str, layout: str) -> QuantizerCall:
+def reorder_weights(codes: NDArray[np.int8], *, stored: str, packed: str, layout: str) -> CompanionCall:
     """Weights [N, K] in the blocks of a layout, of `stored` codes as `packed` ones: s4 as u4 has 8 added."""
     moved = codes + np.int8(8) if (stored, packed) == ("s4", "u4") else codes
     blocks = LAYOUTS[layout].reorder(WEIGHT_FORMATS[packed], moved)
     options = {"layout": layout, "to_unsigned": stored != packed, "columns": codes.shape[1]}
     expected = {"packed": blocks.reshape(*blocks.shape[:2], -1)}
-    return QuantizerCall("reorder_weights", {"codes": _stored(codes, stored)}, expected, options)
+    return CompanionCall("reorder_weights", {"codes": _stored(codes, stored)}, expected, options)
 
 
-def quantize_dynamic(x: Array, *, asymmetric: bool = False) -> QuantizerCall:
+def quantize_dynamic(x: Array, *, asymmetric: bool = False) -> CompanionCall:
     """Codes of each row by its own range, with their scales, zero points and sums."""
     want = quantizers.quantize_dynamic(x, asymmetric=asymmetric)
     found = _given(codes=want.codes, scale=want.scale, zero_point=want.zero_point, row_sum=want.row_sum)
-    return QuantizerCall("quantize_dynamic", {"x": x}, found)
+    return CompanionCall("quantize_dynamic", {"x": x}, found)
 
 
 def layernorm_quantize(
@@ -201,7 +201,7 @@ def layernorm_quantize(
     scale: Array | None = None,
     zero_point: Array | None = None,
     asymmetric: bool = False,
-) -> QuantizerCall:
+) -> CompanionCall:
     """Rows normalised, and their codes: with a scale [1] and zero point where given, else by each row's own range."""
     y = quantizers.layer_norm(x, gamma, beta, eps, residual)
     inputs = _given(x=x, gamma=gamma, beta=beta, residual=residual, scale=scale, zero_point=zero_point)
@@ -212,4 +212,4 @@ def layernorm_quantize(
         codes = numerics.quantize(as_float32(float_type(y), y), scale, _spread(zero_point, "tensor"))
         found = {"codes": codes, "row_sum": quantizers.row_sums(codes)}
     options = {"eps": eps, "dynamic": scale is None}
-    return QuantizerCall("layernorm_quantize", inputs, {**found, "normalised": y}, options)
+    return CompanionCall("layernorm_quantize", inputs, {**found, "normalised": y}, options)

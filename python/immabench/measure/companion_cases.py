@@ -10,11 +10,11 @@ from itertools import product
 import numpy as np
 
 from immabench.errors import UsageError
-from immabench.kernels import QuantizerConfig, native
-from immabench.measure import quantizer_calls as calls
+from immabench.kernels import CompanionConfig, native
+from immabench.measure import companion_calls as calls
+from immabench.measure.companion_calls import CODE_RANGES, LAYOUTS, CompanionCall
 from immabench.measure.hostile_values import Generator, hostile, normal, rows_to_normalise, scales, zero_points
 from immabench.measure.kernel_case import KernelCase
-from immabench.measure.quantizer_calls import CODE_RANGES, LAYOUTS, QuantizerCall
 from immabench.operands import aligned
 from immabench.packing import WEIGHT_FORMATS
 from immabench.problems import TYPE_BITS
@@ -32,18 +32,18 @@ class Family:
     """How a family's calls are made: `axes` vary beside the types of matrices, `possible` says which choices exist,
     `shapes` replaces those that `edge_shapes` computes."""
 
-    make: Callable[[Generator, MatrixShape, Choice], QuantizerCall]
+    make: Callable[[Generator, MatrixShape, Choice], CompanionCall]
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     possible: Callable[[Choice], bool] = lambda _: True
     shapes: tuple[MatrixShape, ...] = ()
 
 
-class QuantizerCase(KernelCase):
+class CompanionCase(KernelCase):
     """One configuration with a matrix of random and hostile values; `seed` is theirs."""
 
     backend = EMULATED_BACKEND
 
-    def __init__(self, config: QuantizerConfig, shape: MatrixShape, choice: Choice, seed: int) -> None:
+    def __init__(self, config: CompanionConfig, shape: MatrixShape, choice: Choice, seed: int) -> None:
         self.kernel_id, self.shape = config.id, shape
         self._config, self._size, self._choice, self._seed = config, shape, choice, seed
         self.output_type = choice[config.output]
@@ -54,7 +54,7 @@ class QuantizerCase(KernelCase):
         """Why the kernel cannot take the matrix, None when it can."""
         if self._has_pairs and self.shape[1] % 2:
             return f"int4 codes lie two a byte: {self.shape[1]} columns are odd"
-        reason: str | None = native().quantizer_illegal_reason(self.kernel_id, *self.shape)
+        reason: str | None = native().companion_illegal_reason(self.kernel_id, *self.shape)
         return reason
 
     def emulate(self, order: str, seed: int) -> Emulation:
@@ -70,7 +70,7 @@ class QuantizerCase(KernelCase):
         return self.call.difference()
 
     @functools.cached_property
-    def call(self) -> QuantizerCall:
+    def call(self) -> CompanionCall:
         """The call, made of random values when it is first asked for."""
         generator = np.random.default_rng((self._seed, *self.shape))
         return FAMILIES[self._config.family].make(generator, self._size, self._choice)
@@ -81,20 +81,20 @@ class QuantizerCase(KernelCase):
         return "s4" in types and self._config.family != "reorder_weights"
 
 
-def quantizer_cases(
-    config: QuantizerConfig, shapes: Sequence[MatrixShape] = (), output_types: Sequence[str] = (), seed: int = 0
-) -> Iterator[QuantizerCase]:
+def companion_cases(
+    config: CompanionConfig, shapes: Sequence[MatrixShape] = (), output_types: Sequence[str] = (), seed: int = 0
+) -> Iterator[CompanionCase]:
     """Every choice of a configuration's axes, on `shapes` or else its edges; of `output_types` alone where given."""
     for choice in choices(config):
         for shape in shapes or edge_shapes(config):
-            case = QuantizerCase(config, shape, choice, seed)
+            case = CompanionCase(config, shape, choice, seed)
             if not shapes and case.illegal_reason() is not None:
-                case = QuantizerCase(config, (shape[0], shape[1] + shape[1] % 2), choice, seed)
+                case = CompanionCase(config, (shape[0], shape[1] + shape[1] % 2), choice, seed)
             if not output_types or case.output_type in output_types:
                 yield case
 
 
-def choices(config: QuantizerConfig) -> list[dict[str, str]]:
+def choices(config: CompanionConfig) -> list[dict[str, str]]:
     """What calls of a configuration can be, the plainest first."""
     axes = _axes(config)
     chosen = (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
@@ -102,8 +102,8 @@ def choices(config: QuantizerConfig) -> list[dict[str, str]]:
 
 
 def chosen_case(
-    config: QuantizerConfig, shape: MatrixShape, options: Mapping[str, str], seed: int = 0
-) -> QuantizerCase:
+    config: CompanionConfig, shape: MatrixShape, options: Mapping[str, str], seed: int = 0
+) -> CompanionCase:
     """The first case whose choice has `options`. Raises UsageError for an axis or a value that there is not."""
     axes = _axes(config)
     for name, value in options.items():
@@ -115,17 +115,17 @@ def chosen_case(
     if not fitting:
         asked = ", ".join(f"{name}={value}" for name, value in options.items())
         raise UsageError(f"{config.family} has no {asked} together", "leave one out")
-    return QuantizerCase(config, shape, fitting[0], seed)
+    return CompanionCase(config, shape, fitting[0], seed)
 
 
-def _axes(config: QuantizerConfig) -> dict[str, tuple[str, ...]]:
+def _axes(config: CompanionConfig) -> dict[str, tuple[str, ...]]:
     """What varies, with its values: types of matrices that have more than one or are the output, and the family's."""
     types = {name: config.types(name) for name in config.operand_types}
     varying = {name: types[name] for name in types if len(types[name]) > 1 or name == config.output}
     return {**varying, **FAMILIES[config.family].axes}
 
 
-def edge_shapes(config: QuantizerConfig) -> list[MatrixShape]:
+def edge_shapes(config: CompanionConfig) -> list[MatrixShape]:
     """Shapes around a vector, a warp's and a block's share, and what the threads of a row hold."""
     own = FAMILIES[config.family].shapes
     if config.row_threads is None or config.resident_columns is None:
@@ -137,20 +137,20 @@ def edge_shapes(config: QuantizerConfig) -> list[MatrixShape]:
     return [(1, 1), (rows, 7), (rows, 4 * threads), (2, 8 * threads + 3), (3, most), *beyond]
 
 
-def _quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+def _quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
     granularity = choice["granularity"]
     scale, zero = (draw(generator, _extent(granularity, shape)) for draw in (scales, zero_points))
     x = hostile(generator, shape, choice["x"], scale[:, None] if granularity == "row" else scale)
     return calls.quantize(x, scale, zero, codes=choice["codes"], granularity=granularity)
 
 
-def _dequantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+def _dequantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
     extent = _extent(choice["granularity"], shape)
     scale, zero = (draw(generator, extent) for draw in (scales, zero_points))
     return calls.dequantize(_codes(generator, shape, choice["codes"]), scale, zero, **choice)
 
 
-def _requantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+def _requantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
     """Of sums that reach the ends of int32, or of codes with a zero point."""
     sums, terms = choice["x"] == "s32", choice["terms"]
     rows, columns = shape if terms == "vectors" else (1, 1)
@@ -168,15 +168,15 @@ def _requantize(generator: Generator, shape: MatrixShape, choice: Choice) -> Qua
     )
 
 
-def _pack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> QuantizerCall:
+def _pack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> CompanionCall:
     return calls.pack_s4(_codes(generator, shape, "s4"))
 
 
-def _unpack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> QuantizerCall:
+def _unpack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> CompanionCall:
     return calls.unpack_s4(aligned(generator.integers(0, 256, (shape[0], shape[1] // 2)).astype(np.uint8)))
 
 
-def _reorder_weights(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+def _reorder_weights(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
     least, greatest = WEIGHT_FORMATS[choice["codes"]].code_range
     codes = generator.integers(least, greatest + 1, shape).astype(np.int8)
     return calls.reorder_weights(codes, stored=choice["codes"], packed=choice["packed"], layout=choice["layout"])
@@ -189,13 +189,13 @@ def _is_reordering(choice: Choice) -> bool:
     return fits and (stored, packed) != ("u4", "s4")
 
 
-def _quantize_dynamic(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+def _quantize_dynamic(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
     x = hostile(generator, shape, choice["x"])
     x[0] = normal(generator, (shape[1],), choice["x"])
     return calls.quantize_dynamic(x, asymmetric=choice["range"] == "asymmetric")
 
 
-def _layernorm_quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> QuantizerCall:
+def _layernorm_quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
     static = choice["range"] == "static"
     return calls.layernorm_quantize(
         rows_to_normalise(generator, shape, choice["x"]),
@@ -237,4 +237,4 @@ FAMILIES = {
     "quantize_dynamic": Family(_quantize_dynamic, {"range": RANGES}),
     "layernorm_quantize": Family(_layernorm_quantize, {"range": ("static", *RANGES), "residual": ("none", "residual")}),
 }
-"""How the calls of each family of `_native.quantizers()` are made."""
+"""How the calls of each family of `_native.companions()` are made."""

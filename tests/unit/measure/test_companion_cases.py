@@ -9,35 +9,35 @@ import numpy as np
 import pytest
 
 from immabench.errors import UsageError
-from immabench.kernels import QuantizerConfig, quantizer_configs
-from immabench.measure import quantizer_calls as calls
+from immabench.kernels import CompanionConfig, companion_configs
+from immabench.measure import companion_calls as calls
+from immabench.measure.companion_cases import CompanionCase, choices, chosen_case, companion_cases, edge_shapes
 from immabench.measure.hostile_values import hostile
 from immabench.measure.kernel_case import ORDERS
-from immabench.measure.quantizer_cases import QuantizerCase, choices, chosen_case, edge_shapes, quantizer_cases
 from immabench.measure.verify import verify_kernel
 
 
 @pytest.fixture
-def config(fake_native: Any) -> QuantizerConfig:
-    fake_native.has_quantizers = True
-    (only,) = quantizer_configs()
+def config(fake_native: Any) -> CompanionConfig:
+    fake_native.has_companions = True
+    (only,) = companion_configs()
     return only
 
 
-def by_rows(config: QuantizerConfig, **changes: Any) -> QuantizerConfig:
+def by_rows(config: CompanionConfig, **changes: Any) -> CompanionConfig:
     types = {"x": "f32|f16|bf16", "codes": "s8"}
     values = {"family": "quantize_dynamic", "operand_types": types, "row_threads": 32, "resident_columns": 1024}
     return replace(config, **{**values, **changes})
 
 
-def test_every_type_and_scale_is_a_choice(config: QuantizerConfig) -> None:
+def test_every_type_and_scale_is_a_choice(config: CompanionConfig) -> None:
     found = choices(config)
     assert found[0] == {"x": "f32", "codes": "s8", "granularity": "tensor"}
     assert len({tuple(choice.values()) for choice in found}) == len(found) == 3 * 2 * 3
     assert {choice["range"] for choice in choices(by_rows(config))} == {"symmetric", "asymmetric"}
 
 
-def test_reordering_keeps_the_bits_of_codes(config: QuantizerConfig) -> None:
+def test_reordering_keeps_the_bits_of_codes(config: CompanionConfig) -> None:
     types = {"codes": "s4|u4|s8", "packed": "s4|u4|s8"}
     found = choices(replace(config, family="reorder_weights", operand_types=types))
     assert {"codes": "s4", "packed": "u4", "layout": "w4m16"} in found
@@ -45,7 +45,7 @@ def test_reordering_keeps_the_bits_of_codes(config: QuantizerConfig) -> None:
     assert len(found) == 3 * 3 + 2
 
 
-def test_edges_follow_vectors_blocks_and_what_a_row_holds(config: QuantizerConfig) -> None:
+def test_edges_follow_vectors_blocks_and_what_a_row_holds(config: CompanionConfig) -> None:
     block = 4 * config.threads
     assert {(1, 1), (5, 16), (2, 17), (19, block)} <= set(edge_shapes(config))
     rows = by_rows(config, threads=128)
@@ -54,15 +54,15 @@ def test_edges_follow_vectors_blocks_and_what_a_row_holds(config: QuantizerConfi
     assert {(2, 1025), (1, 1032)} <= set(edge_shapes(replace(rows, streams=True)))
 
 
-def test_pairs_of_codes_go_up_to_even_columns_unless_a_shape_is_given(config: QuantizerConfig) -> None:
-    shapes = {case.shape for case in quantizer_cases(config, output_types=["s4"])}
+def test_pairs_of_codes_go_up_to_even_columns_unless_a_shape_is_given(config: CompanionConfig) -> None:
+    shapes = {case.shape for case in companion_cases(config, output_types=["s4"])}
     assert {(1, 2), (3, 16), (2, 18)} <= shapes
     assert all(columns % 2 == 0 for _, columns in shapes)
-    (case, *_) = quantizer_cases(config, [(3, 5)], ["s4"])
+    (case, *_) = companion_cases(config, [(3, 5)], ["s4"])
     assert case.illegal_reason() == "int4 codes lie two a byte: 5 columns are odd"
 
 
-def test_right_in_every_order(fake_native: Any, config: QuantizerConfig) -> None:
+def test_right_in_every_order(fake_native: Any, config: CompanionConfig) -> None:
     checks = list(verify_kernel(config, [(3, 10)], (), ORDERS, "emulated", 0))
     assert {check.status for check in checks} == {"ok"}
     assert {check.output_type for check in checks} == {"s8", "s4"}
@@ -70,7 +70,7 @@ def test_right_in_every_order(fake_native: Any, config: QuantizerConfig) -> None
     assert fake_native.orders_seen == list(ORDERS) * 18
 
 
-def test_wrong_codes_and_hazards_fail(fake_native: Any, config: QuantizerConfig) -> None:
+def test_wrong_codes_and_hazards_fail(fake_native: Any, config: CompanionConfig) -> None:
     fake_native.hazard_orders.add("random")
     (check, *_) = verify_kernel(config, [(3, 10)], (), ORDERS, "emulated", 0)
     assert check.status == "failed"
@@ -80,16 +80,16 @@ def test_wrong_codes_and_hazards_fail(fake_native: Any, config: QuantizerConfig)
     assert check.detail.startswith("order forward: codes: 1 of 30 elements differ, first [2,9] is ")
 
 
-def test_an_illegal_shape_is_skipped_with_the_reason(fake_native: Any, config: QuantizerConfig) -> None:
+def test_an_illegal_shape_is_skipped_with_the_reason(fake_native: Any, config: CompanionConfig) -> None:
     fake_native.illegal[config.id] = "too long"
     checks = list(verify_kernel(config, [(3, 10)], (), ORDERS, "emulated", 0))
     assert {(check.status, check.detail) for check in checks} == {("skipped", "too long")}
 
 
 def test_an_output_that_nobody_writes_is_wrong(
-    fake_native: Any, config: QuantizerConfig, monkeypatch: pytest.MonkeyPatch
+    fake_native: Any, config: CompanionConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = QuantizerCase(config, (3, 10), choices(config)[0], seed=0)
+    case = CompanionCase(config, (3, 10), choices(config)[0], seed=0)
     assert case.emulate("forward", 0).hazard_total == 0
     assert case.difference() == ""
     silent = {"hazards": [], "hazard_total": 0, "counts": {}, "lines": [], "seconds": 0.0}
@@ -100,7 +100,7 @@ def test_an_output_that_nobody_writes_is_wrong(
 
 def test_bits_count_where_values_are_equal() -> None:
     zeros = np.zeros((1, 2), np.float32)
-    call = calls.QuantizerCall("dequantize", {}, {"out": zeros})
+    call = calls.CompanionCall("dequantize", {}, {"out": zeros})
     call.outputs["out"][...] = -zeros
     assert call.difference() == "out: 2 of 2 elements differ, first [0,0] is -0.0, expected 0.0"
 
@@ -124,13 +124,13 @@ def test_values_are_hostile_in_every_type() -> None:
         ({"x": "s8"}, "x=s8 is no choice of quantize; choose of f32, f16, bf16"),
     ],
 )
-def test_choices_that_there_are_not(config: QuantizerConfig, options: dict[str, str], message: str) -> None:
+def test_choices_that_there_are_not(config: CompanionConfig, options: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as error:
         chosen_case(config, (3, 4), options)
     assert str(error.value) == message
 
 
-def test_choices_that_do_not_go_together(config: QuantizerConfig) -> None:
+def test_choices_that_do_not_go_together(config: CompanionConfig) -> None:
     types = {"codes": "s4|u4|s8", "packed": "s4|u4|s8"}
     reordering = replace(config, family="reorder_weights", operand_types=types)
     with pytest.raises(UsageError, match=r"^reorder_weights has no codes=s8, layout=w4m8 together; leave one out"):

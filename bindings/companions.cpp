@@ -1,0 +1,61 @@
+// Which kernels there are around the GEMMs.
+#include <companions.hpp>
+#include <optional>
+#include <quantize/quantize.hpp>
+
+#include "topics.hpp"
+
+namespace py = pybind11;
+
+namespace immabench::bindings {
+namespace {
+
+py::dict describe(const CompanionConfig& config) {
+  using py::arg;
+  py::dict operand_types;
+  for (const auto& [name, types] : config.operand_types) operand_types[py::str(name)] = types;
+  const auto of_rows = [&](int value) { return config.row_threads ? py::object(py::int_(value)) : py::object(py::none()); };
+  return py::dict(arg("id") = config.id, arg("family") = config.family, arg("provider") = "handwritten",
+                  arg("architectures") = std::vector<std::string>{"sm_80", "sm_86", "sm_89", "sm_90a"},
+                  arg("operand_types") = operand_types, arg("threads") = config.threads,
+                  arg("shared_bytes") = config.shared_bytes, arg("row_threads") = of_rows(config.row_threads),
+                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams);
+}
+
+// Calls visit(config) for every configuration of every family.
+template <class Visit>
+void for_each_config(Visit&& visit) {
+  const auto each = [&](const auto& table) {
+    for (const auto& companion : table) visit(companion.config);
+  };
+  each(companions<QuantizeArguments>()), each(companions<QuantizeDynamicArguments>());
+  each(companions<LayerNormQuantizeArguments>()), each(companions<DequantizeArguments>());
+  each(companions<RequantizeArguments>()), each(companions<PackS4Arguments>()), each(companions<UnpackS4Arguments>());
+  each(companions<ReorderWeightsArguments>());
+}
+
+py::list list_companions() {
+  py::list result;
+  for_each_config([&](const CompanionConfig& config) { result.append(describe(config)); });
+  return result;
+}
+
+py::object illegal(const std::string& id, int rows, int columns) {
+  std::optional<std::string> reason;
+  for_each_config([&](const CompanionConfig& config) {
+    if (config.id == id) reason = illegal_reason(config, rows, columns);
+  });
+  if (!reason) throw py::key_error("no kernel '" + id + "'; see _native.companions()");
+  return reason->empty() ? py::none() : py::object(py::str(*reason));
+}
+
+}  // namespace
+
+void register_companions(py::module_& module) {
+  using py::arg;
+  module.def("companions", &list_companions, "Every compiled configuration of the kernels around the GEMMs.");
+  module.def("companion_illegal_reason", &illegal, arg("kernel_id"), arg("rows"), arg("columns"),
+             "Why a kernel cannot take a matrix of this size, or None.");
+}
+
+}  // namespace immabench::bindings
