@@ -147,7 +147,7 @@ def _named(kernel_id: str, configs: Iterable[Config]) -> Config:
 
 def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
     """Why `config` cannot compute `problem`, None when it can."""
-    mismatch = _operand_mismatch(config, problem)
+    mismatch = operand_mismatch(config, problem)
     if mismatch is not None:
         return mismatch
     reason: str | None = native().illegal_reason(
@@ -182,7 +182,7 @@ def convolution_sizes(problem: Problem) -> dict[str, int] | None:
     }
 
 
-def _operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:
+def operand_mismatch(config: KernelConfig, problem: Problem) -> str | None:
     """How the operands of `problem` differ from those of `config`. To a kernel of unsigned codes in groups signed ones
     are such codes with 8 as zero point."""
     if config.family != problem.family:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import torch
 
@@ -33,9 +33,33 @@ _ONE_FOR_ALL = ("row_scale", "col_scale", "a_zero", "out_scale", "out_zero")
 """Vectors that may be [1] instead."""
 
 
+class EpilogueOptions(TypedDict, total=False):
+    """What every product takes by name. Vectors are [M] or [N], of a batch [batch,M] and [batch,N], or one value, [1].
+
+    `output_type` is s32, the sums themselves, or s8, f32, f16, bf16; `activation` none, relu or gelu. Scales and `bias`
+    are float32, zero points and `b_sum`, the sum of each row of B, int32. `residual` has the output's shape and one of
+    its types; with int8 it has `residual_scale` and `residual_zero`, [1]. `out_scale` and `out_zero` belong to s8.
+    docs/numerics.md has the steps. `kernel` is "" for the best, "emulated", or an id.
+    """
+
+    row_scale: torch.Tensor
+    col_scale: torch.Tensor
+    bias: torch.Tensor
+    a_zero: torch.Tensor
+    b_sum: torch.Tensor
+    residual: torch.Tensor
+    residual_scale: torch.Tensor
+    residual_zero: torch.Tensor
+    out_scale: torch.Tensor
+    out_zero: torch.Tensor
+    output_type: str
+    activation: str
+    kernel: str
+
+
 @dataclass(frozen=True)
 class Epilogue:
-    """Vectors are [M] or [N], of a batch [batch,M] and [batch,N], or one value, [1]. docs/numerics.md has the steps."""
+    """`EpilogueOptions` as an operator is given them, None where absent."""
 
     row_scale: torch.Tensor | None = None
     col_scale: torch.Tensor | None = None
@@ -47,22 +71,26 @@ class Epilogue:
     residual_zero: torch.Tensor | None = None
     out_scale: torch.Tensor | None = None
     out_zero: torch.Tensor | None = None
+    output_type: str = "s32"
+    activation: str = "none"
+    kernel: str = ""
 
-    def options(self, output_type: str, activation: str) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         """The fields of the `Problem` that they make."""
         kinds = {name: _kind(getattr(self, name)) for name in ("row_scale", "col_scale", "a_zero", "out_scale")}
         residual = "none" if self.residual is None else NAMES.get(self.residual.dtype, str(self.residual.dtype))
         present = {"bias": self.bias is not None, "out_zero": self.out_zero is not None}
-        return {"output_type": output_type, "activation": activation, "residual": residual, **kinds, **present}
+        types = {"output_type": self.output_type, "activation": self.activation, "residual": residual}
+        return {**types, **kinds, **present}
 
-    def check(self, problem: Problem) -> None:
+    def check(self, problem: Problem, out_shape: list[int]) -> None:
         """Raise OperandError for a type or shape that does not fit `problem`: nothing is broadcast or converted."""
         sizes = {"rows": problem.of_batch(problem.m), "columns": problem.of_batch(problem.n), "one": (1,)}
         for name, (data_type, extent) in _VECTORS.items():
             one = [(1,)] if name in _ONE_FOR_ALL else []
             _expect(name, getattr(self, name), DTYPES[data_type], [sizes[extent], *one])
         if self.residual is not None:
-            _expect("residual", self.residual, self.residual.dtype, [problem.of_batch(problem.m, problem.n)])
+            _expect("residual", self.residual, self.residual.dtype, [tuple(out_shape)])
         if (problem.residual == "s8") != (self.residual_scale is not None):
             raise OperandError("residual_scale belongs to an int8 residual, and that to it", "give both, or neither")
         for name, needed in (("residual_zero", problem.residual == "s8"), ("b_sum", self.a_zero is not None)):
@@ -71,11 +99,15 @@ class Epilogue:
 
     def operands(self, problem: Problem, b: torch.Tensor) -> dict[str, torch.Tensor | None]:
         """As launches take them; where A has a zero point the sums of `b` [.., N, K], with an int8 residual its own."""
-        made = {field.name: _contiguous(getattr(self, field.name)) for field in fields(self)}
+        made = {name: _contiguous(getattr(self, name)) for name in _VECTORS}
         if problem.a_zero != "none" and made["b_sum"] is None:
+            if problem.b_type != "s8":
+                raise OperandError("a_zero is given without b_sum", "give the sum of each row of B, int32 [N]")
             made["b_sum"] = b.sum(dim=-1, dtype=torch.int32)
         if problem.residual == "s8" and made["residual_zero"] is None:
             made["residual_zero"] = torch.zeros(1, dtype=torch.int32, device=b.device)
+        if self.residual is not None:
+            made["residual"] = self.residual.reshape(problem.of_batch(problem.m, problem.n))
         return made
 
 

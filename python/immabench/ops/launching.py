@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,16 +13,24 @@ from immabench.hardware import cuda_state
 from immabench.kernels import illegal_reason, kernel_config
 from immabench.operands import OPERAND_NAMES
 from immabench.ops.epilogue import Epilogue, dtype_of
+from immabench.ops.exact import compute_exactly
 from immabench.predict import machine_of, machine_of_device
 from immabench.predict.selection import select
 from immabench.problems import Problem
-from immabench.providers.base import Launchable
 from immabench.providers.native_launch import EMULATED_GPU, CudaLaunch, EmulatedLaunch
-from immabench.providers.torch_conv import IntegerConvolution
-from immabench.providers.torch_matmul import IntegerLaunch
 from immabench.providers.torch_tensors import to_numpy
 
 EMULATED = "emulated"
+
+
+@dataclass(frozen=True)
+class Product:
+    """One call: what it is, and the matrices. `packed` is what kernels take in the place of some, by name."""
+
+    problem: Problem
+    a: torch.Tensor
+    b: torch.Tensor
+    packed: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 class TensorBuffers:
@@ -30,6 +39,8 @@ class TensorBuffers:
     def __init__(self, problem: Problem, tensors: dict[str, torch.Tensor | None], out: torch.Tensor) -> None:
         self.problem = problem
         self.device_kind = "cuda" if out.is_cuda else "cpu"
+        self.a: Any
+        self.b: Any
         for name in OPERAND_NAMES:
             setattr(self, name, tensors.get(name))
         self.out: Any = out
@@ -42,18 +53,21 @@ class TensorBuffers:
         return self
 
 
-def launch(problem: Problem, a: torch.Tensor, b: torch.Tensor, epilogue: Epilogue, kernel: str) -> torch.Tensor:
-    """The output [.., M, N] of `problem`.
+def launch(product: Product, epilogue: Epilogue, out_shape: list[int]) -> torch.Tensor:
+    """The output of a product.
 
     Raises OperandError for operands that do not fit, UsageError for a kernel that cannot compute it.
     """
-    epilogue.check(problem)
-    tensors = {"a": a.contiguous(), "b": b.contiguous(), **epilogue.operands(problem, b)}
-    expect_one_device(tensors)
-    out = torch.empty(problem.of_batch(problem.m, problem.n), dtype=dtype_of(problem.output_type), device=a.device)
-    with torch.cuda.device(a.device) if a.is_cuda else nullcontext():
-        _launchable(TensorBuffers(problem, tensors, out), kernel).launch()
-    return out
+    problem = product.problem
+    epilogue.check(problem, out_shape)
+    b = product.b.contiguous()
+    tensors = {"a": product.a.contiguous(), "b": b, **epilogue.operands(problem, b)}
+    expect_one_device({**tensors, **product.packed})
+    device = product.a.device
+    out = torch.empty(problem.of_batch(problem.m, problem.n), dtype=dtype_of(problem.output_type), device=device)
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        _launch(TensorBuffers(problem, tensors, out), product.packed, epilogue.kernel)
+    return out.view(out_shape)
 
 
 def expect_one_device(tensors: dict[str, torch.Tensor | None]) -> None:
@@ -64,14 +78,16 @@ def expect_one_device(tensors: dict[str, torch.Tensor | None]) -> None:
         raise UsageError(f"operands are on several devices: {places}", "put them on one")
 
 
-def _launchable(buffers: TensorBuffers, kernel: str) -> Launchable:
+def _launch(buffers: TensorBuffers, packed: dict[str, torch.Tensor], kernel: str) -> None:
     problem: Problem = buffers.problem
     if buffers.device_kind == "cuda":
-        return CudaLaunch(_chosen(problem, kernel, on_gpu=True), buffers)  # type: ignore[arg-type]
-    if kernel:
-        return EmulatedLaunch(_chosen(problem, kernel, on_gpu=False), buffers.on_host())  # type: ignore[arg-type]
-    exact = IntegerConvolution if problem.conv else IntegerLaunch
-    return exact(buffers)  # type: ignore[arg-type]
+        CudaLaunch(_chosen(problem, kernel, on_gpu=True), buffers, packed=packed).launch()  # type: ignore[arg-type]
+    elif kernel:
+        on_host = {name: to_numpy(tensor) for name, tensor in packed.items()}
+        config_id = _chosen(problem, kernel, on_gpu=False)
+        EmulatedLaunch(config_id, buffers.on_host(), packed=on_host).launch()  # type: ignore[arg-type]
+    else:
+        compute_exactly(buffers, packed)
 
 
 def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:

@@ -61,7 +61,7 @@ class FragmentMajor:
         padded = np.full((row_blocks * BLOCK_ROWS, k_blocks * self.block_k), weight_format.zero_code or 0, np.int8)
         padded[:n, :k] = codes
         blocks = padded.reshape(row_blocks, BLOCK_ROWS, k_blocks, self.block_k).swapaxes(1, 2)
-        rows, columns = self._source()
+        rows, columns = self.source()
         return weight_format.pack(blocks[:, :, rows, columns])
 
     def restore(self, weight_format: WeightFormat, packed: NDArray[np.uint8], n: int, k: int) -> NDArray[np.int8]:
@@ -71,12 +71,12 @@ class FragmentMajor:
         if packed.shape != expected:
             raise OperandError(f"{self.name} weights have shape {list(packed.shape)}", f"expected {list(expected)}")
         blocks = np.empty((*expected[:2], BLOCK_ROWS, self.block_k), np.int8)
-        rows, columns = self._source()
+        rows, columns = self.source()
         blocks[:, :, rows, columns] = weight_format.unpack(packed, LANE_BYTES * weight_format.codes_per_byte)
         padded = blocks.swapaxes(1, 2).reshape(expected[0] * BLOCK_ROWS, expected[1] * self.block_k)
         return np.ascontiguousarray(padded[:n, :k])
 
-    def _source(self) -> tuple[Integers, Integers]:
+    def source(self) -> tuple[Integers, Integers]:
         """Row and column in its block of each code of each lane, [32, codes of a lane]."""
         lane, word, code = np.indices((LANES, WORDS, 32 // self.weight_bits))
         upper, column = self.place(lane % 4, word, code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,24 +31,25 @@ GROUPS = ("group_scale", "group_step", "group_zero")
 class NativeCall:
     """The operands of `config`'s launches, from `buffers`: activations where they are, weights packed by `pack`.
 
-    `codes` are those of the weights where they were rearranged before, on the buffers' device; what goes with them is
-    packed here all the same.
+    `packed` is what there is already of that which `packed_weights` makes, by name, on the buffers' device. If all of
+    it is there, nothing is copied from the host.
     """
 
-    def __init__(self, config: KernelConfig, buffers: Buffers, multiprocessors: int, codes: Any = None) -> None:
-        self._config, self._buffers, self._codes = config, buffers, codes
+    def __init__(
+        self, config: KernelConfig, buffers: Buffers, multiprocessors: int, packed: Mapping[str, Any] | None = None
+    ) -> None:
+        self._config, self._buffers, self._packed = config, buffers, packed or {}
         needed = workspace_bytes(config, buffers.problem, multiprocessors)
         # Left as it was found, all zeros where blocks count, by every launch.
-        self._workspace = placed(np.zeros(needed, np.uint8), buffers.device_kind) if needed else None
+        self._workspace = zeros(needed, buffers.device_kind) if needed else None
         self._weights: dict[str, Any] = {}
         self.pack()
 
     def pack(self) -> None:
         """Rearrange the weights as the buffers hold them now: once a model, and no part of a launch's time."""
-        made = packed_weights(self._config, self._buffers.problem, self._host_weights())
+        made = packed_weights(self._config, self._buffers.problem, self._on_host, given=self._packed)
         self._weights = {name: placed(values, self._buffers.device_kind) for name, values in made.items()}
-        if self._codes is not None:
-            self._weights["b"] = self._codes
+        self._weights |= self._packed
 
     @property
     def matrices(self) -> tuple[Any, Any, Any]:
@@ -69,11 +71,14 @@ class NativeCall:
             **{name: values for name, values in self._weights.items() if name != "b"},
         }
 
-    def _host_weights(self) -> dict[str, Array]:
-        """What may have to be rearranged, as numpy holds it."""
-        codes = ("b",) if self._codes is None else ()
-        named = {name: getattr(self._buffers, name) for name in (*codes, "bias", *GROUPS)}
-        return {name: _on_host(values) for name, values in named.items() if values is not None}
+    def _on_host(self, name: str) -> Array | None:
+        """One of the buffers, as numpy holds it."""
+        values = getattr(self._buffers, name)
+        if values is None or isinstance(values, np.ndarray):
+            return values
+        from immabench.providers.torch_tensors import to_numpy
+
+        return to_numpy(values)
 
 
 def placed(values: Array, device_kind: str) -> Any:
@@ -85,20 +90,44 @@ def placed(values: Array, device_kind: str) -> Any:
     return to_tensor(values, "cuda")
 
 
-def packed_weights(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
-    """What a launch of `config` takes instead of `weights`, those of `problem` on the host by name.
+def zeros(count: int, device_kind: str) -> Any:
+    """So many zero bytes where launches on a device kind take them; on a GPU nothing is copied."""
+    if device_kind != "cuda":
+        return aligned(np.zeros(count, np.uint8))
+    import torch
 
-    Fragment-major codes [N / 16, K / block, 512]; what groups have [K / group, N padded] (packing.groups), groups of
-    unsigned codes all with a zero point; a bias of 16 bits as float32. Without "b" there are no codes to rearrange.
+    return torch.zeros(count, dtype=torch.uint8, device="cuda")
+
+
+Weights = Callable[[str], "Array | None"]
+"""The operands of a problem on the host, by name."""
+
+
+def packed_weights(
+    config: KernelConfig, problem: Problem, weights: Weights, given: Container[str] = ()
+) -> dict[str, Array]:
+    """What a launch of `config` takes instead of `weights`, those of `problem`; but for what is `given`.
+
+    Fragment-major codes `b` [N / 16, K / block, 512]; what groups have, `group_scale` and `group_affine` [K / group, N
+    padded] (packing.groups), groups of unsigned codes all with a zero point; a `bias` of 16 bits as float32.
     """
-    made = {}
-    if config.weight_layout == "fragment_major" and "b" in weights:
-        made["b"] = _fragment_major(config, problem, weights["b"])
-    if config.weight_layout == "fragment_major" and config.group_scale != "none":
-        made |= _groups(config, problem, weights)
+    makers: dict[str, Callable[[KernelConfig, Problem, Weights], Array]] = {}
+    if config.weight_layout == "fragment_major":
+        makers["b"] = _fragment_major
+        if config.group_scale == "float" and problem.a_type == "s8":
+            makers["group_scale"] = lambda config, problem, weights: group_rows(_required(weights, "group_scale"))
+        if config.group_scale != "none" and config.operand_types["b"] == "u4":
+            makers["group_affine"] = _affine
     if problem.bias and problem.bias_type != "f32":
-        made["bias"] = as_float32(problem.bias_type, weights["bias"])
-    return made
+        makers["bias"] = lambda config, problem, weights: as_float32(problem.bias_type, _required(weights, "bias"))
+    return {name: make(config, problem, weights) for name, make in makers.items() if name not in given}
+
+
+def _required(weights: Weights, name: str) -> Array:
+    """An operand that the problem says is there."""
+    values = weights(name)
+    assert values is not None, name
+    return values
 
 
 def fragment_layout(problem: Problem) -> FragmentMajor:
@@ -111,36 +140,24 @@ def becomes_unsigned(config: KernelConfig, problem: Problem) -> bool:
     return config.operand_types["b"] == "u4" and problem.b_type == "s4"
 
 
-def _fragment_major(config: KernelConfig, problem: Problem, stored: Array) -> Array:
-    codes, name = stored_integers(problem.b_type, stored), problem.b_type
+def _fragment_major(config: KernelConfig, problem: Problem, weights: Weights) -> Array:
+    codes, name = stored_integers(problem.b_type, _required(weights, "b")), problem.b_type
     if becomes_unsigned(config, problem):
         codes, name = codes + np.int8(SIGNED_ZERO), "u4"
     blocks = fragment_layout(problem).reorder(WEIGHT_FORMATS[name], codes)
     return blocks.reshape(*blocks.shape[:2], -1)
 
 
-def _groups(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> dict[str, Array]:
-    made = {}
-    if config.group_scale == "float" and problem.a_type == "s8":
-        made["group_scale"] = group_rows(weights["group_scale"])
-    if config.operand_types["b"] == "u4":
-        made["group_affine"] = _affine(config, problem, weights)
-    return made
-
-
-def _affine(config: KernelConfig, problem: Problem, weights: dict[str, Array]) -> Array:
+def _affine(config: KernelConfig, problem: Problem, weights: Weights) -> Array:
     """What the codes of groups become; a problem without zero points, steps or scales has neutral ones."""
     shape = (problem.n, problem.k // kernel_group(config, problem))
-    zero = weights.get("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))
+
+    def given(name: str, neutral: Array) -> Array:
+        values = weights(name)
+        return neutral if values is None else values
+
+    zero = given("group_zero", np.full(shape, SIGNED_ZERO, np.uint8))
     if problem.a_type == "s8":
-        return group_affine(weights.get("group_step", np.ones(shape, np.int8)), zero)
+        return group_affine(given("group_step", np.ones(shape, np.int8)), zero)
     ones = round_to(problem.a_type, np.ones(shape, np.float32))
-    return float_group_affine(problem.a_type, weights.get("group_scale", ones), zero)
-
-
-def _on_host(values: Any) -> Array:
-    if isinstance(values, np.ndarray):
-        return values
-    from immabench.providers.torch_tensors import to_numpy
-
-    return to_numpy(values)
+    return float_group_affine(problem.a_type, given("group_scale", ones), zero)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from immabench.kernels import kernel_config, native
@@ -30,11 +31,11 @@ class EmulatedLaunch:
         seed: int = 0,
         check: bool = True,
         multiprocessors: int = EMULATED_GPU.sm_count,
-        codes: Any = None,
+        packed: Mapping[str, Any] | None = None,
     ) -> None:
         self.emulation: Emulation | None = None
         self._config_id = config_id
-        self._call = NativeCall(kernel_config(config_id), buffers, multiprocessors, codes)
+        self._call = NativeCall(kernel_config(config_id), buffers, multiprocessors, packed)
         self._options = {"order": order, "seed": seed, "check": check, "multiprocessors": multiprocessors}
 
     def launch(self) -> None:
@@ -48,12 +49,12 @@ class CudaLaunch:
     timed = True
     emulation: Emulation | None = None
 
-    def __init__(self, config_id: str, buffers: Buffers, *, codes: Any = None) -> None:
+    def __init__(self, config_id: str, buffers: Buffers, *, packed: Mapping[str, Any] | None = None) -> None:
         import torch
 
         self._config_id = config_id
         properties = torch.cuda.get_device_properties(torch.cuda.current_device())
-        call = NativeCall(kernel_config(config_id), buffers, properties.multi_processor_count, codes)
+        call = NativeCall(kernel_config(config_id), buffers, properties.multi_processor_count, packed)
         self._matrices, self._options = call.matrices, call.options
         self._current_stream = torch.cuda.current_stream
         self.backend = cuda_backend()

@@ -50,7 +50,7 @@ class EmulatedReordering(Reordering):
         self.emulation = Emulation.of(call(self._config_id, self._buffers.b, self._packed, **self._options))
 
     def multiply(self) -> None:
-        EmulatedLaunch(self._consumer.id, self._buffers, codes=self._packed).launch()
+        EmulatedLaunch(self._consumer.id, self._buffers, packed={"b": self._packed}).launch()
 
 
 class CudaReordering(Reordering):
@@ -72,4 +72,4 @@ class CudaReordering(Reordering):
         call(self._config_id, self._buffers.b, self._packed, **self._options, stream=stream)
 
     def multiply(self) -> None:
-        CudaLaunch(self._consumer.id, self._buffers, codes=self._packed).launch()
+        CudaLaunch(self._consumer.id, self._buffers, packed={"b": self._packed}).launch()

@@ -15,7 +15,8 @@ Step = Callable[[], Any]
 class TorchEpilogue:
     """Every step of docs/numerics.md as a separate operation, from `total` into the buffers' output.
 
-    `total` is int32 [M,N], or [batch,M,N], for the competitor to fill: the output itself where that is int32.
+    `total` is int32 [M,N], or [batch,M,N], for the competitor to fill: the output itself where that is int32. It is
+    fp32 where the sums are.
     """
 
     def __init__(self, buffers: Buffers) -> None:
@@ -25,7 +26,8 @@ class TorchEpilogue:
         self._out = shared_tensor(buffers.out, problem.output_type)
         shape, device = problem.of_batch(problem.m, problem.n), self._out.device
         bare = problem.output_type == "s32"
-        self.total = self._out if bare else torch.empty(shape, dtype=torch.int32, device=device)
+        sums = torch.int32 if problem.has_integer_sum else torch.float32
+        self.total = self._out if bare else torch.empty(shape, dtype=sums, device=device)
         self._value: Any = None if bare else torch.empty(shape, dtype=torch.float32, device=device)
         self._steps = list(self._made_steps())
 

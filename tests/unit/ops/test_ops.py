@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,42 +10,25 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="operators are torch's: pip install 'immabench[models]'")
 
+from operator_calls import (  # noqa: E402
+    EPILOGUES,
+    PACKED,
+    arguments,
+    convolution_arguments,
+    flat_arguments,
+    packed_arguments,
+    packed_convolution_arguments,
+)
+
 from immabench import ops  # noqa: E402
 from immabench.errors import ImmabenchError  # noqa: E402
-from immabench.numerics import gemm_reference  # noqa: E402
-from immabench.operands import OPERAND_NAMES, make_operands, operand_type, typed_operands  # noqa: E402
+from immabench.float_oracle import compare_with_oracle  # noqa: E402
+from immabench.kernels import illegal_reason, kernel_configs  # noqa: E402
+from immabench.packing import WEIGHT_SCHEMES, quantize_weights, weight_scheme  # noqa: E402
 from immabench.problems import Problem, conv_problem  # noqa: E402
-from immabench.providers.torch_tensors import to_numpy, to_tensor  # noqa: E402
+from immabench.providers.torch_tensors import to_numpy  # noqa: E402
 
-EPILOGUES: dict[str, dict[str, Any]] = {
-    "sums": {},
-    "zero point": {"a_zero": "tensor"},
-    "scales": {"output_type": "f16", "row_scale": "tensor", "col_scale": "vector", "bias": True},
-    "bf16 residual": {"output_type": "bf16", "residual": "bf16", "activation": "relu"},
-    "int8": {
-        "output_type": "s8",
-        "col_scale": "vector",
-        "bias": True,
-        "a_zero": "tensor",
-        "residual": "s8",
-        "activation": "gelu",
-        "out_scale": "vector",
-        "out_zero": True,
-    },
-}
 by_epilogue = pytest.mark.parametrize("epilogue", EPILOGUES.values(), ids=EPILOGUES)
-
-
-def arguments(problem: Problem) -> tuple[dict[str, Any], np.ndarray]:
-    """The tensors and names of a call of the problem's operator, and what it has to be."""
-    operands = typed_operands(problem, make_operands(problem))
-    tensors = {
-        name: to_tensor(getattr(operands, name), "cpu", operand_type(problem, name))
-        for name in OPERAND_NAMES
-        if getattr(operands, name) is not None
-    }
-    named = {**tensors, "output_type": problem.output_type, "activation": problem.activation}
-    return named, gemm_reference(problem, operands)
 
 
 def multiply(problem: Problem, **changes: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -58,19 +41,6 @@ def convolve(problem: Problem, **changes: Any) -> tuple[np.ndarray, np.ndarray]:
     return to_numpy(ops.conv2d_s8(**{**named, **changes})), want
 
 
-def convolution_arguments(problem: Problem) -> tuple[dict[str, Any], np.ndarray]:
-    geometry = problem.convolution
-    assert geometry is not None
-    named, want = arguments(problem)
-    shape = (geometry.images, geometry.out_height, geometry.out_width, problem.n)
-    named["image"] = named.pop("a")
-    named["filters"] = named.pop("b").view(problem.n, *geometry.filter, geometry.channels)
-    if "residual" in named:
-        named["residual"] = named["residual"].view(shape)
-    pairs = {name: list(getattr(geometry, name)) for name in ("stride", "padding", "dilation")}
-    return {**named, **pairs}, want.reshape(shape)
-
-
 @by_epilogue
 @pytest.mark.parametrize("batch", [1, 3])
 def test_products_are_the_oracles(epilogue: dict[str, Any], batch: int) -> None:
@@ -79,9 +49,61 @@ def test_products_are_the_oracles(epilogue: dict[str, Any], batch: int) -> None:
 
 
 @by_epilogue
+def test_int4_products_are_the_oracles(epilogue: dict[str, Any]) -> None:
+    named, want = arguments(Problem(33, 40, 72, "s4", "s4", **epilogue))
+    assert np.array_equal(to_numpy(ops.gemm_w4a4(**named)), want)
+
+
+def product_of(problem: Problem) -> Any:
+    return getattr(ops, problem.family)
+
+
+def expect_right(problem: Problem, **changes: Any) -> None:
+    """Bit for bit where bits are specified, else within the bound of the sums."""
+    named, operands = packed_arguments(problem)
+    got = to_numpy(product_of(problem)(**{**named, **changes}))
+    comparison = compare_with_oracle(problem, got, operands)
+    assert comparison.exact, comparison.describe()
+
+
+@pytest.mark.parametrize("stated", PACKED.values(), ids=PACKED)
+def test_products_with_packed_weights_are_the_oracles(stated: dict[str, Any]) -> None:
+    """Sizes that fill no block of 16 rows, nor one along K."""
+    expect_right(Problem(m=33, n=40, k=160, **stated))
+    expect_right(Problem(m=1, n=17, k=96, **stated))
+
+
+@pytest.mark.parametrize("stated", PACKED.values(), ids=PACKED)
+def test_the_kernel_takes_the_same_packed_weights(stated: dict[str, Any]) -> None:
+    pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+    expect_right(Problem(m=17, n=32, k=128, **stated), kernel="emulated")
+
+
+@pytest.mark.parametrize("architecture", ["sm80", "sm90a"])
+@pytest.mark.parametrize("stated", PACKED.values(), ids=PACKED)
+def test_one_pack_serves_the_kernels_of_every_architecture(stated: dict[str, Any], architecture: str) -> None:
+    pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+    problem = Problem(m=8, n=32, k=128, **stated)
+    named, _ = packed_arguments(problem)
+    packed = replace(problem, b_type=named["weights"].b_type)
+    legal = [config.id for config in kernel_configs() if illegal_reason(config, packed) is None]
+    expect_right(problem, kernel=next(config_id for config_id in legal if config_id.endswith(architecture)))
+
+
+@by_epilogue
 def test_convolutions_are_the_oracles(epilogue: dict[str, Any]) -> None:
     got, want = convolve(conv_problem("2x7x6x8_f3x2_s2x1_p1x0", 24, **epilogue))
     assert np.array_equal(got, want)
+
+
+@by_epilogue
+@pytest.mark.parametrize("weights", [{"b_type": "s4"}, {"b_type": "u4", "b_group": 32, "b_scale": "step"}])
+def test_convolutions_with_packed_filters_are_the_oracles(epilogue: dict[str, Any], weights: dict[str, Any]) -> None:
+    problem = conv_problem("2x7x6x16_f2x3_s2x1_p1x0", 24, **weights, **epilogue)
+    named, want = packed_convolution_arguments(problem)
+    assert np.array_equal(to_numpy(ops.conv2d_w4a8(**named)), want)
+    pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+    assert np.array_equal(to_numpy(ops.conv2d_w4a8(**named, kernel="emulated")), want)
 
 
 @by_epilogue
@@ -95,16 +117,24 @@ def test_the_kernel_itself_gives_the_same_bits(epilogue: dict[str, Any]) -> None
     assert np.array_equal(got, want)
 
 
-def calls() -> list[tuple[Callable[..., Any], dict[str, Any]]]:
-    return [
-        (ops.gemm_s8, arguments(Problem(9, 16, 24, **EPILOGUES["int8"]))[0]),
-        (ops.conv2d_s8, convolution_arguments(conv_problem("1x5x6x8_f3_p1", 8, **EPILOGUES["int8"]))[0]),
-    ]
+CALLS: dict[str, dict[str, Any]] = {
+    "gemm_s8": arguments(Problem(9, 16, 24, **EPILOGUES["int8"]))[0],
+    "gemm_w4a4": arguments(Problem(9, 16, 32, "s4", "s4", **EPILOGUES["int8"]))[0],
+    "conv2d_s8": convolution_arguments(conv_problem("1x5x6x8_f3_p1", 8, **EPILOGUES["int8"]))[0],
+    "conv2d_w4a8": packed_convolution_arguments(
+        conv_problem("1x5x6x8_f3_p1", 8, b_type="s4", output_type="f16", a_zero="tensor")
+    )[0],
+    "gemm_w4a8": packed_arguments(Problem(9, 16, 64, "s8", "u4", b_group=32, b_scale="step", **EPILOGUES["int8"]))[0],
+    "gemm_w4a16": packed_arguments(Problem(9, 16, 64, "f16", "s4", b_group=32, b_scale="float", output_type="f16"))[0],
+    "gemm_w8a16": packed_arguments(Problem(9, 16, 64, "bf16", "s8", output_type="bf16"))[0],
+}
+by_call = pytest.mark.parametrize(("name", "named"), CALLS.items(), ids=CALLS)
 
 
-@pytest.mark.parametrize(("operator", "named"), calls(), ids=["gemm_s8", "conv2d_s8"])
-def test_torch_finds_no_fault_in_the_operators(operator: Any, named: dict[str, Any]) -> None:
-    torch.library.opcheck(operator, (), named)
+@by_call
+def test_torch_finds_no_fault_in_the_operators(name: str, named: dict[str, Any]) -> None:
+    own, options = flat_arguments(named)
+    torch.library.opcheck(getattr(torch.ops.immabench, name).default, own, options)
 
 
 class Layer(torch.nn.Module):
@@ -118,14 +148,14 @@ class Layer(torch.nn.Module):
         return self.operator(**{**self.named, self.free: x}) + 1
 
 
-@pytest.mark.parametrize(("operator", "named"), calls(), ids=["gemm_s8", "conv2d_s8"])
-def test_models_with_them_compile_and_export(operator: Any, named: dict[str, Any]) -> None:
+@by_call
+def test_models_with_them_compile_and_export(name: str, named: dict[str, Any]) -> None:
     free = "a" if "a" in named else "image"
-    layer, x = Layer(operator, named, free), named[free]
+    layer, x = Layer(getattr(ops, name), named, free), named[free]
     want = layer(x)
     assert torch.equal(torch.compile(layer, backend="aot_eager", fullgraph=True)(x), want)
     exported = torch.export.export(layer, (x,))
-    assert operator._opoverload in {node.target for node in exported.graph.nodes}
+    assert getattr(torch.ops.immabench, name).default in {node.target for node in exported.graph.nodes}
     assert torch.equal(exported.module()(x), want)
 
 
@@ -173,3 +203,66 @@ def test_an_int8_residual_has_zero_as_its_zero_point_unless_told() -> None:
     told = ops.gemm_s8(**{**named, "residual_zero": zero})
     named.pop("residual_zero")
     assert torch.equal(ops.gemm_s8(**named), told)
+
+
+def packable() -> list[tuple[str, Any]]:
+    """Schemes with activations: integers of 4 bits, steps beside int8 alone; int8 without groups beside floats."""
+    integers = {name: scheme for name, scheme in WEIGHT_SCHEMES.items() if scheme.format.name in ("s4", "u4")}
+    beside_floats = [name for name, scheme in integers.items() if not scheme.two_level]
+    return [*((name, torch.int8) for name in integers), *((n, torch.float16) for n in (*beside_floats, "s8_channel"))]
+
+
+@pytest.mark.parametrize(("name", "activations"), packable())
+def test_every_scheme_of_integers_is_packed_with_what_it_stands_for(name: str, activations: Any) -> None:
+    """Powers of two as scales, so that a group's is the same in 16 bits."""
+    given = np.random.default_rng(1).normal(size=(24, 256)).astype(np.float32)
+    quantized = quantize_weights(given, weight_scheme(name))
+    quantized = replace(quantized, scale=np.exp2(np.rint(np.log2(quantized.scale))).astype(np.float32))
+    packed, col_scale = ops.pack_quantized(quantized, activations)
+    values = packed.values().double().numpy()
+    if packed.group_scale is not None:
+        values = values * np.repeat(packed.group_scale[:, :24].double().numpy().T, packed.b_group, axis=1)
+    assert np.array_equal(values * col_scale.double().numpy()[:, None], quantized.values().astype(np.float64))
+
+
+def test_packed_weights_move_as_one() -> None:
+    named, _ = packed_arguments(Problem(4, 16, 64, "s8", "u4", b_group=32, b_scale="step"))
+    moved = named["weights"].to("meta")
+    assert {t.device.type for t in (moved.codes, moved.group_affine, moved.row_sums)} == {"meta"}
+    assert (moved.n, moved.k, moved.group_scale) == (16, 64, None)
+
+
+@pytest.mark.parametrize(
+    ("codes", "changes", "message"),
+    [
+        (torch.zeros(4, 8), {}, "codes are torch.float32"),
+        (torch.zeros(4, 8, dtype=torch.int8), {}, "no kernel takes packed weights of gemm_s8_m1_n4_k8"),
+        (torch.zeros(4, 8, dtype=torch.uint8), {"group_scale": torch.ones(4, 3)}, r"group_scale has shape \[4, 3\]"),
+        (torch.zeros(4, 8, dtype=torch.uint8), {"group_scale": torch.ones(4, 2).half()}, "is torch.float16, expected"),
+        (
+            torch.zeros(4, 8, dtype=torch.uint8),
+            {"group_scale": torch.ones(4, 2), "group_zero": torch.ones(4, 1, dtype=torch.uint8)},
+            "group_scale and group_zero have different shapes",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_packed_are_one_line(codes: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ImmabenchError, match=message):
+        ops.pack_weights(codes, **changes)
+
+
+@pytest.mark.parametrize(
+    ("a", "message"),
+    [
+        (torch.zeros(2, 3, 64, dtype=torch.int8), "pass a matrix: packed weights have no batches"),
+        (torch.zeros(3, 32, dtype=torch.int8), r"a \[3, 32\] and weights of K=64 have no K in common"),
+        (
+            torch.zeros(3, 64, dtype=torch.float16),
+            "gemm_w4a8 is given torch.float16 and weights of s4; call",
+        ),
+    ],
+)
+def test_activations_that_do_not_fit_packed_weights(a: Any, message: str) -> None:
+    weights = ops.pack_weights(torch.zeros(8, 32, dtype=torch.uint8))
+    with pytest.raises(ImmabenchError, match=message):
+        ops.gemm_w4a8(a, weights, output_type="f32")

@@ -1,0 +1,65 @@
+"""Products with packed weights of fewer bits than the activations."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from immabench.errors import OperandError
+from immabench.ops.epilogue import NAMES, EpilogueOptions
+from immabench.ops.launching import Product
+from immabench.ops.registering import register
+from immabench.ops.weights import WEIGHTS_SCHEMA, PackedOperands, PackedWeights, with_row_sums
+from immabench.problems import Problem
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+def gemm_w4a8(a: Tensor, weights: PackedWeights, **epilogue: Unpack[EpilogueOptions]) -> Tensor:
+    """`epilogue(a @ weights^T)` of int8 a [M,K] and weights of 4 bits, out [M,N].
+
+    `EpilogueOptions` says what follows the sums; the sums of the weights' rows that a zero point of A needs are there.
+    Raises OperandError and UsageError in one line.
+    """
+    return _multiply("gemm_w4a8", a, weights, epilogue)
+
+
+def gemm_w4a16(a: Tensor, weights: PackedWeights, **epilogue: Unpack[EpilogueOptions]) -> Tensor:
+    """The same of f16 or bf16 a [M,K]; sums are fp32, and `output_type` has to be one of floats or s8."""
+    return _multiply("gemm_w4a16", a, weights, epilogue)
+
+
+def gemm_w8a16(a: Tensor, weights: PackedWeights, **epilogue: Unpack[EpilogueOptions]) -> Tensor:
+    """As `gemm_w4a16`, of int8 weights."""
+    return _multiply("gemm_w8a16", a, weights, epilogue)
+
+
+def _multiply(family: str, a: Tensor, weights: PackedWeights, epilogue: EpilogueOptions) -> Tensor:
+    operator = getattr(torch.ops.immabench, family)
+    out: Tensor = operator(a, *weights.as_operands(), **with_row_sums(weights, epilogue))
+    return out
+
+
+def _state(family: str, a: Tensor, *operands: Any) -> Product:
+    weights, epilogue = PackedOperands(*operands[:-1]), operands[-1]
+    if a.ndim != 2:
+        raise OperandError(f"a has shape {list(a.shape)}", "pass a matrix: packed weights have no batches")
+    if a.shape[1] != weights.k:
+        raise OperandError(f"a {list(a.shape)} and weights of K={weights.k} have no K in common", "pass a [M,K]")
+    a_type = NAMES.get(a.dtype, str(a.dtype))
+    problem = Problem(len(a), weights.n, weights.k, a_type=a_type, **weights.types(), **epilogue.options())
+    if problem.family != family:
+        raise OperandError(f"{family} is given {a.dtype} and weights of {weights.b_type}", f"call {problem.family}")
+    return Product(problem, a, weights.codes, weights.packed())
+
+
+def _out_shape(a: Tensor, *weights: Any) -> list[int]:
+    return [a.shape[0], PackedOperands(*weights).n]
+
+
+for _family in ("gemm_w4a8", "gemm_w4a16", "gemm_w8a16"):
+    register(_family, f"Tensor a, {WEIGHTS_SCHEMA}", partial(_state, _family), _out_shape)
