@@ -73,7 +73,7 @@ def instructions_a_weight(config: KernelConfig, loop: dict[str, Any]) -> float:
     rows, columns = (warp_n, warp_m) if config.swapped else (warp_m, warp_n)
     multiplies = sum(loop["mma"].values())
     depth = multiplies * k / (rows / m * (columns / n))
-    threads = WARPGROUP if config.mma.startswith("m64") else LANES
+    threads = WARPGROUP if config.by_wgmma else LANES
     return (loop["instructions"] - multiplies) / (warp_n * depth / threads)
 
 

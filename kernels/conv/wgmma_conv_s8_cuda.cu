@@ -5,8 +5,9 @@ namespace immabench {
 
 template <>
 void fill_wgmma_conv_cuda<IMMABENCH_SHARD>(LaunchGemm (&table)[kWgmmaConvTileCount]) {
-  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaConvTileCount>(
-      [&]<int kIndex>() { table[kIndex] = &launch_wgmma<ImageBoxes, WgmmaConvConfigAt<kIndex>>; });
+  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaConvTileCount>([&]<int kIndex>() {
+    table[kIndex] = &launch_wgmma<ImageBoxes<WgmmaConvConfigAt<kIndex>::tile.block_k>, WgmmaConvConfigAt<kIndex>>;
+  });
 }
 
 }  // namespace immabench

@@ -5,8 +5,9 @@ namespace immabench {
 
 template <>
 void fill_wgmma_conv_emulated<IMMABENCH_SHARD>(EmulateGemm (&table)[kWgmmaConvTileCount]) {
-  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaConvTileCount>(
-      [&]<int kIndex>() { table[kIndex] = &emulate_wgmma<ImageBoxes, WgmmaConvConfigAt<kIndex>>; });
+  for_each_index<IMMABENCH_SHARD, IMMABENCH_SHARDS, kWgmmaConvTileCount>([&]<int kIndex>() {
+    table[kIndex] = &emulate_wgmma<ImageBoxes<WgmmaConvConfigAt<kIndex>::tile.block_k>, WgmmaConvConfigAt<kIndex>>;
+  });
 }
 
 }  // namespace immabench

@@ -78,6 +78,10 @@ std::string image_reason(const GemmKernel& kernel, const GemmArguments& call) {
     return "channels=" + std::to_string(c.channels) + " is no multiple of 16, pixels have no whole 16 bytes; pad the channels" +
            (mapped ? ", or take a kernel by mma.sync (imma_conv)" : "");
   }
+  if (mapped && operands.layout == WeightLayout::kFragmentMajor && c.channels % 64) {
+    return "channels=" + std::to_string(c.channels) +
+           " is no multiple of 64, a line of a box; pad the channels, or take a kernel " + "by mma.sync (imma_conv)";
+  }
   return mapped ? map_reason(call) : "";
 }
 

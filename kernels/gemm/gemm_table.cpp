@@ -76,16 +76,17 @@ GemmOperands operands_of(const WgmmaPackedTile& tile) {
           .layout = WeightLayout::kFragmentMajor,
           .groups = tile.scale_bytes() || (tile.grouped() && tile.floats()) ? GroupScale::kFloat
                     : tile.grouped()                                        ? GroupScale::kStep
-                                                                            : GroupScale::kNone};
+                                                                            : GroupScale::kNone,
+          .image = tile.image};
 }
 
 std::string make_id(const WgmmaPackedTile& tile) {
   const GemmOperands operands = operands_of(tile);
   const std::string a = operands.a == OperandType::kS8 ? "s8" : operands.a == OperandType::kF16 ? "f16" : "bf16";
   const std::string b = operands.b == OperandType::kS8 ? "s8" : operands.b == OperandType::kS4 ? "s4" : "u4";
-  const std::string id = "wgmma_" + a + b + (operands.integer() ? "s32_" : "f32_") + by(tile.block_m, tile.block_n) + "x" +
-                         std::to_string(tile.block_k) + "_w" + std::to_string(tile.consumers) +
-                         (tile.split_k > 1 ? "_k" + std::to_string(tile.split_k) : "");
+  const std::string id = (tile.image ? "wgmma_conv_" : "wgmma_") + a + b + (operands.integer() ? "s32_" : "f32_") +
+                         by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
+                         std::to_string(tile.consumers) + (tile.split_k > 1 ? "_k" + std::to_string(tile.split_k) : "");
   return id + "_s" + std::to_string(tile.stages) + "_sm90a";
 }
 
@@ -107,6 +108,7 @@ GemmTile describe(const WgmmaPackedTile& tile) {
 }
 
 const char* family_of(const WgmmaPackedTile& tile) {
+  if (tile.image) return "conv2d_w4a8";
   return !tile.floats() ? "gemm_w4a8" : tile.weight_bits() == 4 ? "gemm_w4a16" : "gemm_w8a16";
 }
 

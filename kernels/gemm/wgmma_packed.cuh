@@ -1,4 +1,5 @@
-// GEMM with packed weights for sm_90a: weights stay packed in global and shared memory, and become wgmma's register operand.
+// GEMM and convolution with packed weights for sm_90a: weights stay packed in global and shared memory, and become wgmma's
+// register operand.
 //
 //   sum[M,N] = A[M,K] . W[N,K]^T     A int8, f16 or bf16, K-major; W of 4 or 8 bits, fragment-major (docs/numerics.md)
 //   out[M,N] = epilogue(sum)         parts/epilogue.cuh; sums are int32 or fp32
@@ -15,7 +16,8 @@
 // have landed, empty when each of the 8 consuming warps has read it. Weights of 16 rows are one piece of memory along K, so
 // that all of a stage's are one box of a tensor map; so are the parameters of its groups, whose rows are padded to 16 columns.
 //
-// Formats (parts/packed_weights.cuh) say how codes become operands. Where a float scales each group of integers
+// Activations (parts/activation_lines.cuh) are a matrix, or int8 images of multiples of 64 channels, which im2col tensor maps
+// walk over. Formats (parts/packed_weights.cuh) say how codes become operands. Where a float scales each group of integers
 // (kFloatGroups), the int32 sum of a group is exact, and sums[..] += f32(sum of group) * scale in ascending order of groups.
 //
 // split_k: the blocks of a cluster each take a part of K; sums meet through distributed shared memory.
@@ -26,6 +28,7 @@
 #include <gemm/gemm_call.cuh>
 #include <gemm/wgmma_packed_tile.hpp>
 #include <gemm/wgmma_work.cuh>
+#include <parts/activation_lines.cuh>
 #include <parts/packed_weights.cuh>
 #include <parts/stage_ring.cuh>
 #include <simt/simt.cuh>
@@ -34,7 +37,9 @@
 
 namespace immabench::inline SIMT_TARGET {
 
+template <class Activations>
 struct WgmmaPackedParameters {
+  typename Activations::View view;
   simt::TensorMap activations{}, weights{}, scales{}, affine{};
   EpilogueParameters epilogue;
   int k, group;     // 0 without groups
@@ -61,9 +66,15 @@ struct FormatOf<PackedFormat::kW8BF16> : std::type_identity<W8BF16> {};
 }  // namespace detail
 
 template <class Config>
+using ActivationLines = std::conditional_t<Config::tile.image, ImageLines, MatrixLines>;
+
+template <class Config>
 class WgmmaPackedBlock {
+  using Activations = ActivationLines<Config>;
+  using Parameters = WgmmaPackedParameters<Activations>;
+
  public:
-  SIMT_DEVICE explicit WgmmaPackedBlock(const WgmmaPackedParameters& p)
+  SIMT_DEVICE explicit WgmmaPackedBlock(const Parameters& p)
       : p_(p),
         work_(p.epilogue.m, p.epilogue.n, ceil_divide(p.k, kTile.block_k)),
         stages_((simt::shared_base() + 1023) & ~1023u),
@@ -91,7 +102,7 @@ class WgmmaPackedBlock {
   // Instructions a block of weights, and a stage; K of an instruction in bytes of A. Half a stage is unpacked while the other
   // half is multiplied.
   static constexpr int kSteps = Format::kSteps, kStepBytes = 32;
-  static constexpr int kStageSteps = kTile.lines() * kWgmmaRowBytes / kStepBytes, kHalf = kStageSteps / 2;
+  static constexpr int kStageSteps = kTile.lines() * kTile.line_bytes() / kStepBytes, kHalf = kStageSteps / 2;
   static constexpr int kSums = kTile.block_m / 2;
   static_assert(kTile.weight_row_bytes() == kStageSteps / kSteps * kFragmentBytes && kHalf % kSteps == 0);
   using Sums = typename Format::Sum[1][kSums];
@@ -107,23 +118,22 @@ class WgmmaPackedBlock {
     simt::decrease_max_registers<kTile.producer_registers()>();
     if (simt::thread_index() == 0) {
       Position at;
+      typename Activations::Walk lines(p_.view, work_.first_m(), work_.first_k * kTile.lines());
       for (int k = work_.first_k; k < work_.last_k; ++k, at.advance()) {
         ring_.await_empty(at);
-        fetch_operands(k, at.stage);
+        fetch_operands(lines, k, at.stage);
         if constexpr (kGrouped) fetch_groups(k, at.stage);
       }
     }
     Work::meet_parts();
   }
 
-  SIMT_DEVICE void fetch_operands(int k, int stage) const {
+  SIMT_DEVICE void fetch_operands(typename Activations::Walk& lines, int k, int stage) const {
     const simt::u32 full = ring_.full(stage);
     simt::mbarrier_arrive_expect_tx(full, simt::u32(kTile.copied_bytes() + (kGrouped ? groups() * kGroupBytes : 0)));
     SIMT_UNROLL
-    for (int line = 0; line < kTile.lines(); ++line) {
-      const int box[2] = {k * kTile.block_k + line * kTile.line_elements(), work_.first_m()};
-      simt::tensor_load(activations(stage) + simt::u32(line * kLineBytes), p_.activations, box, full);
-    }
+    for (int line = 0; line < kTile.lines(); ++line, lines.advance())
+      load_box(activations(stage) + simt::u32(line * kLineBytes), p_.activations, lines.place(), full);
     const int box[2] = {k * (kTile.weight_row_bytes() / kPackedElementBytes), work_.first_n() / 16};
     simt::tensor_load(weights(stage), p_.weights, box, full);
   }
@@ -173,9 +183,9 @@ class WgmmaPackedBlock {
 
   // Step `step` of the stage's K of the activations.
   SIMT_DEVICE simt::u64 descriptor(int stage, int step) const {
-    constexpr int kLineSteps = kWgmmaRowBytes / kStepBytes;
+    constexpr int kLineSteps = kTile.line_bytes() / kStepBytes;
     const auto offset = simt::u32(step / kLineSteps * kLineBytes + step % kLineSteps * kStepBytes);
-    return simt::matrix_descriptor(activations(stage) + offset, simt::swizzled_layout(simt::TensorSwizzle::k128Bytes));
+    return simt::matrix_descriptor(activations(stage) + offset, simt::swizzled_layout(swizzle_of_line(kTile.line_bytes())));
   }
 
   // Each warp for itself: all of its lanes have what they read in registers.
@@ -283,10 +293,10 @@ class WgmmaPackedBlock {
     }
   }
 
-  static constexpr int kLineBytes = kTile.block_m * kWgmmaRowBytes;  // of one line of every row
+  static constexpr int kLineBytes = kTile.block_m * kTile.line_bytes();  // of one line of every row
   static constexpr int kGroupBytes = kPackedRows * (Format::kScaleBytes + Format::kAffineBytes);
 
-  const WgmmaPackedParameters& p_;
+  const Parameters& p_;
   const Work work_;
   const simt::u32 stages_;
   const StageRing<kTile.stages> ring_;
@@ -294,7 +304,7 @@ class WgmmaPackedBlock {
 
 template <class Config>
 SIMT_KERNEL_ALONE(Config::tile.threads())
-wgmma_packed_kernel(SIMT_PARAMETERS WgmmaPackedParameters p) {
+wgmma_packed_kernel(SIMT_PARAMETERS WgmmaPackedParameters<ActivationLines<Config>> p) {
 #if SIMT_HAS_SM90A
   WgmmaPackedBlock<Config>(p).run();
 #endif
@@ -330,20 +340,20 @@ inline simt::TensorDescription describe_groups(const WgmmaPackedTile& tile, cons
           .box = {std::uint32_t(tile.block_n), std::uint32_t(groups)}};
 }
 
-inline WgmmaPackedParameters make_packed_parameters(const WgmmaPackedTile& tile, simt::u32 magic, const GemmArguments& g) {
-  WgmmaPackedParameters p{.activations = encode(describe_operand(g.a, tile.activation_bytes(), g.m, g.k, tile.block_m)),
-                          .weights = encode(describe_weights(tile, g)),
-                          .epilogue = make_epilogue(g),
-                          .k = g.k,
-                          .group = g.group,
-                          .magic = magic};
-  if (tile.scale_bytes()) p.scales = encode(describe_groups(tile, g, g.group_scale, tile.scale_bytes()));
-  if (tile.affine_bytes()) p.affine = encode(describe_groups(tile, g, g.group_affine, tile.affine_bytes()));
-  return p;
-}
 template <class Config>
-WgmmaPackedParameters make_packed_parameters(const GemmArguments& g) {
-  return make_packed_parameters(Config::tile, detail::FormatOf<Config::tile.format>::type::kMagic, g);
+WgmmaPackedParameters<ActivationLines<Config>> make_packed_parameters(const GemmArguments& g) {
+  using Activations = ActivationLines<Config>;
+  constexpr WgmmaPackedTile kTile = Config::tile;
+  WgmmaPackedParameters<Activations> p{.view = Activations::make_view(kTile, g),
+                                       .activations = Activations::map(kTile, g),
+                                       .weights = encode(describe_weights(kTile, g)),
+                                       .epilogue = make_epilogue(g),
+                                       .k = g.k,
+                                       .group = g.group,
+                                       .magic = detail::FormatOf<kTile.format>::type::kMagic};
+  if (kTile.scale_bytes()) p.scales = encode(describe_groups(kTile, g, g.group_scale, kTile.scale_bytes()));
+  if (kTile.affine_bytes()) p.affine = encode(describe_groups(kTile, g, g.group_affine, kTile.affine_bytes()));
+  return p;
 }
 
 }  // namespace immabench::inline SIMT_TARGET

@@ -10,7 +10,7 @@ template <class Config>
 simt::host::Report emulate(const GemmArguments& arguments, simt::host::GlobalMemory& memory,
                            const simt::host::Options& options) {
   constexpr WgmmaPackedTile kTile = Config::tile;
-  const WgmmaPackedParameters parameters = make_packed_parameters<Config>(arguments);
+  const auto parameters = make_packed_parameters<Config>(arguments);
   const simt::host::LaunchShape shape{{block_count(kTile, arguments)}, kTile.threads(), kTile.shared_bytes(), kTile.cluster()};
   return simt::host::launch(shape, memory, options, [&] { wgmma_packed_kernel<Config>(parameters); });
 }

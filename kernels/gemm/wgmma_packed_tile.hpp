@@ -20,6 +20,7 @@ struct WgmmaPackedTile {
   int block_n = 128, block_k = 128, consumers = 2;
   int cluster_m = 1, cluster_n = 1;
   bool swapped = true;
+  bool image = false;  // activations are patches of images
 
   IMMABENCH_CONSTEXPR int cluster_rows() const { return 1; }
   IMMABENCH_CONSTEXPR int cluster_columns() const { return 1; }
@@ -36,10 +37,11 @@ struct WgmmaPackedTile {
   IMMABENCH_CONSTEXPR int scale_bytes() const { return float_groups() ? 4 : 0; }
   IMMABENCH_CONSTEXPR int affine_bytes() const { return grouped() ? (floats() ? 4 : 2) : 0; }
 
-  // Swizzled lines of 128 bytes that a row of activations takes, elements in a line.
-  IMMABENCH_CONSTEXPR int lines() const { return block_k * activation_bytes() / kWgmmaRowBytes; }
-  IMMABENCH_CONSTEXPR int line_elements() const { return kWgmmaRowBytes / activation_bytes(); }
-  IMMABENCH_CONSTEXPR int activations_bytes() const { return lines() * block_m * kWgmmaRowBytes; }
+  // A swizzled line of a row of activations, and how many of them it takes. Of images it is of 64 channels, which networks have
+  // multiples of, and a stage may end one tap of the filter and begin the next.
+  IMMABENCH_CONSTEXPR int line_bytes() const { return image ? 64 : kWgmmaRowBytes; }
+  IMMABENCH_CONSTEXPR int lines() const { return block_k * activation_bytes() / line_bytes(); }
+  IMMABENCH_CONSTEXPR int activations_bytes() const { return lines() * block_m * line_bytes(); }
   // Of 16 rows of weights, fragment-major: blocks of 512 bytes beside each other.
   IMMABENCH_CONSTEXPR int weight_row_bytes() const { return 16 * block_k * weight_bits() / 8; }
   IMMABENCH_CONSTEXPR int weights_bytes() const { return block_n / 16 * weight_row_bytes(); }
@@ -68,6 +70,7 @@ struct WgmmaPackedTile {
     if (block_k != 128) return "block_k must be 128: whole blocks of weights and whole lines of activations";
     if (block_m % 8 || block_m > 256 || (block_m > 24 && block_m % 16)) return "N of wgmma is 8, 24 or a multiple of 16";
     if (float_groups() && block_m > 144) return "sums of a group and of all need registers: at most 144 rows of activations";
+    if (image && (floats() || float_groups())) return "images are int8, and sums of their products integers";
     if (float_groups() && split_k > 1) return "fp32 sums of groups are added in order: K is not split";
     if (split_k > 8 || split_k < 1) return "a portable cluster has at most 8 blocks";
     if (stages < 2 || stages > 12) return "2 to 12 stages";
@@ -77,9 +80,10 @@ struct WgmmaPackedTile {
 };
 
 // A tile as a type; see ImmaConfig.
-template <int kFormat, int kBlockM, int kSplitK, int kStages>
+template <int kFormat, int kBlockM, int kSplitK, int kStages, bool kImage>
 struct WgmmaPackedConfig {
-  static constexpr WgmmaPackedTile tile{PackedFormat(kFormat), kBlockM, kSplitK, kStages};
+  static constexpr WgmmaPackedTile tile{
+      .format = PackedFormat(kFormat), .block_m = kBlockM, .split_k = kSplitK, .stages = kStages, .image = kImage};
   static_assert(tile.invalid_reason() == nullptr);
 };
 
@@ -126,11 +130,18 @@ constexpr WgmmaPackedTile kWgmmaPackedTiles[] = {
     {.format = PackedFormat::kW8BF16, .block_m = 80, .split_k = 2, .stages = 6},
     {.format = PackedFormat::kW8BF16, .block_m = 128, .stages = 4},
     {.format = PackedFormat::kW8BF16, .block_m = 160, .stages = 4},
+    {.format = PackedFormat::kW4A8Channel, .block_m = 48, .split_k = 4, .stages = 12, .image = true},
+    {.format = PackedFormat::kW4A8Channel, .block_m = 128, .stages = 8, .image = true},
+    {.format = PackedFormat::kW4A8Channel, .block_m = 256, .stages = 5, .image = true},
+    {.format = PackedFormat::kW4A8Step, .block_m = 48, .split_k = 4, .stages = 12, .image = true},
+    {.format = PackedFormat::kW4A8Step, .block_m = 128, .stages = 8, .image = true},
+    {.format = PackedFormat::kW4A8Step, .block_m = 256, .stages = 5, .image = true},
 };
 constexpr int kWgmmaPackedTileCount = sizeof(kWgmmaPackedTiles) / sizeof(kWgmmaPackedTiles[0]);
 
 template <int kIndex>
-using WgmmaPackedConfigAt = WgmmaPackedConfig<int(kWgmmaPackedTiles[kIndex].format), kWgmmaPackedTiles[kIndex].block_m,
-                                              kWgmmaPackedTiles[kIndex].split_k, kWgmmaPackedTiles[kIndex].stages>;
+using WgmmaPackedConfigAt =
+    WgmmaPackedConfig<int(kWgmmaPackedTiles[kIndex].format), kWgmmaPackedTiles[kIndex].block_m,
+                      kWgmmaPackedTiles[kIndex].split_k, kWgmmaPackedTiles[kIndex].stages, kWgmmaPackedTiles[kIndex].image>;
 
 }  // namespace immabench

@@ -6,8 +6,10 @@
 // A block is one producing and one to three consuming warpgroups around a ring of stages (parts/stage_ring.cuh):
 //
 //   producer                         [stage 0][stage 1]..[stage S-1]                       consumers
-//   await empty, announce bytes,  -->  rows    block_rows x 128 bytes, swizzled   -->  await full, 4 steps of wgmma a stage,
-//   ask for both operands' boxes       columns block_columns x 128 bytes               one stage's in flight, then let go
+//   await empty, announce bytes,  -->  rows    block_rows x a line, swizzled      -->  await full, a step of wgmma each 32
+//   ask for both operands' boxes       columns block_columns x a line                  bytes, one stage's in flight, let go
+//
+// A line is 128 bytes of K, or 64 where an image has so few channels.
 //
 // Names: the instruction multiplies 64 `rows` by up to 256 `columns`. Rows are A's (the output's) and columns B's, or the other
 // way round where the tile is `swapped`: few rows of A then fill the instruction's N, which goes down to 8, not its fixed 64.
@@ -75,9 +77,9 @@ class WgmmaS8Block {
 
  private:
   static constexpr WgmmaTile kTile = Config::tile;
-  static constexpr int kRows = kTile.block_rows(), kColumns = kTile.block_columns(), kLine = kWgmmaRowBytes;
+  static constexpr int kRows = kTile.block_rows(), kColumns = kTile.block_columns(), kLine = kTile.block_k;
   static constexpr int kRowBytes = kRows * kLine;
-  static_assert(kLine == kBoxLine && (kAligned || Operands::kRagged));
+  static_assert(kLine == Operands::kLine && (kAligned || Operands::kRagged));
   static constexpr int kRingBytes = kTile.stages * kTile.stage_bytes() > kTile.gather_bytes()
                                         ? kTile.stages * kTile.stage_bytes()
                                         : kTile.gather_bytes();
@@ -201,7 +203,7 @@ class WgmmaS8Block {
 
   static constexpr int kWgmmaK = 32;
   SIMT_DEVICE static simt::u64 descriptor(simt::u32 address) {
-    return simt::matrix_descriptor(address, simt::swizzled_layout(simt::TensorSwizzle::k128Bytes));
+    return simt::matrix_descriptor(address, simt::swizzled_layout(swizzle_of_line(kLine)));
   }
 
   // The warpgroup has read a stage: one thread tells each block that fills it.

@@ -5,7 +5,7 @@
 namespace immabench {
 
 constexpr int kWgmmaM = 64;          // rows of one instruction
-constexpr int kWgmmaRowBytes = 128;  // of a stage: one swizzled line, four instructions deep
+constexpr int kWgmmaRowBytes = 128;  // of a row: a swizzled line, four instructions deep
 constexpr int kWarpgroupThreads = 128;
 
 // Sizes in elements (of 8 bits). One warpgroup produces, `consumers` multiply. The instruction takes 64 rows; `swapped` says
@@ -54,7 +54,7 @@ struct WgmmaTile {
 
   // Why this tile cannot be built, or null.
   constexpr const char* invalid_reason() const {
-    if (block_k != kWgmmaRowBytes) return "block_k must be 128: one swizzled line";
+    if (block_k != kWgmmaRowBytes && block_k != 64) return "block_k must be 64 or 128: one swizzled line";
     if (consumers < 1 || consumers > 3) return "1 to 3 consumer warpgroups";
     if (block_rows() % (kWgmmaM * consumers)) return "each consumer takes a multiple of 64 rows (of columns when swapped)";
     if (block_rows() > 256 || block_columns() > 256) return "a box has at most 256 rows";
@@ -72,10 +72,10 @@ struct WgmmaTile {
 };
 
 // A tile as a type; see MmaConfig.
-template <int kBlockM, int kBlockN, int kConsumers, int kClusterM, int kClusterN, int kSplitK, int kStages, bool kSwapped>
+template <int kBlockM, int kBlockN, int kBlockK, int kConsumers, int kClusterM, int kClusterN, int kSplitK, int kStages,
+          bool kSwapped>
 struct WgmmaConfig {
-  static constexpr WgmmaTile tile{kBlockM,   kBlockN, kWgmmaRowBytes, kConsumers, kClusterM,
-                                  kClusterN, kSplitK, kStages,        kSwapped};
+  static constexpr WgmmaTile tile{kBlockM, kBlockN, kBlockK, kConsumers, kClusterM, kClusterN, kSplitK, kStages, kSwapped};
   static_assert(tile.invalid_reason() == nullptr);
 };
 
@@ -100,8 +100,12 @@ constexpr WgmmaTile kWgmmaTiles[] = {
 };
 constexpr int kWgmmaTileCount = sizeof(kWgmmaTiles) / sizeof(kWgmmaTiles[0]);
 
-// Of convolutions. A network's first layers have many pixels and 64 filters, its last ones few pixels and a long K.
+// Of convolutions. A network's first layers have many pixels, 64 channels and 64 filters, its last ones few pixels and a long
+// K.
 constexpr WgmmaTile kWgmmaConvTiles[] = {
+    {.block_m = 128, .block_n = 64, .block_k = 64, .consumers = 2, .stages = 12},
+    {.block_m = 256, .block_n = 64, .block_k = 64, .consumers = 2, .stages = 9},
+    {.block_m = 128, .block_n = 128, .block_k = 64, .consumers = 2, .stages = 12},
     {.block_m = 64, .block_n = 64, .consumers = 1, .stages = 10},
     {.block_m = 64, .block_n = 64, .consumers = 1, .split_k = 8, .stages = 6},
     {.block_m = 128, .block_n = 64, .consumers = 2, .stages = 8},
@@ -113,9 +117,9 @@ constexpr WgmmaTile kWgmmaConvTiles[] = {
 constexpr int kWgmmaConvTileCount = sizeof(kWgmmaConvTiles) / sizeof(kWgmmaConvTiles[0]);
 
 template <const auto& kTiles, int kIndex>
-using WgmmaConfigOf =
-    WgmmaConfig<kTiles[kIndex].block_m, kTiles[kIndex].block_n, kTiles[kIndex].consumers, kTiles[kIndex].cluster_m,
-                kTiles[kIndex].cluster_n, kTiles[kIndex].split_k, kTiles[kIndex].stages, kTiles[kIndex].swapped>;
+using WgmmaConfigOf = WgmmaConfig<kTiles[kIndex].block_m, kTiles[kIndex].block_n, kTiles[kIndex].block_k,
+                                  kTiles[kIndex].consumers, kTiles[kIndex].cluster_m, kTiles[kIndex].cluster_n,
+                                  kTiles[kIndex].split_k, kTiles[kIndex].stages, kTiles[kIndex].swapped>;
 template <int kIndex>
 using WgmmaConfigAt = WgmmaConfigOf<kWgmmaTiles, kIndex>;
 template <int kIndex>

@@ -47,6 +47,11 @@ class KernelConfig:
     weight_layout: str = "row_major"
     group_scale: str = "none"
 
+    @property
+    def by_wgmma(self) -> bool:
+        """Whether it multiplies by wgmma, which reads shared memory itself, and not by mma.sync."""
+        return self.mma.startswith("m64")
+
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> KernelConfig:
         """The configuration of one entry of `_native.kernels()`; keys this version does not know are ignored."""
@@ -216,7 +221,7 @@ def kernel_group(config: KernelConfig, problem: Problem) -> int:
 
 def workspace_bytes(config: KernelConfig, problem: Problem, multiprocessors: int) -> int:
     """Bytes of zeros that a launch of `config` takes to add up what its blocks share; 0 where they share nothing."""
-    if config.cluster != (1, 1) or config.mma.startswith("m64") or (config.split_k == 1 and not config.streamed):
+    if config.cluster != (1, 1) or config.by_wgmma or (config.split_k == 1 and not config.streamed):
         return 0
     m, n, k, batch = problem.m, problem.n, problem.k, problem.batch
     return int(native().workspace_bytes(config.id, m, n, k, multiprocessors=multiprocessors, batch=batch))

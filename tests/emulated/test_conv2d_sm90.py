@@ -16,7 +16,7 @@ from immabench.numerics import gemm_reference
 from immabench.operands import make_operands
 from immabench.problems import RESIDUAL_TYPES, Problem, conv_problem
 
-CONFIGS = [config for config in kernel_configs() if config.id.startswith("wgmma_conv")]
+CONFIGS = [config for config in kernel_configs() if config.id.startswith("wgmma_conv_s8s8")]
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
 
 GEOMETRIES = (
@@ -35,11 +35,11 @@ GEOMETRIES = (
 )
 
 
-def padded_k_tiles(problem: Problem) -> int:
-    """Steps of 128 channels, tap by tap."""
+def padded_k_tiles(config: KernelConfig, problem: Problem) -> int:
+    """Steps of a line of channels, tap by tap."""
     assert problem.convolution is not None
     taps = problem.convolution.filter[0] * problem.convolution.filter[1]
-    return taps * -(-problem.convolution.channels // 128)
+    return taps * -(-problem.convolution.channels // config.block_tile[2])
 
 
 def test_the_table_covers_first_to_last_layers() -> None:
@@ -116,7 +116,7 @@ def test_reads_and_multiplies_at_the_ideal(config: KernelConfig) -> None:
     )  # pixels that each tap meets in an image
     filters = 2 * n * geometry.k * 2 // config.cluster[0]
     assert counts["bulk_load"]["bytes"] == 2 * geometry.images * inside * geometry.channels + filters
-    assert counts["bulk_load"]["requests"] == 4 * 2 * padded_k_tiles(problem)
+    assert counts["bulk_load"]["requests"] == 4 * 2 * padded_k_tiles(config, problem)
 
 
 @by_config

@@ -89,7 +89,7 @@ def test_id_from_a_symbol_inside_namespaces() -> None:
 
 @pytest.mark.parametrize(("operands", "prefix"), [("MatrixBoxes", "wgmma"), ("ImageBoxes", "wgmma_conv")])
 def test_id_of_a_kernel_by_wgmma_from_its_operands(operands: str, prefix: str) -> None:
-    config = "NS_11WgmmaConfigILi64ELi64ELi1ELi1ELi1ELi8ELi6ELb0EEE"
+    config = "NS_11WgmmaConfigILi64ELi64ELi128ELi1ELi1ELi1ELi8ELi6ELb0EEE"
     symbol = (
         f"_ZN9immabench4cuda15wgmma_s8_kernelINS0_{len(operands)}{operands}E{config}Lb1EEEvNS0_17WgmmaS8ParametersIT_EE"
     )

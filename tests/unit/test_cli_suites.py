@@ -43,7 +43,7 @@ def test_show_json_holds_every_case() -> None:
 
 def test_show_is_a_table_with_the_brackets_of_its_names() -> None:
     text = invoke("show", "distilbert")
-    assert "[batch 12]" in text
+    assert "{0-5}" in text
     assert "problems" in text
 
 

@@ -10,8 +10,10 @@ from immabench.kernels import KernelConfig
 EdgeConvolution = tuple[str, int]
 """Its name (`immabench.convolution`) and how many filters it has."""
 
-PACKED_CHANNELS = 32
-"""Of packed weights: whole copies of 16 bytes a pixel, and whole groups of weights."""
+
+def fewest_channels(config: KernelConfig) -> int:
+    """Whose multiples every kernel of packed weights takes: whole groups of weights, by wgmma whole lines of a box."""
+    return 64 if config.weight_layout == "fragment_major" and config.by_wgmma else 32
 
 
 def edge_convolutions(config: KernelConfig) -> list[EdgeConvolution]:
@@ -21,12 +23,13 @@ def edge_convolutions(config: KernelConfig) -> list[EdgeConvolution]:
     words, and of any bytes, which not every kernel takes.
     """
     m, n, k = config.block_tile
-    deep = 32 * ceil((config.stages + 1) * k / 9 / 32)  # channels with which 9 taps go beyond the pipeline
+    few = fewest_channels(config)
+    deep = few * ceil((config.stages + 1) * k / 9 / few)  # channels with which 9 taps go beyond the pipeline
     edges = [
-        ("1x1x1x32_f1", 1),
-        (f"1x1x{m - 1}x32_f1", n - 1),
+        (f"1x1x1x{few}_f1", 1),
+        (f"1x1x{m - 1}x{few}_f1", n - 1),
         (f"1x1x{m + 1}x{k}_f1x3_p0x1", n + 1),
-        (f"{m // 36 + 2}x6x6x32_f3_p1", n),
+        (f"{m // 36 + 2}x6x6x{few}_f3_p1", n),
         ("2x9x11x64_f3_s2_p1", n + 8),
         ("1x9x10x48_f3x2_p2x1_d2x3", n),
         (f"1x5x5x{deep}_f3_p1", n + 3),
@@ -37,4 +40,4 @@ def edge_convolutions(config: KernelConfig) -> list[EdgeConvolution]:
     ]
     if config.weight_layout == "row_major":
         return edges
-    return [(name, filters) for name, filters in edges if parse_convolution(name).channels % PACKED_CHANNELS == 0]
+    return [(name, filters) for name, filters in edges if parse_convolution(name).channels % few == 0]

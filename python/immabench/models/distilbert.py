@@ -44,7 +44,7 @@ MODEL = Model(
     options={"output_type": "f16", "row_scale": "vector", "col_scale": "vector", "bias": True},
     notes=(
         "Activations have one scale a token, weights one an output channel. Attention has no weights: qk = Q K^T and",
-        "pv = P V are batched products, one a head and sequence; [batch 96] is 96 a layer, and `calls` counts each.",
+        "pv = P V are batched products: batch = 96 is 12 heads of 8 sequences.",
         "Names: b8s128/ is batch 8 at 128 tokens, and {0-5} stands for all six layers.",
     ),
 )

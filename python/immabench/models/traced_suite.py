@@ -22,7 +22,7 @@ class TracedCase:
     n: int
     k: int
     calls: int
-    options: tuple[tuple[str, str | bool], ...]
+    options: tuple[tuple[str, str | int | bool], ...]
     """What differs from the model's own options."""
 
 
@@ -50,19 +50,20 @@ def suite_text(model: Model) -> str:
 
 
 def _merged(model: Model, label: str, gemms: Iterable[TracedGemm]) -> list[TracedCase]:
-    """One case for each kind of product; its calls are those of all layers, batched products counted one by one."""
+    """One case for each kind of product; its calls are those of all layers."""
     layers: dict[TracedGemm, Counter[str]] = {}
     for gemm in gemms:
         bias = gemm.bias or (model.folds_batch_norm and gemm.kind == "convolution")
         conv = gemm.conv if model.keeps_convolutions else ""
-        layers.setdefault(replace(gemm, name="", bias=bias, conv=conv), Counter())[gemm.name] += gemm.batch
+        layers.setdefault(replace(gemm, name="", bias=bias, conv=conv), Counter())[gemm.name] += 1
     return [_case(model, label, product, calls) for product, calls in layers.items()]
 
 
 def _case(model: Model, label: str, product: TracedGemm, calls: Counter[str]) -> TracedCase:
-    batch = f" [batch {product.batch}]" if product.batch > 1 else ""
-    name = f"{label}/{summarize(calls)}{batch}"
-    options: dict[str, str | bool] = {"conv": product.conv} if product.conv else {}
+    name = f"{label}/{summarize(calls)}"
+    options: dict[str, str | int | bool] = {"conv": product.conv} if product.conv else {}
+    if product.batch > 1:
+        options["batch"] = product.batch
     if product.bias != model.options["bias"]:
         options["bias"] = product.bias
     return TracedCase(name, product.m, product.n, product.k, calls.total(), tuple(options.items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from immabench.predict.work import TileWork, is_wgmma
+from immabench.predict.work import TileWork
 
 SUM_BYTES = 4
 """Of an int32 sum on its way through shared memory."""
@@ -36,7 +36,7 @@ def streams(work: TileWork) -> dict[str, Cost]:
 
 def _tensor_cores(work: TileWork) -> Cost:
     tile_m, tile_n, tile_k = work.config.block_tile
-    of_s8 = work.machine.wgmma_macs if is_wgmma(work.config) else work.machine.mma_sync_macs
+    of_s8 = work.machine.wgmma_macs if work.config.by_wgmma else work.machine.mma_sync_macs
     rate = of_s8 * work.rate_to_s8
     return Cost(
         tile_m * tile_n * tile_k * work.steps / rate,
@@ -47,7 +47,7 @@ def _tensor_cores(work: TileWork) -> Cost:
 def _unpacking(work: TileWork) -> Cost:
     """Weights of fewer bits than are multiplied, made wider in registers by every warp that multiplies them."""
     _, tile_n, tile_k = work.config.block_tile
-    warps = 1 if is_wgmma(work.config) else work.config.warps[0]
+    warps = 1 if work.config.by_wgmma else work.config.warps[0]
     elements, each = warps * tile_n * tile_k * work.steps, work.unpack_instructions
     return Cost(
         elements * each / LANES_A_CLOCK,
@@ -69,7 +69,7 @@ def _bytes_read(work: TileWork) -> float:
     """Bytes of operands read from shared memory for one element of K: by mma.sync those of each warp's tile; by each
     wgmma its 64 rows and all of its columns, where unpacked rows come from registers and were read once."""
     tile_m, tile_n, _ = work.config.block_tile
-    if not is_wgmma(work.config):
+    if not work.config.by_wgmma:
         warp_m, warp_n = work.config.warp_tile
         return work.config.warps[0] * work.config.warps[1] * (warp_m * work.a_bytes + warp_n * work.b_bytes)
     rows, columns = (tile_m * work.a_bytes, tile_n * work.b_bytes)
@@ -104,7 +104,7 @@ def _bytes_in_flight(work: TileWork) -> Cost:
 
 def barriers(work: TileWork) -> Cost:
     """Waits of one block for its barriers, unless other blocks of its multiprocessor fill them."""
-    if is_wgmma(work.config):
+    if work.config.by_wgmma:
         return Cost(0.0, "0: consumers wait for data alone")
     barrier = work.machine.barrier
     return Cost(

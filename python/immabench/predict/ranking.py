@@ -10,7 +10,6 @@ from itertools import chain, zip_longest
 from immabench.kernels import KernelConfig
 from immabench.predict.machine import Machine, present_machine
 from immabench.predict.terms import Prediction, predict
-from immabench.predict.work import is_wgmma
 from immabench.problems import Problem
 from immabench.profile import registers_by_kernel
 
@@ -62,13 +61,13 @@ def best_of_each(ranked: Iterable[RankedConfig]) -> list[RankedConfig]:
     Where no time decides, a predicted one should not hide all that one instruction can do.
     """
     entries = list(ranked)
-    turns = ([entry for entry in entries if is_wgmma(entry.config) is wgmma] for wgmma in _families(entries))
+    turns = ([entry for entry in entries if entry.config.by_wgmma is wgmma] for wgmma in _families(entries))
     return [entry for entry in chain.from_iterable(zip_longest(*turns)) if entry is not None]
 
 
 def _families(entries: Iterable[RankedConfig]) -> list[bool]:
     """Whether the best is wgmma's, then the other instruction where there is one."""
-    return list(dict.fromkeys(is_wgmma(entry.config) for entry in entries))
+    return list(dict.fromkeys(entry.config.by_wgmma for entry in entries))
 
 
 def _order(entry: RankedConfig) -> tuple[float, int, int, str]:

@@ -36,17 +36,12 @@ UNPACK_INSTRUCTIONS = {
 """Instructions a weight that the kernels' inner loops spend on widening it, by the operand types of the kernel."""
 
 
-def is_wgmma(config: KernelConfig) -> bool:
-    """Whether `config` multiplies by wgmma, which reads shared memory itself, and not by mma.sync."""
-    return config.mma.startswith("m64")
-
-
 def estimated_registers(config: KernelConfig) -> int:
     """Registers a thread as the tile needs them: sums, two sets of fragments, and what addresses take.
 
     wgmma kernels are compiled for one block a multiprocessor and may use all that leaves them.
     """
-    if is_wgmma(config):
+    if config.by_wgmma:
         return min(255, REGISTERS_PER_SM // config.threads // 8 * 8)
     warp_m, warp_n = config.warp_tile
     return warp_m * warp_n // 32 + 2 * (warp_m // 16 * 4 + warp_n // 8 * 2) + FURTHER_REGISTERS
@@ -77,9 +72,11 @@ class TileWork:
 
     @cached_property
     def run(self) -> int:
-        """Elements of K that tiles divide: all; by wgmma the channels of an image, anew for each tap of the filter."""
+        """Elements of K that tiles divide: all; by wgmma the channels of an image, anew for each tap of the filter, but
+        beside packed weights, whose stages end one tap and begin the next."""
         convolution = self.problem.convolution
-        return convolution.channels if convolution and is_wgmma(self.config) else self.problem.k
+        tap_by_tap = self.config.by_wgmma and self.config.weight_layout == "row_major"
+        return convolution.channels if convolution and tap_by_tap else self.problem.k
 
     @cached_property
     def k_tiles(self) -> int:
@@ -89,7 +86,7 @@ class TileWork:
     @cached_property
     def shares_tiles(self) -> bool:
         """Blocks of no cluster share tiles, and add up their parts in global memory (kernels/parts/tile_shares.cuh)."""
-        return not is_wgmma(self.config) and (self.config.streamed or self.config.split_k > 1)
+        return not self.config.by_wgmma and (self.config.streamed or self.config.split_k > 1)
 
     @cached_property
     def blocks(self) -> int:
@@ -149,7 +146,7 @@ class TileWork:
     @cached_property
     def is_persistent(self) -> bool:
         """One block goes from tile to tile: wgmma kernels that gather no sums."""
-        return is_wgmma(self.config) and not self.config.swapped and self.config.split_k == 1
+        return self.config.by_wgmma and not self.config.swapped and self.config.split_k == 1
 
     @cached_property
     def a_bytes(self) -> float:
@@ -222,7 +219,7 @@ class TileWork:
         """Bytes the busiest multiprocessor has on their way."""
         if self.is_aligned:
             return self.resident * self.stages_ahead * self.step_bytes
-        loading = WARPGROUP_THREADS if is_wgmma(self.config) else self.config.threads
+        loading = WARPGROUP_THREADS if self.config.by_wgmma else self.config.threads
         return self.resident * min(loading * BYTES_PER_CHUNK, self.step_bytes)
 
     @cached_property

@@ -75,7 +75,7 @@ def _mma(symbol: str, match: re.Match[str]) -> KernelName:
 
 def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     numbers = map(int, re.findall(r"L[ib](\d+)E", tile["tile"]))
-    block_m, block_n, consumers, cluster_m, cluster_n, split_k, stages, swapped = numbers
+    block_m, block_n, block_k, consumers, cluster_m, cluster_n, split_k, stages, swapped = numbers
     parts = [
         f"w{consumers}",
         *([f"c{cluster_m}x{cluster_n}"] if cluster_m * cluster_n > 1 else []),
@@ -84,10 +84,10 @@ def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
         *(["swap"] if swapped else []),
     ]
     gathers = swapped or split_k > 1
-    ring = stages * (block_m + block_n) * 128
+    ring = stages * (block_m + block_n) * block_k
     types = "wgmma_conv_s8s8s32" if "ImageBoxes" in tile["operands"] else "wgmma_s8s8s32"
     return KernelName(
-        kernel_id=f"{types}_{block_m}x{block_n}x128_{'_'.join(parts)}_sm90a",
+        kernel_id=f"{types}_{block_m}x{block_n}x{block_k}_{'_'.join(parts)}_sm90a",
         variant=_variant(symbol, tile),
         threads=128 * (consumers + 1),
         # Room to align; the stages, or the gathered tile in their place; two boxes a consumer; two mbarriers a stage.
@@ -143,8 +143,9 @@ _PACKED_FORMATS = (
 
 
 def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
-    number, block_m, split_k, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+    number, block_m, split_k, stages, image = map(int, re.findall(r"L[ib](\d+)E", tile["tile"]))
     types, a_bits, b_bits, group_bytes = _PACKED_FORMATS[number]
+    types = types.replace("wgmma_", "wgmma_conv_") if image else types
     split = f"_k{split_k}" if split_k > 1 else ""
     # Operands of 128 elements of K, and parameters of 4 groups, on 1024 bytes.
     stage = -(-(16 * (block_m * a_bits + 128 * b_bits) + 4 * 128 * group_bytes) // 1024) * 1024
@@ -172,8 +173,8 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         ),
         _mma,
     ),
-    (re.compile(r"wgmma_s8_kernelI(?P<operands>\w*?)WgmmaConfigI(?P<tile>(?:Li\d+E){7}Lb[01]E)"), _wgmma_s8),
-    (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4})"), _wgmma_packed),
+    (re.compile(r"wgmma_s8_kernelI(?P<operands>\w*?)WgmmaConfigI(?P<tile>(?:Li\d+E){8}Lb[01]E)"), _wgmma_s8),
+    (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4}Lb[01]E)"), _wgmma_packed),
     (
         re.compile(
             r"\d(?P<family>quantize_dynamic|layernorm_quantize)_kernelI.*?\dElement(?P<type>F32|F16|BF16)"

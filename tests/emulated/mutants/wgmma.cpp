@@ -14,9 +14,9 @@ void run(const mutants::Problem& problem) {
 
 int main() {
   const std::vector<Operation> counted{Operation::kWgmma, Operation::kBulkLoad};
-  run<MatrixBoxes, WgmmaConfig<128, 64, 2, 2, 1, 1, 3, false>>({"cluster", 300, 200, 736, counted});
-  run<MatrixBoxes, WgmmaConfig<16, 128, 2, 1, 1, 2, 3, true>>({"split", 20, 100, 1312, counted});
-  run<MatrixBoxes, WgmmaConfig<64, 64, 1, 1, 1, 1, 2, false>>({"ragged", 70, 66, 401, {Operation::kWgmma}});
+  run<MatrixBoxes, WgmmaConfig<128, 64, 128, 2, 2, 1, 1, 3, false>>({"cluster", 300, 200, 736, counted});
+  run<MatrixBoxes, WgmmaConfig<16, 128, 128, 2, 1, 1, 2, 3, true>>({"split", 20, 100, 1312, counted});
+  run<MatrixBoxes, WgmmaConfig<64, 64, 128, 1, 1, 1, 1, 2, false>>({"ragged", 70, 66, 401, {Operation::kWgmma}});
 
   // Different in each direction, and one image's rows end within a tile.
   const ConvolutionArguments shape{.images = 3,
@@ -31,6 +31,6 @@ int main() {
                                    .padding_width = 2,
                                    .dilation_height = 1,
                                    .dilation_width = 3};
-  run<ImageBoxes, WgmmaConfig<64, 64, 1, 2, 1, 1, 3, false>>(
+  run<ImageBoxes<64>, WgmmaConfig<64, 64, 64, 1, 2, 1, 1, 3, false>>(
       {.label = "conv", .m = int(shape.m()), .n = 80, .k = int(shape.k()), .count = {Operation::kWgmma}, .convolution = shape});
 }

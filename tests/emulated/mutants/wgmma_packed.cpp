@@ -69,8 +69,31 @@ void run(const mutants::Problem& problem, bool zeros) {
 
 int main() {
   const std::vector<Operation> counted{Operation::kWgmma, Operation::kBulkLoad, Operation::kSharedLoad};
-  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Channel), 16, 2, 3>>(
+  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Channel), 16, 2, 3, false>>(
       {.label = "channel", .m = 20, .n = 144, .k = 2080, .count = counted, .b_bits = 4}, false);
-  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Step), 8, 1, 3>>(
+  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Step), 8, 1, 3, false>>(
       {.label = "groups", .m = 11, .n = 136, .k = 1056, .count = counted, .b_bits = 3}, true);
+
+  // Nine taps of 64 channels are four stages and a half, and weights past the last tap stand for -128: the activations are
+  // zeros.
+  const ConvolutionArguments shape{.images = 2,
+                                   .height = 5,
+                                   .width = 4,
+                                   .channels = 64,
+                                   .filter_height = 3,
+                                   .filter_width = 3,
+                                   .stride_height = 2,
+                                   .stride_width = 1,
+                                   .padding_height = 1,
+                                   .padding_width = 1,
+                                   .dilation_height = 1,
+                                   .dilation_width = 1};
+  run<WgmmaPackedConfig<int(PackedFormat::kW4A8Step), 8, 1, 3, true>>({.label = "images",
+                                                                       .m = int(shape.m()),
+                                                                       .n = 136,
+                                                                       .k = int(shape.k()),
+                                                                       .count = counted,
+                                                                       .b_bits = 3,
+                                                                       .convolution = shape},
+                                                                      true);
 }
