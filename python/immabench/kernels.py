@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any, TypeVar
 
+from immabench.convolution import Convolution
 from immabench.errors import ImmabenchError, NothingSelectedError
 from immabench.problems import Problem
 
@@ -57,11 +58,12 @@ class KernelConfig:
 
 @dataclass(frozen=True)
 class CompanionConfig:
-    """One launch configuration of a kernel around a GEMM: quantizers, and what rearranges codes.
+    """One launch configuration of a kernel around a GEMM: quantizers, pooling, and what rearranges codes.
 
     `operand_types` are those each of its matrices may have, separated by |, the output last. `threads` and
     `shared_bytes` are a block's. Of kernels that reduce rows `row_threads` share a row, which is read once up to
-    `resident_columns`; `streams` says whether longer ones are legal. The others have None, None and False.
+    `resident_columns`; `streams` says whether longer ones are legal. Of kernels that pool images `window_threads` share
+    a window. The others have None, None, False and None.
     """
 
     id: str
@@ -74,6 +76,7 @@ class CompanionConfig:
     row_threads: int | None = None
     resident_columns: int | None = None
     streams: bool = False
+    window_threads: int | None = None
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> CompanionConfig:
@@ -95,6 +98,9 @@ class CompanionConfig:
         """The types of the output."""
         return self.types(self.output)
 
+
+CompanionShape = tuple[int, int] | Convolution
+"""What a companion takes: a matrix of (rows, columns), or windows over images."""
 
 AnyConfig = KernelConfig | CompanionConfig
 """What is listed, verified and emulated."""
@@ -164,6 +170,16 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
     return reason
 
 
+def companion_illegal_reason(config: CompanionConfig, shape: CompanionShape) -> str | None:
+    """Why a kernel around a GEMM cannot take a matrix (rows, columns), or windows over images; None when it can."""
+    reason: str | None
+    if isinstance(shape, Convolution):
+        reason = native().pooling_illegal_reason(config.id, geometry_sizes(shape))
+    else:
+        reason = native().companion_illegal_reason(config.id, *shape)
+    return reason
+
+
 def convolves(config: KernelConfig) -> bool:
     """Whether `config` takes images."""
     return config.family.startswith("conv2d")
@@ -171,9 +187,11 @@ def convolves(config: KernelConfig) -> bool:
 
 def convolution_sizes(problem: Problem) -> dict[str, int] | None:
     """The convolution of `problem` as the native module takes it."""
-    geometry = problem.convolution
-    if geometry is None:
-        return None
+    return None if problem.convolution is None else geometry_sizes(problem.convolution)
+
+
+def geometry_sizes(geometry: Convolution) -> dict[str, int]:
+    """The sizes of a convolution, or of windows over images, by the names that the native module has for them."""
     pairs = {name: getattr(geometry, name) for name in ("filter", "stride", "padding", "dilation")}
     return {
         **{name: getattr(geometry, name) for name in ("images", "height", "width", "channels")},

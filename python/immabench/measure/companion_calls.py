@@ -1,6 +1,7 @@
 """Calls of the kernels around a GEMM: data, the memory that a launch fills, and what the oracles say must lie there.
 
-Each function states one call of a family. Matrices are [rows, columns]; floats have the types of `quantizers`.
+Each function states one call of a family. Matrices are [rows, columns], images NHWC; floats have the types of
+`quantizers`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench import numerics, quantizers
-from immabench.kernels import native
+from immabench import numerics, pooling, quantizers
+from immabench.convolution import Convolution
+from immabench.kernels import geometry_sizes, native
 from immabench.numerics import as_float32, pack_codes
 from immabench.operands import aligned
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
@@ -213,3 +215,33 @@ def layernorm_quantize(
         found = {"codes": codes, "row_sum": quantizers.row_sums(codes)}
     options = {"eps": eps, "dynamic": scale is None}
     return CompanionCall("layernorm_quantize", inputs, {**found, "normalised": y}, options)
+
+
+def max_pool2d(x: NDArray[np.int8], geometry: Convolution) -> CompanionCall:
+    """The largest codes of windows over an image."""
+    expected = {"out": pooling.max_pool2d(x, geometry)}
+    return CompanionCall("max_pool2d", {"x": x}, expected, {"geometry": geometry_sizes(geometry)})
+
+
+def avg_pool2d(
+    x: NDArray[np.int8],
+    geometry: Convolution,
+    *,
+    out: str = "s8",
+    x_scale: Array | None = None,
+    scale: Array | None = None,
+    x_zero_point: Array | None = None,
+    zero_point: Array | None = None,
+    count_include_pad: bool = False,
+) -> CompanionCall:
+    """Averages of windows over an image, as codes of another scale or of the same, or as floats; scales are [1]."""
+    from_zero, to_zero = (0 if values is None else int(values[0]) for values in (x_zero_point, zero_point))
+    from_scale, to_scale = (None if values is None else values[0] for values in (x_scale, scale))
+    options: dict[str, Any] = {"x_zero_point": from_zero, "count_include_pad": count_include_pad}
+    if out == "s8":
+        want: Array = pooling.avg_pool2d(x, geometry, x_scale=from_scale, scale=to_scale, zero_point=to_zero, **options)
+    else:
+        want = pooling.avg_pool2d_f32(x, geometry, x_scale=1.0 if from_scale is None else from_scale, **options)
+    given = _given(x=x, x_scale=x_scale, scale=scale, x_zero_point=x_zero_point, zero_point=zero_point)
+    sizes = {"geometry": geometry_sizes(geometry), "count_include_pad": count_include_pad}
+    return CompanionCall("avg_pool2d", given, {"out": want}, sizes)
