@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from immabench.convolution import Convolution
-from immabench.errors import ImmabenchError, NothingSelectedError
+from immabench.errors import ImmabenchError, NothingSelectedError, UsageError
 from immabench.problems import Problem
 
 
@@ -102,6 +102,9 @@ class CompanionConfig:
 CompanionShape = tuple[int, int] | Convolution
 """What a companion takes: a matrix of (rows, columns), or windows over images."""
 
+LARGE_WINDOW = 16
+"""Pixels of a window that keep a block of threads busy: as many as one of its warps reads at once."""
+
 AnyConfig = KernelConfig | CompanionConfig
 """What is listed, verified and emulated."""
 
@@ -178,6 +181,22 @@ def companion_illegal_reason(config: CompanionConfig, shape: CompanionShape) -> 
     else:
         reason = native().companion_illegal_reason(config.id, *shape)
     return reason
+
+
+def choose_companion(family: str, shape: CompanionShape) -> CompanionConfig:
+    """The configuration of a family to launch: of those that are legal the one of the fewest threads a row or window,
+    but the one of the most for windows of `LARGE_WINDOW` pixels or more. Raises UsageError where none is legal.
+    """
+    configs = [config for config in companion_configs() if config.family == family]
+    if isinstance(shape, Convolution) and shape.filter[0] * shape.filter[1] >= LARGE_WINDOW:
+        configs.reverse()
+    reason: str | None = "there is no such kernel in this build"
+    for config in configs:
+        reason = companion_illegal_reason(config, shape)
+        if reason is None:
+            return config
+    size = shape if isinstance(shape, Convolution) else "x".join(map(str, shape))
+    raise UsageError(f"{family} has no kernel for {size}: {reason}", "see `immabench list kernels`")
 
 
 def convolves(config: KernelConfig) -> bool:

@@ -15,9 +15,6 @@ from immabench.convolution import Convolution, Pair
 from immabench.errors import UsageError
 from immabench.numerics import check_scale
 
-LARGE_WINDOW = 16
-"""From so many pixels on a window keeps a block of threads busy: what `window_threads` to choose."""
-
 _LOWEST = -128
 
 

@@ -14,7 +14,8 @@ from immabench import _native
 from immabench.convolution import Convolution, parse_convolution
 from immabench.kernels import CompanionConfig, companion_illegal_reason, geometry_sizes
 from immabench.measure.companion_calls import CompanionCall, avg_pool2d, max_pool2d
-from immabench.measure.companion_cases import WINDOWS, CompanionCase
+from immabench.measure.companion_cases import CompanionCase
+from immabench.measure.companion_shapes import WINDOWS
 from immabench.operands import aligned
 
 MAXIMA, AVERAGES = configs_of("max_pool2d"), configs_of("avg_pool2d")

@@ -64,7 +64,8 @@ def emulate(
 def _case(kernel: str, shape: str, output_type: str | None, options: list[str], seed: int) -> KernelCase:
     """The case that was asked for. Raises UsageError for what the kernel's family does not have."""
     from immabench.kernels import CompanionConfig, any_config, convolves
-    from immabench.measure.companion_cases import chosen_case, companion_form, companion_shape
+    from immabench.measure.companion_cases import chosen_case, companion_form
+    from immabench.measure.companion_shapes import companion_shape
     from immabench.measure.plan import kernel_convolution, kernel_problem
     from immabench.measure.verify import GemmCase
     from immabench.shapes import parse_size

@@ -18,7 +18,7 @@ from immabench.kernels import geometry_sizes, native
 from immabench.numerics import as_float32, pack_codes
 from immabench.operands import aligned
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
-from immabench.quantizers import Array, float_type
+from immabench.quantizers import Array, float_type, spread
 
 POISON = 0x5A
 """What every byte of an output holds before a launch."""
@@ -93,13 +93,6 @@ def _given(**inputs: Any) -> dict[str, Any]:
     return {name: values for name, values in inputs.items() if values is not None}
 
 
-def _spread(values: Array | None, granularity: str) -> Any:
-    """Scales or zero points so that they broadcast over the matrix; 0 for absent ones."""
-    if values is None:
-        return 0
-    return values[:, None] if granularity == "row" else values
-
-
 def _stored(codes: NDArray[np.int8], code_type: str) -> Array:
     return aligned(codes if code_type == "s8" else pack_codes(codes, 4))
 
@@ -115,7 +108,7 @@ def quantize(
 ) -> CompanionCall:
     """Codes of `x` with scales [1], [rows] or [columns] as `granularity` says, over all of their range or a given."""
     values, limits = as_float32(float_type(x), x), code_range or CODE_RANGES[codes]
-    want = numerics.quantize(values, _spread(scale, granularity), _spread(zero_point, granularity), *limits)
+    want = numerics.quantize(values, spread(scale, granularity), spread(zero_point, granularity), *limits)
     options = {"granularity": granularity, "qmin": limits[0], "qmax": limits[1]}
     inputs = _given(x=x, scale=scale, zero_point=zero_point)
     return CompanionCall("quantize", inputs, {"codes": _stored(want, codes)}, options)
@@ -131,7 +124,7 @@ def dequantize(
     granularity: str = "tensor",
 ) -> CompanionCall:
     """Floats of a type from codes `values` that are stored as `codes`."""
-    want = numerics.dequantize(values, _spread(scale, granularity), _spread(zero_point, granularity))
+    want = numerics.dequantize(values, spread(scale, granularity), spread(zero_point, granularity))
     inputs = _given(codes=_stored(values, codes), scale=scale, zero_point=zero_point)
     expected = {"out": numerics.round_to(out, want)}
     return CompanionCall("dequantize", inputs, expected, {"granularity": granularity})
@@ -211,7 +204,7 @@ def layernorm_quantize(
         rows = quantizers.quantize_dynamic(y, asymmetric=asymmetric)
         found = _given(codes=rows.codes, scale=rows.scale, zero_point=rows.zero_point, row_sum=rows.row_sum)
     else:
-        codes = numerics.quantize(as_float32(float_type(y), y), scale, _spread(zero_point, "tensor"))
+        codes = numerics.quantize(as_float32(float_type(y), y), scale, spread(zero_point, "tensor"))
         found = {"codes": codes, "row_sum": quantizers.row_sums(codes)}
     options = {"eps": eps, "dynamic": scale is None}
     return CompanionCall("layernorm_quantize", inputs, {**found, "normalised": y}, options)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from immabench.convolution import Convolution, parse_convolution
+from immabench.convolution import Convolution
 from immabench.errors import UsageError
 from immabench.kernels import CompanionConfig, CompanionShape, companion_illegal_reason
 from immabench.measure import companion_calls as calls
 from immabench.measure.companion_calls import CODE_RANGES, LAYOUTS, CompanionCall
+from immabench.measure.companion_shapes import WINDOWS, MatrixShape, names_of, sizes_of, windows_of
 from immabench.measure.hostile_values import Generator, hostile, normal, rows_to_normalise, scales, zero_points
 from immabench.measure.kernel_case import KernelCase
 from immabench.operands import aligned
@@ -25,7 +26,6 @@ from immabench.providers.native_launch import EMULATED_BACKEND
 from immabench.quantizers import Array
 from immabench.shapes import MATRIX_FORM, WINDOWS_FORM
 
-MatrixShape = tuple[int, int]
 Choice = Mapping[str, str]
 """What a case takes of each axis: the types of the matrices by their names, then what else varies in its family."""
 
@@ -48,11 +48,11 @@ class CompanionCase(KernelCase):
     backend = EMULATED_BACKEND
 
     def __init__(self, config: CompanionConfig, shape: CompanionShape, choice: Choice, seed: int) -> None:
-        self.kernel_id, self.shape = config.id, _sizes(shape)
+        self.kernel_id, self.shape = config.id, sizes_of(shape)
         self._config, self._given, self._choice, self._seed = config, shape, choice, seed
         self.output_type = choice[config.output]
-        self.types = " ".join([*_windows(shape), *choice.values()])
-        self.problem = "_".join([config.family, *_names(shape), *choice.values()])
+        self.types = " ".join([*windows_of(shape), *choice.values()])
+        self.problem = "_".join([config.family, *names_of(shape), *choice.values()])
 
     def illegal_reason(self) -> str | None:
         """Why the kernel cannot take the matrix or the images, None when it can."""
@@ -131,24 +131,6 @@ def _axes(config: CompanionConfig) -> dict[str, tuple[str, ...]]:
 def companion_form(config: CompanionConfig) -> str:
     """How a shape that a configuration takes is written."""
     return FAMILIES[config.family].form
-
-
-def companion_shape(sizes: tuple[Any, ...]) -> CompanionShape:
-    """A shape as `shapes.parse_any` reads it: rows and columns, or the name of windows."""
-    return parse_convolution(*sizes) if len(sizes) == 1 else (sizes[0], sizes[1])
-
-
-def _sizes(shape: CompanionShape) -> tuple[int, ...]:
-    return shape.image_shape if isinstance(shape, Convolution) else shape
-
-
-def _windows(shape: CompanionShape) -> list[str]:
-    """What is said of windows beside the sizes of their images."""
-    return [str(shape).split("_", 1)[1]] if isinstance(shape, Convolution) else []
-
-
-def _names(shape: CompanionShape) -> list[str]:
-    return [str(shape)] if isinstance(shape, Convolution) else [f"r{shape[0]}", f"c{shape[1]}"]
 
 
 def edge_shapes(config: CompanionConfig) -> list[CompanionShape]:
@@ -267,25 +249,6 @@ def _extent(granularity: str, shape: MatrixShape) -> int:
 
 GRANULARITIES = ("tensor", "row", "column")
 RANGES = ("symmetric", "asymmetric")
-
-# Around loads in flight, vectors of 16, 4 and 1 channels, a block of windows, the channels and the pixels that a block
-# of threads takes of one window; padding on every side, windows that leave pixels out.
-WINDOWS = tuple(
-    map(
-        parse_convolution,
-        (
-            "1x1x1x1_f1",
-            "1x17x16x16_f1",
-            "2x7x6x32_f3_s2_p1",
-            "1x5x4x48_f2_s2",
-            "1x6x7x20_f3x2_s1x3_p1",
-            "3x4x5x7_f2x4_p1x2",
-            "1x7x7x64_f7",
-            "1x14x15x36_f14",
-            "1x12x11x48_f13x10_p6x5",
-        ),
-    )
-)
 
 FAMILIES = {
     "quantize": Family(_quantize, {"granularity": GRANULARITIES}),

@@ -11,7 +11,8 @@ from typing import Any, cast
 from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
 from immabench.kernels import AnyConfig, CompanionConfig, KernelConfig, convolves, illegal_reason
-from immabench.measure.companion_cases import companion_cases, companion_form, companion_shape
+from immabench.measure.companion_cases import companion_cases, companion_form
+from immabench.measure.companion_shapes import companion_shape
 from immabench.measure.edges import edge_convolutions
 from immabench.measure.kernel_case import ORDERS, Check, KernelCase, check_case
 from immabench.numerics import Array
