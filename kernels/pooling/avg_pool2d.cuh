@@ -20,8 +20,8 @@ struct AvgPoolParameters {
   bool to_codes;
   AverageView average;
   Windows windows;
-  FastDivisor by_vectors;  // of a pixel; of a block's 32 channels below
-  int vectors;             // of all outputs
+  FastDivisor by_vectors{};  // of a pixel; of a block's 32 channels below
+  int vectors = 0;           // of all outputs
 };
 
 template <int kWidth>

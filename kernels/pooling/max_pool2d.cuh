@@ -14,8 +14,8 @@ namespace immabench::inline SIMT_TARGET {
 struct MaxPoolParameters {
   simt::Global<simt::i8> x, out;
   Windows windows;
-  FastDivisor by_vectors;  // of a pixel
-  int vectors;             // of all outputs
+  FastDivisor by_vectors{};  // of a pixel
+  int vectors = 0;           // of all outputs
 };
 
 template <int kWidth>
