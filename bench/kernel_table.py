@@ -15,7 +15,15 @@ from typing import Any
 
 from tables import emulated_counts, markdown_table, print_or_write
 
-from immabench.kernels import CompanionConfig, KernelConfig, companion_configs, convolves, kernel_configs
+from immabench.convolution import parse_convolution
+from immabench.kernels import (
+    CompanionConfig,
+    CompanionShape,
+    KernelConfig,
+    companion_configs,
+    convolves,
+    kernel_configs,
+)
 from immabench.measure.companion_cases import chosen_case
 from immabench.measure.plan import kernel_convolution, kernel_problem
 from immabench.problems import Problem
@@ -31,6 +39,9 @@ TAPS = 3
 
 MATRIX = (64, 1024)
 """Rows and columns that the kernels around a GEMM are counted on."""
+
+WINDOWS, GLOBAL_WINDOWS = "1x112x112x64_f3_s2_p1", "1x7x7x512_f7"
+"""Images and windows that pooling is counted on: a thread a window, and a block."""
 
 SHARED = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
 LOADED, STORED = ("global_load", "async_copy", "bulk_load"), ("global_store", "bulk_store")
@@ -125,9 +136,16 @@ def facts_of(config: CompanionConfig) -> list[dict[str, Any]]:
     return [fact for fact in kernels if (fact["kernel_id"], fact["arch"]) == (config.id, MATRIX_ARCH)]
 
 
+def shape_of(config: CompanionConfig) -> CompanionShape:
+    """What a kernel around a GEMM is counted on."""
+    if config.window_threads is None:
+        return MATRIX
+    return parse_convolution(WINDOWS if config.window_threads == 1 else GLOBAL_WINDOWS)
+
+
 def matrix_line(config: CompanionConfig, facts: list[dict[str, Any]]) -> tuple[str, ...]:
     """One line of the kernels around a GEMM."""
-    case = chosen_case(config, MATRIX, {})
+    case = chosen_case(config, shape_of(config), {})
     emulation = case.emulate("forward", 0)
     if wrong := case.difference() or emulation.describe_hazards():
         raise SystemExit(f"{config.id}: {wrong}")
@@ -135,7 +153,7 @@ def matrix_line(config: CompanionConfig, facts: list[dict[str, Any]]) -> tuple[s
     registers = [fact["registers"] for fact in facts]
     return (
         f"`{config.id}`",
-        f"{'x'.join(map(str, MATRIX))}, {case.types}",
+        f"{'x'.join(map(str, case.shape))}, {case.types}",
         ratio(counts, SHARED, "wavefronts"),
         ratio(counts, LOADED, "sectors"),
         ratio(counts, STORED, "sectors"),

@@ -1,8 +1,10 @@
 // Which kernels there are around the GEMMs.
 #include <companions.hpp>
 #include <optional>
+#include <pooling/pooling.hpp>
 #include <quantize/quantize.hpp>
 
+#include "gemm_call.hpp"
 #include "topics.hpp"
 
 namespace py = pybind11;
@@ -14,17 +16,19 @@ py::dict describe(const CompanionConfig& config) {
   using py::arg;
   py::dict operand_types;
   for (const auto& [name, types] : config.operand_types) operand_types[py::str(name)] = types;
-  const auto of_rows = [&](int value) { return config.row_threads ? py::object(py::int_(value)) : py::object(py::none()); };
+  const auto where = [](int there, int value) { return there ? py::object(py::int_(value)) : py::object(py::none()); };
+  const auto of_rows = [&](int value) { return where(config.row_threads, value); };
   return py::dict(arg("id") = config.id, arg("family") = config.family, arg("provider") = "handwritten",
                   arg("architectures") = std::vector<std::string>{"sm_80", "sm_86", "sm_89", "sm_90a"},
                   arg("operand_types") = operand_types, arg("threads") = config.threads,
                   arg("shared_bytes") = config.shared_bytes, arg("row_threads") = of_rows(config.row_threads),
-                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams);
+                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams,
+                  arg("window_threads") = where(config.window_threads, config.window_threads));
 }
 
-// Calls visit(config) for every configuration of every family.
+// Call visit(config) for every configuration of the families that take matrices, and of those that take images.
 template <class Visit>
-void for_each_config(Visit&& visit) {
+void for_each_of_matrices(Visit&& visit) {
   const auto each = [&](const auto& table) {
     for (const auto& companion : table) visit(companion.config);
   };
@@ -33,20 +37,38 @@ void for_each_config(Visit&& visit) {
   each(companions<RequantizeArguments>()), each(companions<PackS4Arguments>()), each(companions<UnpackS4Arguments>());
   each(companions<ReorderWeightsArguments>());
 }
+template <class Visit>
+void for_each_of_images(Visit&& visit) {
+  for (const auto& companion : companions<MaxPoolArguments>()) visit(companion.config);
+  for (const auto& companion : companions<AvgPoolArguments>()) visit(companion.config);
+}
 
 py::list list_companions() {
   py::list result;
-  for_each_config([&](const CompanionConfig& config) { result.append(describe(config)); });
+  const auto append = [&](const CompanionConfig& config) { result.append(describe(config)); };
+  for_each_of_matrices(append), for_each_of_images(append);
   return result;
+}
+
+py::object to_object(const std::optional<std::string>& reason, const std::string& id) {
+  if (!reason) throw py::key_error("no kernel '" + id + "' of these operands; see _native.companions()");
+  return reason->empty() ? py::none() : py::object(py::str(*reason));
 }
 
 py::object illegal(const std::string& id, int rows, int columns) {
   std::optional<std::string> reason;
-  for_each_config([&](const CompanionConfig& config) {
+  for_each_of_matrices([&](const CompanionConfig& config) {
     if (config.id == id) reason = illegal_reason(config, rows, columns);
   });
-  if (!reason) throw py::key_error("no kernel '" + id + "'; see _native.companions()");
-  return reason->empty() ? py::none() : py::object(py::str(*reason));
+  return to_object(reason, id);
+}
+
+py::object illegal_pooling(const std::string& id, const py::dict& geometry) {
+  std::optional<std::string> reason;
+  for_each_of_images([&](const CompanionConfig& config) {
+    if (config.id == id) reason = illegal_reason(config, parse_convolution(geometry));
+  });
+  return to_object(reason, id);
 }
 
 }  // namespace
@@ -56,6 +78,8 @@ void register_companions(py::module_& module) {
   module.def("companions", &list_companions, "Every compiled configuration of the kernels around the GEMMs.");
   module.def("companion_illegal_reason", &illegal, arg("kernel_id"), arg("rows"), arg("columns"),
              "Why a kernel cannot take a matrix of this size, or None.");
+  module.def("pooling_illegal_reason", &illegal_pooling, arg("kernel_id"), arg("geometry"),
+             "Why a kernel cannot pool images by these windows, or None.");
 }
 
 }  // namespace immabench::bindings

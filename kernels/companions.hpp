@@ -31,6 +31,7 @@ struct CompanionConfig {
   int row_threads = 0;                // that share a row; 0 where elements are quantized one by one
   int resident_columns = 0;           // of the longest row that is read once; 0 as above
   bool streams = false;               // longer rows are legal, and read again
+  int window_threads = 0;             // that share a window of an image; 0 where there are none
 };
 
 template <class Arguments>

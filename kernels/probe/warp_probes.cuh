@@ -174,6 +174,11 @@ IMMABENCH_PROBE(pairs_bf16) {
   r[0] = simt::fma_rn_bf16x2(a, b, c), r[1] = simt::multiply_rn_bf16x2(a, b), r[2] = simt::subtract_rn_bf16x2(a, b);
 }
 IMMABENCH_PROBE(dot_s8) { r[0] = u32(simt::dot_s8(r[0], r[1], i32(r[2]))); }
+IMMABENCH_PROBE(byte_maxima) {
+  simt::ByteMaxima maxima;
+  for (int i = 0; i < 5; ++i) simt::include_bytes(maxima, r[i]);
+  r[0] = simt::maximal_bytes(maxima);
+}
 IMMABENCH_PROBE(permute_bytes) { r[0] = simt::permute_bytes(r[0], r[1], r[2]); }
 IMMABENCH_PROBE(bits) {
   r[3] = simt::logic3<0xE8>(r[0], r[1], r[2]);
@@ -249,8 +254,8 @@ using WarpProbes =
               ldmatrix_x2_trans, ldmatrix_x4_trans, shared_memory, atomic_add_shared, shuffle, shuffle_xor, shuffle_up,
               shuffle_down, votes, reduce_add, reduce_min, reduce_max, reduce_bits, block_votes, named_barriers, multiply_rn,
               add_rn, divide_rn, sqrt_rn, to_float_rn, to_int_rn, pack_f16x2, pack_bf16x2, from_16_bits, pairs_f16, pairs_bf16,
-              dot_s8, permute_bytes, bits, copy_async, copy_async_or_zeros, load_global_coherent, atomic_add_global,
-              atomic_add_global_acq_rel>;
+              dot_s8, byte_maxima, permute_bytes, bits, copy_async, copy_async_or_zeros, load_global_coherent,
+              atomic_add_global, atomic_add_global_acq_rel>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

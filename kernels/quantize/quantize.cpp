@@ -10,26 +10,15 @@
 namespace immabench {
 namespace {
 
-template <class Arguments>
-void append(std::vector<Companion<Arguments>>& table, const CompanionConfig& config) {
-  const int index = static_cast<int>(table.size());
-  LaunchCompanion<Arguments> launch = nullptr;
-#if defined(IMMABENCH_CUDA)
-  launch = cuda_companion<Arguments>(index);
-#endif
-  table.push_back({config, emulated_companion<Arguments>(index), launch});
-}
-
 constexpr const char* kFloats = "f32|f16|bf16";
-
-std::string make_id(const std::string& family, int threads) { return family + "_t" + std::to_string(threads) + "_sm80"; }
 
 template <class Arguments>
 std::vector<Companion<Arguments>> elementwise(const std::string& family, const OperandTypes& types) {
   std::vector<Companion<Arguments>> table;
-  append(
-      table,
-      {.id = make_id(family, kElementwiseThreads), .family = family, .operand_types = types, .threads = kElementwiseThreads});
+  append_companion(table, {.id = companion_id(family, kElementwiseThreads),
+                           .family = family,
+                           .operand_types = types,
+                           .threads = kElementwiseThreads});
   return table;
 }
 
@@ -37,14 +26,14 @@ template <class Arguments>
 std::vector<Companion<Arguments>> by_rows(const std::string& family) {
   std::vector<Companion<Arguments>> table;
   for (const RowConfig& config : kRowConfigs) {
-    append(table, {.id = make_id(family, config.threads),
-                   .family = family,
-                   .operand_types = {{"x", kFloats}, {"codes", "s8"}},
-                   .threads = config.block_threads(),
-                   .shared_bytes = config.shared_bytes(),
-                   .row_threads = config.threads,
-                   .resident_columns = config.resident_columns(),
-                   .streams = config.streams});
+    append_companion(table, {.id = companion_id(family, config.threads),
+                             .family = family,
+                             .operand_types = {{"x", kFloats}, {"codes", "s8"}},
+                             .threads = config.block_threads(),
+                             .shared_bytes = config.shared_bytes(),
+                             .row_threads = config.threads,
+                             .resident_columns = config.resident_columns(),
+                             .streams = config.streams});
   }
   return table;
 }

@@ -101,16 +101,52 @@ def launch_gemm(
     """
 
 def companions() -> list[dict[str, Any]]:
-    """Every compiled configuration of the quantizers: `id`, `family`, `provider`, `architectures`, `operand_types`
-    (those each matrix may have, separated by |, the output's last), `threads` and `shared_bytes` of a block; of those
-    that reduce rows `row_threads`, `resident_columns` (of the longest row that is read once) and `streams` (whether
-    longer ones are legal, and read again), else None, None and False.
+    """Every compiled configuration of the quantizers and of pooling: `id`, `family`, `provider`, `architectures`,
+    `operand_types` (those each matrix may have, separated by |, the output's last), `threads` and `shared_bytes` of a
+    block; of those that reduce rows `row_threads`, `resident_columns` (of the longest row that is read once) and
+    `streams` (whether longer ones are legal, and read again), else None, None and False; of those that pool images
+    `window_threads`, which share a window, else None.
 
     Matrices are [rows, columns]; floats float32, float16 or bfloat16 (or its bits as uint16), told by their type.
     """
 
 def companion_illegal_reason(kernel_id: str, rows: int, columns: int) -> str | None:
     """Why a quantizer cannot take a matrix of this size, or None."""
+
+def pooling_illegal_reason(kernel_id: str, geometry: dict[str, int]) -> str | None:
+    """Why a kernel cannot pool images by these windows, or None; `geometry` as `kernels.geometry_sizes` makes it."""
+
+def emulate_max_pool2d(
+    kernel_id: str, x: Any, out: Any, *, geometry: dict[str, int], **options: Unpack[Emulation]
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x int8 [images, height, width, channels]; out int8, an element a window and channel.
+
+    Returns as `emulate_gemm`.
+    """
+
+def launch_max_pool2d(kernel_id: str, x: Any, out: Any, *, geometry: dict[str, int], stream: int = 0) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_max_pool2d`; returns at once."""
+
+class _AvgPool(TypedDict, total=False):
+    x_scale: Any
+    scale: Any
+    x_zero_point: Any
+    zero_point: Any
+    count_include_pad: bool
+
+class _EmulateAvgPool(Emulation, _AvgPool, total=False): ...
+
+def emulate_avg_pool2d(
+    kernel_id: str, x: Any, out: Any, *, geometry: dict[str, int], **options: Unpack[_EmulateAvgPool]
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x and geometry as `emulate_max_pool2d`; out int8, or float32 without `scale` and
+    `zero_point`. Scales are float32 [1], both or neither for int8; zero points int32 [1]. Returns as `emulate_gemm`.
+    """
+
+def launch_avg_pool2d(
+    kernel_id: str, x: Any, out: Any, *, geometry: dict[str, int], stream: int = 0, **options: Unpack[_AvgPool]
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_avg_pool2d`; returns at once."""
 
 def emulate_quantize(
     kernel_id: str,

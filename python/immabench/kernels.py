@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any, TypeVar
 
-from immabench.errors import ImmabenchError, NothingSelectedError
+from immabench.convolution import Convolution
+from immabench.errors import ImmabenchError, NothingSelectedError, UsageError
 from immabench.problems import Problem
 
 
@@ -62,11 +63,12 @@ class KernelConfig:
 
 @dataclass(frozen=True)
 class CompanionConfig:
-    """One launch configuration of a kernel around a GEMM: quantizers, and what rearranges codes.
+    """One launch configuration of a kernel around a GEMM: quantizers, pooling, and what rearranges codes.
 
     `operand_types` are those each of its matrices may have, separated by |, the output last. `threads` and
     `shared_bytes` are a block's. Of kernels that reduce rows `row_threads` share a row, which is read once up to
-    `resident_columns`; `streams` says whether longer ones are legal. The others have None, None and False.
+    `resident_columns`; `streams` says whether longer ones are legal. Of kernels that pool images `window_threads` share
+    a window. The others have None, None, False and None.
     """
 
     id: str
@@ -79,6 +81,7 @@ class CompanionConfig:
     row_threads: int | None = None
     resident_columns: int | None = None
     streams: bool = False
+    window_threads: int | None = None
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> CompanionConfig:
@@ -100,6 +103,12 @@ class CompanionConfig:
         """The types of the output."""
         return self.types(self.output)
 
+
+CompanionShape = tuple[int, int] | Convolution
+"""What a companion takes: a matrix of (rows, columns), or windows over images."""
+
+LARGE_WINDOW = 16
+"""Pixels of a window that keep a block of threads busy: as many as one of its warps reads at once."""
 
 AnyConfig = KernelConfig | CompanionConfig
 """What is listed, verified and emulated."""
@@ -169,6 +178,32 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
     return reason
 
 
+def companion_illegal_reason(config: CompanionConfig, shape: CompanionShape) -> str | None:
+    """Why a kernel around a GEMM cannot take a matrix (rows, columns), or windows over images; None when it can."""
+    reason: str | None
+    if isinstance(shape, Convolution):
+        reason = native().pooling_illegal_reason(config.id, geometry_sizes(shape))
+    else:
+        reason = native().companion_illegal_reason(config.id, *shape)
+    return reason
+
+
+def choose_companion(family: str, shape: CompanionShape) -> CompanionConfig:
+    """The configuration of a family to launch: of those that are legal the one of the fewest threads a row or window,
+    but the one of the most for windows of `LARGE_WINDOW` pixels or more. Raises UsageError where none is legal.
+    """
+    configs = [config for config in companion_configs() if config.family == family]
+    if isinstance(shape, Convolution) and shape.filter[0] * shape.filter[1] >= LARGE_WINDOW:
+        configs.reverse()
+    reason: str | None = "there is no such kernel in this build"
+    for config in configs:
+        reason = companion_illegal_reason(config, shape)
+        if reason is None:
+            return config
+    size = shape if isinstance(shape, Convolution) else "x".join(map(str, shape))
+    raise UsageError(f"{family} has no kernel for {size}: {reason}", "see `immabench list kernels`")
+
+
 def convolves(config: KernelConfig) -> bool:
     """Whether `config` takes images."""
     return config.family.startswith("conv2d")
@@ -176,9 +211,11 @@ def convolves(config: KernelConfig) -> bool:
 
 def convolution_sizes(problem: Problem) -> dict[str, int] | None:
     """The convolution of `problem` as the native module takes it."""
-    geometry = problem.convolution
-    if geometry is None:
-        return None
+    return None if problem.convolution is None else geometry_sizes(problem.convolution)
+
+
+def geometry_sizes(geometry: Convolution) -> dict[str, int]:
+    """The sizes of a convolution, or of windows over images, by the names that the native module has for them."""
     pairs = {name: getattr(geometry, name) for name in ("filter", "stride", "padding", "dilation")}
     return {
         **{name: getattr(geometry, name) for name in ("images", "height", "width", "channels")},

@@ -88,6 +88,14 @@ def _positive_or_one(scale: Array) -> NDArray[np.float32]:
     return np.where(scale > 0, scale, np.float32(1))
 
 
+def spread(values: Array | None, granularity: str) -> Array:
+    """Scales or zero points of a "tensor", [1], each "row" or each "column" so that they broadcast over the matrix; 0
+    where there are none."""
+    if values is None:
+        return np.zeros(1, np.int32)
+    return values[:, None] if granularity == "row" else values
+
+
 def row_sums(codes: NDArray[np.int8]) -> NDArray[np.int32]:
     """The sum of each row's codes, int32 [rows]; exact to 2^24 columns."""
     sums: NDArray[np.int32] = codes.sum(axis=1, dtype=np.int32)

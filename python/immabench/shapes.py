@@ -14,12 +14,15 @@ from immabench.errors import UsageError
 GEMM_FORM = "MxNxK"
 MATRIX_FORM = "ROWSxCOLUMNS"
 CONVOLUTION_FORM = "CONVOLUTION_nFILTERS"
-"""How the shape of a GEMM is written, that of a matrix which a kernel around it takes, and that of a convolution."""
+WINDOWS_FORM = "IMAGES_fWINDOW"
+"""How the shape of a GEMM is written, that of a matrix which a kernel around it takes, that of a convolution, and that
+of windows over images, which are a convolution without filters."""
 
 EXAMPLES = {
     GEMM_FORM: "128x256x64 or 1,16x4096x4096",
     MATRIX_FORM: "64x768 or 1,64x768",
     CONVOLUTION_FORM: "1x56x56x64_f3_p1_n64",
+    WINDOWS_FORM: "1x112x112x64_f3_s2_p1",
 }
 
 MAX_CASES = 10_000
@@ -47,8 +50,11 @@ def parse_sizes(text: str, *forms: str) -> list[tuple[int, ...]]:
 
 def form_of(text: str, forms: Sequence[str]) -> str:
     """Which of `forms` a shape is written in. Raises UsageError where it is none."""
-    sizes = {form.count("x") + 1: form for form in forms if form != CONVOLUTION_FORM}
-    form = CONVOLUTION_FORM if "_" in text else sizes.get(len(text.split("x")), "")
+    text = text.strip().lower()
+    of_images = (CONVOLUTION_FORM, WINDOWS_FORM)
+    sizes = {form.count("x") + 1: form for form in forms if form not in of_images}
+    windows = WINDOWS_FORM in forms and ("_n" not in text or CONVOLUTION_FORM not in forms)
+    form = of_images[windows] if "_" in text else sizes.get(len(text.split("x")), "")
     if form not in forms:
         examples = ", or ".join(EXAMPLES[form] for form in forms)
         raise UsageError(f"shape {text!r} is not {' or '.join(forms)}", f"write for example {examples}")
@@ -64,14 +70,17 @@ def parse_convolution_shape(text: str) -> tuple[str, int]:
 
 
 def parse_any(text: str, forms: Sequence[str]) -> tuple[str, list[tuple[Any, ...]]]:
-    """The form a shape is written in and every shape it stands for: sizes, or a convolution with its filters."""
+    """The form a shape is written in and every shape it stands for: sizes, a convolution with its filters, or the name
+    of one without."""
     form = form_of(text, forms)
+    if form == WINDOWS_FORM:
+        return form, [(str(parse_convolution(text)),)]
     return form, [parse_convolution_shape(text)] if form == CONVOLUTION_FORM else list(parse_sizes(text, form))
 
 
-def parse_size(text: str, form: str) -> tuple[int, ...]:
-    """The one shape of `form`. Raises UsageError."""
-    shapes = parse_sizes(text, form)
+def parse_size(text: str, form: str) -> tuple[Any, ...]:
+    """The one shape of `form`, as `parse_any` gives it. Raises UsageError."""
+    _, shapes = parse_any(text, (form,))
     if len(shapes) > 1:
         raise UsageError(f"shape {text!r} is {len(shapes)} shapes where one is needed", "write a number for each size")
     return shapes[0]

@@ -51,6 +51,7 @@ def test_verify_is_exact_in_every_order() -> None:
 def test_verify_every_configuration() -> None:
     # Each family's own tests take every order, and the edges of every tile.
     shapes = ("--shape", "70x136x272", "--shape", "1x7x9x32_f3_n72", "--shape", "66x136")
+    shapes += ("--shape", "2x9x7x40_f3_s2_p1")
     done = immabench("verify", "--order", "random", *shapes, "--json")
     data = json.loads(done.stdout)
     assert (done.returncode, data["failed"]) == (0, 0)

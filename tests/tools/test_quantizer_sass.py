@@ -1,4 +1,4 @@
-"""What the compiled quantizers must look like, on every architecture of this build."""
+"""What the compiled quantizers and kernels of pooling must look like, on every architecture of this build."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ VARIANTS = {
     "requantize": [f"{x} {a}" for x in ("s32 by 4", "s8 by 4", "s8 by 16") for a in ALIGNMENTS],
     "pack_s4": list(ALIGNMENTS),
     "unpack_s4": list(ALIGNMENTS),
+    "max_pool2d_t1_sm80": [f"by {width}" for width in (16, 4, 1)],
+    "avg_pool2d_t1_sm80": ["s8 by 16", "s8 by 4", "s8 by 1", "f32 by 4", "f32 by 1"],
+    "avg_pool2d_t128_sm80": [f"by {width}" for width in (16, 4, 1)],
     "reorder_weights": [f"{layout.name} {a}" for layout in FRAGMENT_LAYOUTS.values() for a in ALIGNMENTS],
 }
 
@@ -29,7 +32,7 @@ VARIANTS = {
 def variants(kernel: dict[str, Any]) -> list[str]:
     """The variants of a configuration's code."""
     if kernel["row_threads"] is None:
-        return VARIANTS[kernel["family"]]
+        return VARIANTS[kernel["id"] if kernel["window_threads"] else kernel["family"]]
     passes = ("", " streamed") if kernel["streams"] else ("",)
     return [f"{t} {a}{again}" for t in TYPES for a in ALIGNMENTS for again in passes]
 
@@ -78,7 +81,7 @@ def test_two_blocks_fit_a_multiprocessor(facts: list[dict[str, Any]]) -> None:
 def test_calls_are_of_divisions_and_roots_alone(facts: list[dict[str, Any]]) -> None:
     """IEEE division and square root call a routine for what are no ordinary numbers; nothing else is called."""
     for kernel in facts:
-        multiplies = kernel["kernel_id"].startswith(("dequantize", "pack", "unpack", "reorder"))
+        multiplies = kernel["kernel_id"].startswith(("dequantize", "pack", "unpack", "reorder", "max_pool2d"))
         divides = set() if multiplies else {"div_rn_noftz_f32_slowpath"}
         root = {"sqrt_rn_f32_slowpath"} if kernel["kernel_id"].startswith("layernorm") else set()
         assert set(kernel["calls"]) == divides | root, names([kernel])
@@ -99,6 +102,22 @@ def test_reordering_takes_its_loads_and_shuffles_and_no_shared_memory(facts: lis
             assert counts == {"LDG": 8, "SHFL": 16, "STG": 4, "LDS": 0, "STS": 0, "BAR": 0}, names([kernel])
 
 
+def test_maxima_are_of_four_bytes_at_once(facts: list[dict[str, Any]]) -> None:
+    """Three pixels of 16 channels in flight: sm_90 has maxima of pairs, two a word; others take four bitwise ones."""
+    for kernel in facts:
+        if (kernel["kernel_id"], kernel["variant"]) == ("max_pool2d_t1_sm80", "by 16"):
+            assert kernel["histogram"]["LDG"] == 3, names([kernel])
+            opcode, count = ("VIMNMX", 24) if kernel["arch"] == "sm_90a" else ("LOP3", 48)
+            assert kernel["histogram"][opcode] >= count, names([kernel])
+
+
+def test_sums_take_one_instruction_a_channel(facts: list[dict[str, Any]]) -> None:
+    """dp4a with a byte of 1, of three pixels of 16 channels."""
+    for kernel in facts:
+        if kernel["kernel_id"].startswith("avg_pool2d") and kernel["variant"].endswith("by 16"):
+            assert kernel["histogram"]["IDP"] == 3 * 16, names([kernel])
+
+
 def test_names_of_symbols() -> None:
     config = "NS_13RowConfigTypeILi128ELi64ELb0EEE"
     symbol = f"_ZN9immabench4cuda25layernorm_quantize_kernelINS0_11ElementBF16E{config}Lb0ELb1EEEvNS0_27LayerNormE"
@@ -114,3 +133,9 @@ def test_names_of_symbols() -> None:
     dequantize = kernel_name("_ZN9immabench4cuda17dequantize_kernelINS0_10ElementF32ELb1ELb1EEEvNS0_20ParametersE")
     assert dequantize is not None
     assert (dequantize.kernel_id, dequantize.variant) == ("dequantize_t256_sm80", "f32 by column aligned")
+    average = kernel_name("_ZN9immabench4cuda17avg_pool2d_kernelIfLi4EEEvNS0_17AvgPoolParametersE")
+    assert average is not None
+    assert (average.kernel_id, average.variant, average.threads) == ("avg_pool2d_t1_sm80", "f32 by 4", 256)
+    block = kernel_name("_ZN9immabench4cuda23avg_pool2d_block_kernelILi16EEEvNS0_17AvgPoolParametersE")
+    assert block is not None
+    assert (block.kernel_id, block.variant, block.shared_bytes) == ("avg_pool2d_t128_sm80", "by 16", 512)

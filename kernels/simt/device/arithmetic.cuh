@@ -61,6 +61,25 @@ SIMT_DEVICE u32 subtract_rn_bf16x2(u32 a, u32 b) { return fma_rn_bf16x2(b, 0xBF8
 
 // Four 8-bit products added to `c`.
 SIMT_DEVICE i32 dot_s8(u32 a, u32 b, i32 c) { return __dp4a(i32(a), i32(b), c); }
+// The largest of each of four signed bytes over words that come one by one. sm_90 has maxima of 16 bits: a byte is the upper
+// half of one, above whatever lies below it, so that two registers are kept, 3 instructions a word; others take 6 for bytes.
+struct ByteMaxima {
+  u32 odd = 0x80808080u, even = 0x80808080u;
+};
+SIMT_DEVICE void include_bytes(ByteMaxima& maxima, u32 bytes) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  maxima.odd = __vmaxs2(maxima.odd, bytes), maxima.even = __vmaxs2(maxima.even, bytes << 8);
+#else
+  maxima.odd = __vmaxs4(maxima.odd, bytes);
+#endif
+}
+SIMT_DEVICE u32 maximal_bytes(const ByteMaxima& maxima) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  return __byte_perm(maxima.even, maxima.odd, 0x7351);
+#else
+  return maxima.odd;
+#endif
+}
 // prmt: each nibble of `selector` picks a byte of {high, low}; its top bit replicates that byte's sign.
 SIMT_DEVICE u32 permute_bytes(u32 low, u32 high, u32 selector) { return __byte_perm(low, high, selector); }
 // lop3: the bitwise function of three words whose truth table is kTable.

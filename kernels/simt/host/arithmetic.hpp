@@ -123,6 +123,17 @@ inline i32 dot_s8(u32 a, u32 b, i32 c) {
   return i32(sum);
 }
 
+struct ByteMaxima {
+  u32 bytes = 0x80808080u;
+};
+inline void include_bytes(ByteMaxima& maxima, u32 bytes) {
+  for (int shift = 0; shift < 32; shift += 8) {
+    const u32 mask = 0xFFu << shift;
+    if (i8(bytes >> shift) > i8(maxima.bytes >> shift)) maxima.bytes = (maxima.bytes & ~mask) | (bytes & mask);
+  }
+}
+inline u32 maximal_bytes(const ByteMaxima& maxima) { return maxima.bytes; }
+
 inline u32 permute_bytes(u32 low, u32 high, u32 selector) {
   const u64 bytes = u64(high) << 32 | low;
   u32 result = 0;

@@ -31,7 +31,8 @@ def emulate(
         ...,
         "--shape",
         metavar="MxNxK",
-        help="The problem of a GEMM; ROWSxCOLUMNS of the kernels around it; 1x56x56x64_f3_p1_n64 of a convolution.",
+        help="The problem of a GEMM; ROWSxCOLUMNS of the kernels around it; 1x56x56x64_f3_p1_n64 of a convolution, "
+        "1x112x112x64_f3_s2_p1 of pooling.",
     ),
     output_type: str = typer.Option(
         None, "--output-type", help="Of a GEMM: s32, or s8, f32, f16 (default), bf16 with scales and bias."
@@ -63,17 +64,18 @@ def emulate(
 def _case(kernel: str, shape: str, output_type: str | None, options: list[str], seed: int) -> KernelCase:
     """The case that was asked for. Raises UsageError for what the kernel's family does not have."""
     from immabench.kernels import CompanionConfig, any_config, convolves
-    from immabench.measure.companion_cases import chosen_case
+    from immabench.measure.companion_cases import chosen_case, companion_form
+    from immabench.measure.companion_shapes import companion_shape
     from immabench.measure.plan import kernel_convolution, kernel_problem
     from immabench.measure.verify import GemmCase
-    from immabench.shapes import MATRIX_FORM, parse_size
+    from immabench.shapes import parse_size
     from immabench.suites import parse_options, parse_pairs, parse_shape
 
     config = any_config(kernel)
     if isinstance(config, CompanionConfig):
         _refuse_output_type(config, output_type)
-        rows, columns = parse_size(shape, MATRIX_FORM)
-        return chosen_case(config, (rows, columns), parse_pairs(options), seed)
+        given = companion_shape(parse_size(shape, companion_form(config)))
+        return chosen_case(config, given, parse_pairs(options), seed)
     further = parse_options(options)
     if convolves(config):
         return GemmCase(config, kernel_convolution(config, shape, output_type or "f16", further), seed)

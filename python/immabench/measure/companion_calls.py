@@ -1,6 +1,7 @@
 """Calls of the kernels around a GEMM: data, the memory that a launch fills, and what the oracles say must lie there.
 
-Each function states one call of a family. Matrices are [rows, columns]; floats have the types of `quantizers`.
+Each function states one call of a family. Matrices are [rows, columns], images NHWC; floats have the types of
+`quantizers`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench import numerics, quantizers
-from immabench.kernels import native
+from immabench import numerics, pooling, quantizers
+from immabench.convolution import Convolution
+from immabench.kernels import geometry_sizes, native
 from immabench.numerics import as_float32, pack_codes
 from immabench.operands import aligned
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
-from immabench.quantizers import Array, float_type
+from immabench.quantizers import Array, float_type, spread
 
 POISON = 0x5A
 """What every byte of an output holds before a launch."""
@@ -91,13 +93,6 @@ def _given(**inputs: Any) -> dict[str, Any]:
     return {name: values for name, values in inputs.items() if values is not None}
 
 
-def _spread(values: Array | None, granularity: str) -> Any:
-    """Scales or zero points so that they broadcast over the matrix; 0 for absent ones."""
-    if values is None:
-        return 0
-    return values[:, None] if granularity == "row" else values
-
-
 def _stored(codes: NDArray[np.int8], code_type: str) -> Array:
     return aligned(codes if code_type == "s8" else pack_codes(codes, 4))
 
@@ -113,7 +108,7 @@ def quantize(
 ) -> CompanionCall:
     """Codes of `x` with scales [1], [rows] or [columns] as `granularity` says, over all of their range or a given."""
     values, limits = as_float32(float_type(x), x), code_range or CODE_RANGES[codes]
-    want = numerics.quantize(values, _spread(scale, granularity), _spread(zero_point, granularity), *limits)
+    want = numerics.quantize(values, spread(scale, granularity), spread(zero_point, granularity), *limits)
     options = {"granularity": granularity, "qmin": limits[0], "qmax": limits[1]}
     inputs = _given(x=x, scale=scale, zero_point=zero_point)
     return CompanionCall("quantize", inputs, {"codes": _stored(want, codes)}, options)
@@ -129,7 +124,7 @@ def dequantize(
     granularity: str = "tensor",
 ) -> CompanionCall:
     """Floats of a type from codes `values` that are stored as `codes`."""
-    want = numerics.dequantize(values, _spread(scale, granularity), _spread(zero_point, granularity))
+    want = numerics.dequantize(values, spread(scale, granularity), spread(zero_point, granularity))
     inputs = _given(codes=_stored(values, codes), scale=scale, zero_point=zero_point)
     expected = {"out": numerics.round_to(out, want)}
     return CompanionCall("dequantize", inputs, expected, {"granularity": granularity})
@@ -209,7 +204,37 @@ def layernorm_quantize(
         rows = quantizers.quantize_dynamic(y, asymmetric=asymmetric)
         found = _given(codes=rows.codes, scale=rows.scale, zero_point=rows.zero_point, row_sum=rows.row_sum)
     else:
-        codes = numerics.quantize(as_float32(float_type(y), y), scale, _spread(zero_point, "tensor"))
+        codes = numerics.quantize(as_float32(float_type(y), y), scale, spread(zero_point, "tensor"))
         found = {"codes": codes, "row_sum": quantizers.row_sums(codes)}
     options = {"eps": eps, "dynamic": scale is None}
     return CompanionCall("layernorm_quantize", inputs, {**found, "normalised": y}, options)
+
+
+def max_pool2d(x: NDArray[np.int8], geometry: Convolution) -> CompanionCall:
+    """The largest codes of windows over an image."""
+    expected = {"out": pooling.max_pool2d(x, geometry)}
+    return CompanionCall("max_pool2d", {"x": x}, expected, {"geometry": geometry_sizes(geometry)})
+
+
+def avg_pool2d(
+    x: NDArray[np.int8],
+    geometry: Convolution,
+    *,
+    out: str = "s8",
+    x_scale: Array | None = None,
+    scale: Array | None = None,
+    x_zero_point: Array | None = None,
+    zero_point: Array | None = None,
+    count_include_pad: bool = False,
+) -> CompanionCall:
+    """Averages of windows over an image, as codes of another scale or of the same, or as floats; scales are [1]."""
+    from_zero, to_zero = (0 if values is None else int(values[0]) for values in (x_zero_point, zero_point))
+    from_scale, to_scale = (None if values is None else values[0] for values in (x_scale, scale))
+    options: dict[str, Any] = {"x_zero_point": from_zero, "count_include_pad": count_include_pad}
+    if out == "s8":
+        want: Array = pooling.avg_pool2d(x, geometry, x_scale=from_scale, scale=to_scale, zero_point=to_zero, **options)
+    else:
+        want = pooling.avg_pool2d_f32(x, geometry, x_scale=1.0 if from_scale is None else from_scale, **options)
+    given = _given(x=x, x_scale=x_scale, scale=scale, x_zero_point=x_zero_point, zero_point=zero_point)
+    sizes = {"geometry": geometry_sizes(geometry), "count_include_pad": count_include_pad}
+    return CompanionCall("avg_pool2d", given, {"out": want}, sizes)

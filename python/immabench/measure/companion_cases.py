@@ -6,13 +6,16 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import numpy as np
 
+from immabench.convolution import Convolution
 from immabench.errors import UsageError
-from immabench.kernels import CompanionConfig, native
+from immabench.kernels import CompanionConfig, CompanionShape, companion_illegal_reason
 from immabench.measure import companion_calls as calls
 from immabench.measure.companion_calls import CODE_RANGES, LAYOUTS, CompanionCall
+from immabench.measure.companion_shapes import WINDOWS, MatrixShape, names_of, sizes_of, windows_of
 from immabench.measure.hostile_values import Generator, hostile, normal, rows_to_normalise, scales, zero_points
 from immabench.measure.kernel_case import KernelCase
 from immabench.operands import aligned
@@ -21,8 +24,8 @@ from immabench.problems import TYPE_BITS
 from immabench.providers.base import Emulation
 from immabench.providers.native_launch import EMULATED_BACKEND
 from immabench.quantizers import Array
+from immabench.shapes import MATRIX_FORM, WINDOWS_FORM
 
-MatrixShape = tuple[int, int]
 Choice = Mapping[str, str]
 """What a case takes of each axis: the types of the matrices by their names, then what else varies in its family."""
 
@@ -30,32 +33,32 @@ Choice = Mapping[str, str]
 @dataclass(frozen=True)
 class Family:
     """How a family's calls are made: `axes` vary beside the types of matrices, `possible` says which choices exist,
-    `shapes` replaces those that `edge_shapes` computes."""
+    `shapes` replaces those that `edge_shapes` computes, `form` is how they are written."""
 
-    make: Callable[[Generator, MatrixShape, Choice], CompanionCall]
+    make: Callable[[Generator, Any, Choice], CompanionCall]
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     possible: Callable[[Choice], bool] = lambda _: True
-    shapes: tuple[MatrixShape, ...] = ()
+    shapes: tuple[CompanionShape, ...] = ()
+    form: str = MATRIX_FORM
 
 
 class CompanionCase(KernelCase):
-    """One configuration with a matrix of random and hostile values; `seed` is theirs."""
+    """One configuration with a matrix of random and hostile values, or with images; `seed` is theirs."""
 
     backend = EMULATED_BACKEND
 
-    def __init__(self, config: CompanionConfig, shape: MatrixShape, choice: Choice, seed: int) -> None:
-        self.kernel_id, self.shape = config.id, shape
-        self._config, self._size, self._choice, self._seed = config, shape, choice, seed
+    def __init__(self, config: CompanionConfig, shape: CompanionShape, choice: Choice, seed: int) -> None:
+        self.kernel_id, self.shape = config.id, sizes_of(shape)
+        self._config, self._given, self._choice, self._seed = config, shape, choice, seed
         self.output_type = choice[config.output]
-        self.types = " ".join(choice.values())
-        self.problem = "_".join([config.family, f"r{shape[0]}", f"c{shape[1]}", *choice.values()])
+        self.types = " ".join([*windows_of(shape), *choice.values()])
+        self.problem = "_".join([config.family, *names_of(shape), *choice.values()])
 
     def illegal_reason(self) -> str | None:
-        """Why the kernel cannot take the matrix, None when it can."""
+        """Why the kernel cannot take the matrix or the images, None when it can."""
         if self._has_pairs and self.shape[1] % 2:
             return f"int4 codes lie two a byte: {self.shape[1]} columns are odd"
-        reason: str | None = native().companion_illegal_reason(self.kernel_id, *self.shape)
-        return reason
+        return companion_illegal_reason(self._config, self._given)
 
     def emulate(self, order: str, seed: int) -> Emulation:
         """As `KernelCase` says."""
@@ -73,7 +76,7 @@ class CompanionCase(KernelCase):
     def call(self) -> CompanionCall:
         """The call, made of random values when it is first asked for."""
         generator = np.random.default_rng((self._seed, *self.shape))
-        return FAMILIES[self._config.family].make(generator, self._size, self._choice)
+        return FAMILIES[self._config.family].make(generator, self._given, self._choice)
 
     @property
     def _has_pairs(self) -> bool:
@@ -82,13 +85,13 @@ class CompanionCase(KernelCase):
 
 
 def companion_cases(
-    config: CompanionConfig, shapes: Sequence[MatrixShape] = (), output_types: Sequence[str] = (), seed: int = 0
+    config: CompanionConfig, shapes: Sequence[CompanionShape] = (), output_types: Sequence[str] = (), seed: int = 0
 ) -> Iterator[CompanionCase]:
     """Every choice of a configuration's axes, on `shapes` or else its edges; of `output_types` alone where given."""
     for choice in choices(config):
         for shape in shapes or edge_shapes(config):
             case = CompanionCase(config, shape, choice, seed)
-            if not shapes and case.illegal_reason() is not None:
+            if not shapes and not isinstance(shape, Convolution) and case.illegal_reason() is not None:
                 case = CompanionCase(config, (shape[0], shape[1] + shape[1] % 2), choice, seed)
             if not output_types or case.output_type in output_types:
                 yield case
@@ -102,7 +105,7 @@ def choices(config: CompanionConfig) -> list[dict[str, str]]:
 
 
 def chosen_case(
-    config: CompanionConfig, shape: MatrixShape, options: Mapping[str, str], seed: int = 0
+    config: CompanionConfig, shape: CompanionShape, options: Mapping[str, str], seed: int = 0
 ) -> CompanionCase:
     """The first case whose choice has `options`. Raises UsageError for an axis or a value that there is not."""
     axes = _axes(config)
@@ -125,7 +128,12 @@ def _axes(config: CompanionConfig) -> dict[str, tuple[str, ...]]:
     return {**varying, **FAMILIES[config.family].axes}
 
 
-def edge_shapes(config: CompanionConfig) -> list[MatrixShape]:
+def companion_form(config: CompanionConfig) -> str:
+    """How a shape that a configuration takes is written."""
+    return FAMILIES[config.family].form
+
+
+def edge_shapes(config: CompanionConfig) -> list[CompanionShape]:
     """Shapes around a vector, a warp's and a block's share, and what the threads of a row hold."""
     own = FAMILIES[config.family].shapes
     if config.row_threads is None or config.resident_columns is None:
@@ -208,7 +216,28 @@ def _layernorm_quantize(generator: Generator, shape: MatrixShape, choice: Choice
     )
 
 
-def _codes(generator: Generator, shape: MatrixShape, code_type: str) -> Array:
+def _max_pool2d(generator: Generator, geometry: Convolution, _: Choice) -> CompanionCall:
+    return calls.max_pool2d(_codes(generator, geometry.image_shape, "s8"), geometry)
+
+
+def _avg_pool2d(generator: Generator, geometry: Convolution, choice: Choice) -> CompanionCall:
+    """Of codes whose averages fill the range of the others, and with equal scales, where many are ties."""
+    codes, terms = choice["out"] == "s8", choice["terms"]
+    x_scale = scales(generator, 1) if terms == "scales" else None
+    ratio = np.float32(generator.uniform(0.2, 5))
+    return calls.avg_pool2d(
+        _codes(generator, geometry.image_shape, "s8"),
+        geometry,
+        out=choice["out"],
+        x_scale=x_scale,
+        scale=aligned(x_scale * ratio) if codes and x_scale is not None else None,
+        x_zero_point=None if terms == "none" else zero_points(generator, 1),
+        zero_point=zero_points(generator, 1) if codes and terms != "none" else None,
+        count_include_pad=choice["divisor"] == "window",
+    )
+
+
+def _codes(generator: Generator, shape: tuple[int, ...], code_type: str) -> Array:
     low, high = CODE_RANGES[code_type]
     return aligned(generator.integers(low, high + 1, shape).astype(np.int8))
 
@@ -236,5 +265,12 @@ FAMILIES = {
     ),
     "quantize_dynamic": Family(_quantize_dynamic, {"range": RANGES}),
     "layernorm_quantize": Family(_layernorm_quantize, {"range": ("static", *RANGES), "residual": ("none", "residual")}),
+    "max_pool2d": Family(_max_pool2d, shapes=WINDOWS, form=WINDOWS_FORM),
+    "avg_pool2d": Family(
+        _avg_pool2d,
+        {"terms": ("scales", "zero_points", "none"), "divisor": ("pixels", "window")},
+        shapes=WINDOWS,
+        form=WINDOWS_FORM,
+    ),
 }
 """How the calls of each family of `_native.companions()` are made."""

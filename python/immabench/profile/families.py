@@ -110,6 +110,15 @@ def _quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
     return KernelName(f"{kernel['family']}_t256_sm80", " ".join(variant), threads=256, shared_bytes=0)
 
 
+def _pooling(_: str, kernel: re.Match[str]) -> KernelName:
+    """The variant is the type of averages, where a kernel has one, and how many channels a thread takes."""
+    out = {"a": "s8 ", "f": "f32 ", None: ""}[kernel["out"]]
+    block = kernel["block"] is not None
+    threads, shared = (128, 4 * 128) if block else (256, 0)
+    name = f"{kernel['family']}_t{threads if block else 1}_sm80"
+    return KernelName(name, f"{out}by {kernel['width']}", threads=threads, shared_bytes=shared)
+
+
 def _reordering(symbol: str, kernel: re.Match[str]) -> KernelName:
     """The variant is the layout and the alignment."""
     variant = f"{kernel['layout'].lower()} {'aligned' if kernel['aligned'] == '1' else 'ragged'}"
@@ -185,6 +194,10 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
     (
         re.compile(r"\dreorder_weights_kernelI\w*?\d(?P<layout>W\d+M\d+)ELb(?P<aligned>[01])E"),
         _reordering,
+    ),
+    (
+        re.compile(r"\d(?P<family>max_pool2d|avg_pool2d)(?P<block>_block)?_kernelI(?P<out>[af])?Li(?P<width>\d+)E"),
+        _pooling,
     ),
     (re.compile(r"\d(?P<family>quantize|dequantize|requantize|pack_s4|unpack_s4)_kernelI"), _quantizer),
 )

@@ -275,6 +275,21 @@ CASE(byte_dot_products) {
   }
 }
 
+CASE(byte_maxima) {
+  CHECK_EQUAL(simt::maximal_bytes({}), 0x80808080u);
+  std::mt19937 generator(6);
+  for (int i = 0; i < 1000; ++i) {
+    simt::ByteMaxima maxima;
+    int largest[4] = {-128, -128, -128, -128};
+    for (int word = 0; word < 3; ++word) {
+      const u32 bytes = generator() | (i % 2 ? 0x80808080u : 0u);  // also where all are negative
+      simt::include_bytes(maxima, bytes);
+      for (int byte = 0; byte < 4; ++byte) largest[byte] = std::max<int>(largest[byte], simt::i8(bytes >> 8 * byte));
+    }
+    for (int byte = 0; byte < 4; ++byte) CHECK_EQUAL(int(simt::i8(simt::maximal_bytes(maxima) >> 8 * byte)), largest[byte]);
+  }
+}
+
 CASE(pairs_of_16_bit_floats) {
   const PairFunctions f16{simt::fma_rn_f16x2, simt::multiply_rn_f16x2, simt::subtract_rn_f16x2};
   const PairFunctions bf16{simt::fma_rn_bf16x2, simt::multiply_rn_bf16x2, simt::subtract_rn_bf16x2};
