@@ -63,23 +63,20 @@ def emulate(
 
 def _case(kernel: str, shape: str, output_type: str | None, options: list[str], seed: int) -> KernelCase:
     """The case that was asked for. Raises UsageError for what the kernel's family does not have."""
-    from immabench.kernels import CompanionConfig, any_config, convolves
+    from immabench.kernels import CompanionConfig, any_config
     from immabench.measure.companion_cases import chosen_case, companion_form
     from immabench.measure.companion_shapes import companion_shape
-    from immabench.measure.plan import kernel_convolution, kernel_problem
+    from immabench.measure.plan import kernel_problem
     from immabench.measure.verify import GemmCase
     from immabench.shapes import parse_size
-    from immabench.suites import parse_options, parse_pairs, parse_shape
+    from immabench.suites import parse_options, parse_pairs
 
     config = any_config(kernel)
     if isinstance(config, CompanionConfig):
         _refuse_output_type(config, output_type)
         given = companion_shape(parse_size(shape, companion_form(config)))
         return chosen_case(config, given, parse_pairs(options), seed)
-    further = parse_options(options)
-    if convolves(config):
-        return GemmCase(config, kernel_convolution(config, shape, output_type or "f16", further), seed)
-    return GemmCase(config, kernel_problem(config, parse_shape(shape), output_type or "f16", further), seed)
+    return GemmCase(config, kernel_problem(config, shape, output_type or "f16", parse_options(options)), seed)
 
 
 def _refuse_output_type(config: CompanionConfig, output_type: str | None) -> None:

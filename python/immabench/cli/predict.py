@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     kernel: str = typer.Argument(None, help="Id of a kernel; without it, all that run there are ranked."),
-    shape: str = typer.Option(None, "--shape", metavar="MxNxK", help="The problem."),
+    shape: str = typer.Option(None, "--shape", metavar="MxNxK", help="The problem; or 1x56x56x64_f3_p1_n64, images."),
     output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
     with_: list[str] = PROBLEM_OPTIONS,
     gpu: str = typer.Option(None, "--gpu", help="A GPU of the table; else the one here, else an H200."),
@@ -80,12 +80,12 @@ def _machine(gpu: str | None, ceilings: Path | None) -> Machine:
 
 def _problem(kernel: str | None, shape: str, output_type: str, options: Sequence[str]) -> Problem:
     from immabench.kernels import kernel_config
-    from immabench.measure.plan import kernel_problem, shape_problem
-    from immabench.suites import parse_options, parse_shape
+    from immabench.measure.plan import kernel_problem, one_problem
+    from immabench.suites import parse_options
 
     if kernel is None:
-        return shape_problem(parse_shape(shape), output_type, parse_options(options))
-    return kernel_problem(kernel_config(kernel), parse_shape(shape), output_type, parse_options(options))
+        return one_problem(shape, output_type, parse_options(options))
+    return kernel_problem(kernel_config(kernel), shape, output_type, parse_options(options))
 
 
 def _predictions(kernel: str | None, problem: Problem, machine: Machine) -> list[Prediction]:

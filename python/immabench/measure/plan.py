@@ -8,13 +8,13 @@ from typing import Any
 
 from immabench.errors import ImmabenchError, NothingSelectedError
 from immabench.hardware import device_of, present_kinds
-from immabench.kernels import KernelConfig, match_names, matches_any
+from immabench.kernels import KernelConfig, convolves, match_names, matches_any
 from immabench.measure.case import Job
 from immabench.problems import Problem, Shape, conv_problem
 from immabench.providers.base import Availability, Candidate, Provider
 from immabench.providers.registry import BrokenProvider, provider_names, select_providers
 from immabench.shapes import CONVOLUTION_FORM, GEMM_FORM, form_of, parse_convolution_shape
-from immabench.suites import Case, load_suite, parse_options, parse_shapes
+from immabench.suites import Case, load_suite, parse_options, parse_shape, parse_shapes
 
 ORACLE_PROVIDER = "reference"
 """Left out unless asked for: timing the oracle tells nothing about the machine."""
@@ -116,26 +116,29 @@ def shape_problem(shape: Shape, output_type: str, options: Mapping[str, Any] | N
     return Problem(*shape, **{**epilogue, "output_type": output_type, **(options or {})})
 
 
+def one_problem(text: str, output_type: str, options: Mapping[str, Any] | None = None) -> Problem:
+    """The problem of one shape on the command line, of a GEMM or of a convolution. Raises UsageError."""
+    if form_of(text, (GEMM_FORM, CONVOLUTION_FORM)) == GEMM_FORM:
+        return shape_problem(parse_shape(text), output_type, options)
+    name, filters = parse_convolution_shape(text)
+    sizes = conv_problem(name, filters)
+    conv = {**conv_epilogue(output_type), "conv": name}
+    return shape_problem((sizes.m, sizes.n, sizes.k), output_type, {**conv, **(options or {})})
+
+
 def kernel_problem(
-    config: KernelConfig, shape: Shape, output_type: str, options: Mapping[str, Any] | None = None
-) -> Problem:
-    """As `shape_problem`, of the operand types of `config`; groups of weights are of 128 unless `options` say else."""
-    own: dict[str, Any] = {"a_type": config.operand_types["a"], "b_type": config.operand_types["b"]}
-    if config.group_scale != "none":
-        own |= {"b_group": 128, "b_scale": config.group_scale}
-    return shape_problem(shape, output_type, {**own, **(options or {})})
-
-
-def kernel_convolution(
     config: KernelConfig, text: str, output_type: str, options: Mapping[str, Any] | None = None
 ) -> Problem:
-    """As `kernel_problem`, of a shape as `parse_convolution_shape` reads it; one scale for all pixels."""
-    shape, conv = _convolution_shape(text)
-    group = next((group for group in (128, 64, 32) if shape[2] % group == 0), 128)
-    grouped = {"b_group": group} if config.group_scale != "none" else {}
-    return kernel_problem(
-        config, shape, output_type, {**conv_epilogue(output_type), **conv, **grouped, **(options or {})}
-    )
+    """As `one_problem`, of the operand types of `config`; groups of weights are of the largest of 128, 64 and 32 that
+    divides K, unless `options` say else. Raises UsageError for a shape of what it does not compute."""
+    form = CONVOLUTION_FORM if convolves(config) else GEMM_FORM
+    form_of(text, (form,))
+    own: dict[str, Any] = {"a_type": config.operand_types["a"], "b_type": config.operand_types["b"]}
+    if config.group_scale != "none":
+        k = one_problem(text, "s32").k
+        group = next((group for group in (128, 64, 32) if k % group == 0), 128)
+        own |= {"b_group": group, "b_scale": config.group_scale}
+    return one_problem(text, output_type, {**own, **(options or {})})
 
 
 def conv_epilogue(output_type: str) -> dict[str, Any]:
@@ -143,18 +146,10 @@ def conv_epilogue(output_type: str) -> dict[str, Any]:
     return {} if output_type == "s32" else {"row_scale": "tensor"}
 
 
-def _convolution_shape(text: str) -> tuple[Shape, dict[str, Any]]:
-    name, filters = parse_convolution_shape(text)
-    problem = conv_problem(name, filters)
-    return (problem.m, problem.n, problem.k), {"conv": name}
-
-
 def _shape_cases(text: str, output_type: str, options: Mapping[str, Any]) -> Iterator[Case]:
     """Those of a shape on the command line: of GEMMs, or a convolution."""
     if form_of(text, (GEMM_FORM, CONVOLUTION_FORM)) == CONVOLUTION_FORM:
-        shape, conv = _convolution_shape(text)
-        problem = shape_problem(shape, output_type, {**conv_epilogue(output_type), **conv, **options})
-        yield Case(text, problem, 1, ((text, 1),))
+        yield Case(text, one_problem(text, output_type, options), 1, ((text, 1),))
         return
     for shape in parse_shapes(text):
         problem = shape_problem(shape, output_type, options)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from immabench.errors import ImmabenchError, MissingHardwareError, NothingSelectedError, UsageError
-from immabench.measure.plan import Selection, make_plan, selected_cases, shape_problem
+from immabench.kernels import kernel_configs
+from immabench.measure.plan import Selection, kernel_problem, make_plan, one_problem, selected_cases, shape_problem
 from immabench.problems import Problem
 
 EMULATED = Selection(shapes=("64x64x64",), devices=("emulated",))
@@ -124,3 +126,19 @@ def test_shapes_of_the_command_line_have_a_full_epilogue() -> None:
 def test_a_batch_of_the_command_line_names_its_case() -> None:
     (named,) = selected_cases(Selection(shapes=("8x16x32",), options=("batch=12",), output_type="s32"))
     assert (named.case.name, named.case.problem) == ("8x16x32 batch=12", Problem(8, 16, 32, batch=12))
+
+
+def test_a_convolution_of_the_command_line_has_one_scale_for_all_pixels() -> None:
+    problem = one_problem("1x56x56x64_f3_p1_n32", "f16", {"activation": "relu"})
+    assert problem.key == "conv2d_s8_1x56x56x64_f3_p1_n32_f16_rt_cv_b_relu"
+
+
+def test_a_kernel_is_asked_in_its_own_form_and_with_groups_that_divide_k(fake_native: Any) -> None:
+    gemm = replace(kernel_configs()[0], operand_types={"a": "s8", "b": "u4"}, group_scale="step")
+    conv = replace(gemm, family="conv2d_w4a8")
+    assert kernel_problem(gemm, "8x16x256", "s32").b_group == 128
+    assert kernel_problem(conv, "1x6x6x32_f3_n16", "s32").b_group == 32
+    assert kernel_problem(conv, "1x6x6x32_f3_n16", "s32", {"b_group": 288}).b_group == 288
+    for config, shape in ((gemm, "1x6x6x32_f3_n16"), (conv, "8x16x256")):
+        with pytest.raises(UsageError, match="is not"):
+            kernel_problem(config, shape, "s32")
