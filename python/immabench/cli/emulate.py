@@ -62,7 +62,8 @@ def emulate(
 
 def _case(kernel: str, shape: str, output_type: str | None, options: list[str], seed: int) -> KernelCase:
     """The case that was asked for. Raises UsageError for what the kernel's family does not have."""
-    from immabench.kernels import QuantizerConfig, any_config, convolves
+    from immabench.errors import UsageError
+    from immabench.kernels import QuantizerConfig, any_config, convolves, is_emulated
     from immabench.measure.plan import kernel_convolution, kernel_problem
     from immabench.measure.quantizer_cases import chosen_case
     from immabench.measure.verify import GemmCase
@@ -70,6 +71,8 @@ def _case(kernel: str, shape: str, output_type: str | None, options: list[str], 
     from immabench.suites import parse_options, parse_pairs, parse_shape
 
     config = any_config(kernel)
+    if not is_emulated(config):
+        raise UsageError(f"{config.id} runs on a GPU alone", "emulate one of the hand-written kernels")
     if isinstance(config, QuantizerConfig):
         _refuse_output_type(config, output_type)
         rows, columns = parse_size(shape, MATRIX_FORM)

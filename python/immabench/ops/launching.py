@@ -9,7 +9,7 @@ import torch
 
 from immabench.errors import UsageError
 from immabench.hardware import cuda_state
-from immabench.kernels import illegal_reason, kernel_config
+from immabench.kernels import illegal_reason, is_emulated, kernel_config
 from immabench.operands import OPERAND_NAMES
 from immabench.ops.epilogue import Epilogue, dtype_of
 from immabench.predict import machine_of, machine_of_device
@@ -80,7 +80,8 @@ def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:
         gpus = cuda_state()["devices"]
         machine = machine_of_device(gpus[torch.cuda.current_device()]) if on_gpu else machine_of(EMULATED_GPU)
         return select(problem, machine).config.id
-    reason = illegal_reason(kernel_config(kernel), problem)
+    config = kernel_config(kernel)
+    reason = illegal_reason(config, problem) or ("" if on_gpu or is_emulated(config) else "it runs on a GPU alone")
     if reason:
         raise UsageError(f"{kernel} cannot compute {problem.key}: {reason}", "leave kernel out")
     return kernel
