@@ -1,11 +1,11 @@
-"""Where the CUDA command-line tools and the headers of CUTLASS are: one answer for the build backend, CMake and the tests.
+"""Where the CUDA tools and the headers of CUTLASS are: one answer for the build backend, CMake and the tests.
 
-Looked up in this order: CUDACXX, the PATH, CUDA_HOME / CUDA_PATH, /usr/local/cuda, then the packages `nvidia-cuda-*`
-of this interpreter (`nvidia/cu13/{bin,include,lib}`). CUTLASS: IMMABENCH_CUTLASS_DIR, then the package `nvidia-cutlass`.
-Standard library only: it runs before anything is installed.
+Tools are looked up in this order: CUDACXX, the PATH, CUDA_HOME / CUDA_PATH, /usr/local/cuda, then the packages
+`nvidia-cuda-*` of this interpreter (`nvidia/cu13/{bin,include,lib}`); CUTLASS by IMMABENCH_CUTLASS_DIR, then in the
+package `nvidia-cutlass`. Standard library only: it runs before anything is installed.
 
-Run as a program it prints one `KEY=VALUE` a line (NVCC, ROOT, LIBRARY_DIR, CUOBJDUMP, NVDISASM, PTXAS, CUTLASS), with an
-empty value where nothing was found.
+Run as a program it prints one `KEY=VALUE` a line (NVCC, ROOT, LIBRARY_DIR, CUOBJDUMP, NVDISASM, PTXAS, CUTLASS), with
+an empty value where nothing was found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PEP 517 backend: scikit-build-core, plus a CUDA compiler and CUTLASS from packages when wanted and not on the machine.
+"""PEP 517 backend: scikit-build-core, plus a CUDA compiler and CUTLASS from packages when the machine has none.
 
 scikit-build-core can add build requirements by environment and platform, not by "is nvcc on this machine", hence this
 wrapper.

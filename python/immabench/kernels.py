@@ -49,7 +49,7 @@ class KernelConfig:
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> KernelConfig:
-        """The configuration of one entry of `_native.kernels()` or `cutlass_kernels()`; keys this version does not know are ignored."""
+        """The configuration of one entry of `_native.kernels()` or `cutlass_kernels()`; unknown keys are ignored."""
         known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return cls(**known)

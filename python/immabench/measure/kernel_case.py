@@ -64,9 +64,7 @@ class Check:
         return f"{'x'.join(map(str, self.shape))}{batch} {self.types}"
 
 
-def check_case(
-    case: KernelCase, orders: Sequence[str], device: str, seed: int, absent: str | None = None
-) -> Check:
+def check_case(case: KernelCase, orders: Sequence[str], device: str, seed: int, absent: str | None = None) -> Check:
     """Launch a case and judge it, emulated ones once an order of warps; a hazard is wrong where results agree.
 
     `absent` says why the kernel does not run on `device`; then nothing is launched.

@@ -32,7 +32,7 @@ def h200(with_cutlass: Any) -> Any:
     return with_cutlass
 
 
-def test_availability_says_what_is_missing_and_how_to_get_it(with_cutlass: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_availability_says_what_is_missing_and_its_remedy(with_cutlass: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     provider = CutlassProvider()
     assert provider.availability().detail == "built without CUDA"
     assert "IMMABENCH_CUDA=OFF" in provider.availability().remedy
@@ -55,9 +55,9 @@ def test_a_cuda_build_without_a_gpu_is_not_available(h200: Any, monkeypatch: pyt
 
 @pytest.mark.parametrize(("size", "best"), [(64, SMALL), (4096, LARGE)])
 def test_candidates_are_ranked_for_the_problem(h200: Any, size: int, best: str) -> None:
-    candidates = CutlassProvider().configs(Problem(size, size, 4096), "cuda")
-    assert [candidate.config_id for candidate in candidates][0] == best
-    assert sorted(candidate.config_id for candidate in candidates) == sorted([SMALL, LARGE])
+    first, *others = CutlassProvider().configs(Problem(size, size, 4096), "cuda")
+    assert (first.config_id, first.reason) == (best, None)
+    assert {first.config_id, *(other.config_id for other in others)} == {SMALL, LARGE}
 
 
 def test_the_illegal_come_last_with_their_reason(h200: Any) -> None:
