@@ -20,9 +20,10 @@ namespace immabench::inline SIMT_TARGET {
 
 extern __shared__ __align__(128) unsigned char cutlass_shared_memory[];
 
+// Its registers may leave room for one block alone: to have more, the compiler would rather spill.
 template <class Instance>
-__global__ void __launch_bounds__(Instance::kTile.threads())
-    cutlass_kernel(const __grid_constant__ typename Instance::Parameters p) {
+SIMT_KERNEL_BESIDE(Instance::kTile.threads(), 1)
+cutlass_kernel(SIMT_PARAMETERS typename Instance::Parameters p) {
   if constexpr (Instance::kNative) {
     using Visited = typename Instance::Visited;
     auto& shared = *reinterpret_cast<typename Visited::SharedStorage*>(cutlass_shared_memory);
