@@ -81,7 +81,8 @@ def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:
         machine = machine_of_device(gpus[torch.cuda.current_device()]) if on_gpu else machine_of(EMULATED_GPU)
         return select(problem, machine).config.id
     config = kernel_config(kernel)
-    reason = illegal_reason(config, problem) or ("" if on_gpu or is_emulated(config) else "it runs on a GPU alone")
+    alone = not on_gpu and not is_emulated(config)
+    reason = "it runs on a GPU alone" if alone else illegal_reason(config, problem)
     if reason:
         raise UsageError(f"{kernel} cannot compute {problem.key}: {reason}", "leave kernel out")
     return kernel
