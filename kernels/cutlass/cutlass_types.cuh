@@ -39,10 +39,12 @@ struct CutlassTypes {
 template <class Default, bool kBatched>
 struct VisitedKernel {
   using Mma = typename Default::Mma;
-  using Output = typename Default::Epilogue::OutputTileIterator;  // of CUTLASS' own epilogue
-  using Visitor = OutputVisitor<typename Output::ThreadMap, kBatched>;
+  using DefaultEpilogue = typename Default::Epilogue;
+  using Visitor = OutputVisitor<typename DefaultEpilogue::OutputTileIterator::ThreadMap, kBatched>;
   // One stage of shared memory, and steps rolled: what may follow the sums is long code.
-  using Epilogue = cutlass::epilogue::threadblock::EpilogueWithVisitorCallbacks<typename Default::Epilogue, Visitor, 1, false>;
+  template <class AnyVisitor>
+  using EpilogueOf = cutlass::epilogue::threadblock::EpilogueWithVisitorCallbacks<DefaultEpilogue, AnyVisitor, 1, false>;
+  using Epilogue = EpilogueOf<Visitor>;
   union SharedStorage {
     typename Mma::SharedStorage main_loop;
     typename Epilogue::SharedStorage epilogue;

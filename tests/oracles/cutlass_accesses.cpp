@@ -4,15 +4,20 @@
 // Prints one line a case: name, wrong results, the first of them.
 #include <cuda_runtime_api.h>
 
+#include <barrier>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
-// What CUTLASS' headers name of the device; nothing of it is called.
+// What CUTLASS' headers name of the device. Of it the barrier alone is called: a block's threads are this machine's.
+inline std::optional<std::barrier<>> block_barrier;
 inline uint3 blockIdx, threadIdx;
 inline dim3 blockDim, gridDim;
-inline void __syncthreads() {}
+inline void __syncthreads() { block_barrier->arrive_and_wait(); }
 inline void __syncwarp() {}
 inline int __syncthreads_and(int value) { return value; }
 template <class T>
@@ -29,6 +34,7 @@ inline int SmId() { return 0; }
 #include <cutlass/cutlass_tile.hpp>
 #include <cutlass/cutlass_types.cuh>
 #include <gemm/gemm_instances.hpp>
+#include <simt/fragments.hpp>
 
 using namespace immabench;
 
@@ -129,73 +135,115 @@ std::vector<int> tile_sums(const typename Instance::Parameters& p, const cutlass
   return sums;
 }
 
-// The places of a tile that a thread's visitor is given, in fours, beside those of CUTLASS' own iterator over outputs.
-// Returns the first disagreement between both.
-template <class Instance, class Visit>
-const char* visit_tile(const typename Instance::Parameters& p, const cutlass::gemm::GemmCoord& at, Visit&& visit) {
-  using Visitor = typename Instance::Visited::Visitor;
-  using Output = typename Instance::Visited::Output;
-  using Map = typename Output::ThreadMap;
-  constexpr int kRows = Map::Iterations::kRow * Map::Iterations::kGroup * Map::Iterations::kCluster;
-  typename Visitor::SharedStorage none;
-  const char* wrong = nullptr;
-  for (int thread = 0; thread < Instance::kTile.threads(); ++thread) {
-    const auto callbacks = Visitor(p.epilogue, none).get_callbacks(at, thread, 0);
-    const cutlass::MatrixCoord origin(at.m() * Instance::kTile.block_m, at.n() * Instance::kTile.block_n);
-    Output output({}, nullptr, {p.epilogue.m, p.epilogue.n}, thread, origin);
-    for (int step = 0; step < Output::kIterations; ++step, ++output) {
-      for (int row = 0; row < kRows; ++row) {
-        for (int column = 0; column < Map::Iterations::kColumn; ++column) {
-          const int m = callbacks.first_row + Visitor::row_offset(step, row);
-          const int n = callbacks.first_column + Visitor::column_offset(column);
-          const auto offset = Map::iteration_offset(row * Map::Iterations::kColumn + column);
-          if (m != at.k() * p.epilogue.m + output.thread_start_row() + offset.row()) wrong = "a row of CUTLASS' is another";
-          if (n != output.thread_start_column() + offset.column()) wrong = "a column of CUTLASS' is another";
-          visit(callbacks, m, n);
-        }
+// What a block's visitors were given, by place in the output; rows and columns beyond it are dropped, as by the kernel.
+struct Results {
+  std::vector<int> sums, written;
+};
+
+// The visitor of kernels/cutlass, but for what it does with sums.
+template <class Visitor>
+struct Recorder {
+  struct Params {
+    const EpilogueParameters& epilogue;
+    Results& results;
+  };
+  using Arguments = Params;
+  using SharedStorage = typename Visitor::SharedStorage;
+
+  struct Callbacks {
+    typename Visitor::Callbacks callbacks;
+    Results& results;
+
+    void visit(int step, int row, int column, int, const cutlass::Array<int, 4>& sums) {
+      const int m = callbacks.first_row + Visitor::row_offset(step, row);
+      const int first_n = callbacks.first_column + Visitor::column_offset(column);
+      for (int i = 0; i < 4; ++i) {
+        if (m >= callbacks.p.m || first_n + i >= callbacks.p.n) continue;
+        const std::size_t place = std::size_t(m) * callbacks.p.n + first_n + i;
+        results.sums.at(place) = sums[i];
+        ++results.written.at(place);
+      }
+    }
+    void begin_epilogue() {}
+    void begin_step(int) {}
+    void begin_row(int) {}
+    void end_row(int) {}
+    void end_step(int) {}
+    void end_epilogue() {}
+  };
+
+  Params params;
+  Recorder(const Params& p, SharedStorage&) : params(p) {}
+  Callbacks get_callbacks(const cutlass::gemm::GemmCoord& tile, int thread, int shape) const {
+    SharedStorage none;
+    return {Visitor(params.epilogue, none).get_callbacks(tile, thread, shape), params.results};
+  }
+};
+
+// The sums of a tile as the warps' registers hold them: of a warp, instructions' results along M first.
+template <class Instance>
+typename Instance::Mma::FragmentC fragment_of(const std::vector<int>& sums, int warp, int lane) {
+  constexpr MmaTile kTile = Instance::kTile;
+  constexpr int kAlongM = kTile.warp_m() / 16, kAlongN = kTile.warp_n() / 8;
+  typename Instance::Mma::FragmentC fragment;
+  static_assert(decltype(fragment)::kElements == kAlongM * kAlongN * 4);
+  const int first_m = warp % kTile.warps_m * kTile.warp_m(), first_n = warp / kTile.warps_m * kTile.warp_n();
+  for (int n = 0; n < kAlongN; ++n) {
+    for (int m = 0; m < kAlongM; ++m) {
+      for (int e = 0; e < 4; ++e) {
+        const auto at = simt::fragments::accumulator_element(lane, e);
+        fragment[(n * kAlongM + m) * 4 + e] = sums[(first_m + m * 16 + at.row) * kTile.block_n + first_n + n * 8 + at.column];
       }
     }
   }
-  return wrong;
+  return fragment;
+}
+
+template <class Instance>
+void store_tile(const typename Instance::Parameters& p, const cutlass::gemm::GemmCoord& at, const std::vector<int>& sums,
+                Results& results) {
+  using Visitor = Recorder<typename Instance::Visited::Visitor>;
+  using Epilogue = typename Instance::Visited::template EpilogueOf<Visitor>;
+  const auto shared = std::make_unique<typename Epilogue::SharedStorage>();
+  const typename Visitor::Params params{p.epilogue, results};
+  block_barrier.emplace(Instance::kTile.threads());
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < Instance::kTile.threads(); ++thread) {
+    threads.emplace_back([&, thread] {
+      const int warp = thread / 32, lane = thread % 32;
+      Epilogue(params, *shared, thread, warp, lane)(fragment_of<Instance>(sums, warp, lane), at, 0, thread);
+    });
+  }
 }
 
 template <class Instance>
 void check(const char* types, const std::string& what, GemmArguments g) {
   constexpr MmaTile kTile = Instance::kTile;
-  constexpr int kBits = Instance::kWidths.a_bits, kN = kTile.block_n;
+  constexpr int kBits = Instance::kWidths.a_bits;
   const ConvolutionArguments& c = g.convolution;
   const std::int64_t elements =
       c.present() ? std::int64_t{c.images} * c.height * c.width * c.channels : std::int64_t{g.m} * g.k;
   const Bytes a = random_bytes(g.batch * elements * kBits / 8), b = random_bytes(std::size_t(g.batch) * g.n * g.k * kBits / 8);
   g.a = reinterpret_cast<std::uint64_t>(a.data()), g.b = reinterpret_cast<std::uint64_t>(b.data());
   const std::vector<int> expected = definition(g, a, b, kBits);
-  std::vector<int> found(expected.size()), written(expected.size());
+  Results results{std::vector<int>(expected.size()), std::vector<int>(expected.size())};
   const auto p = Instance::make_parameters(g);
-  const char* misplaced = nullptr;
   for (int entry = 0; entry < p.tiles.count.k(); ++entry) {
     for (int tile_m = 0; tile_m < p.tiles.count.m(); ++tile_m) {
       for (int tile_n = 0; tile_n < p.tiles.count.n(); ++tile_n) {
         const cutlass::gemm::GemmCoord at(tile_m, tile_n, entry);
-        const std::vector<int> sums = tile_sums<Instance>(p, at);
-        const char* wrong = visit_tile<Instance>(p, at, [&](const auto& visited, int m, int n) {
-          for (int i = 0; i < 4; ++i) {
-            if (m >= visited.p.m || n + i >= visited.p.n) continue;
-            const std::size_t place = std::size_t(m) * g.n + n + i;
-            found.at(place) = sums.at((m - entry * g.m - tile_m * kTile.block_m) * kN + n + i - tile_n * kN);
-            ++written.at(place);
-          }
-        });
-        if (wrong) misplaced = wrong;
+        store_tile<Instance>(p, at, tile_sums<Instance>(p, at), results);
       }
     }
   }
-  std::size_t bad = misplaced ? 1 : 0;
-  std::string first = misplaced ? misplaced : "";
+  std::size_t bad = 0;
+  std::string first;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    if (found[i] == expected[i] && written[i] == 1) continue;
+    const int found = results.sums[i], written = results.written[i];
+    if (found == expected[i] && written == 1) continue;
     if (bad++ == 0)
-      first = "at " + std::to_string(i) + ": " + std::to_string(found[i]) + ", not " + std::to_string(expected[i]) +
-              "; written " + std::to_string(written[i]) + " times";
+      first = "at " + std::to_string(i) + ": " + std::to_string(found) + ", not " + std::to_string(expected[i]) + "; written " +
+              std::to_string(written) + " times";
   }
   std::printf("%s_%dx%dx%d_w%dx%d_s%d_sm80 %s\t%zu\t%s\n", types, kTile.block_m, kTile.block_n, kTile.block_k, kTile.warps_m,
               kTile.warps_n, kTile.stages, what.c_str(), bad, first.c_str());

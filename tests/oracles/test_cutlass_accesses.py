@@ -1,4 +1,4 @@
-"""What CUTLASS' kernels fetch and where their results go, by its own iterators on the CPU, against the definition."""
+"""What CUTLASS' kernels fetch and where results go, by its own iterators and epilogue on the CPU: the definition."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def compare(
         includes += [word for header in headers for word in ("-isystem", str(header))]
         source = Path(__file__).parent / "cutlass_accesses.cpp"
         # -fpermissive: CUTLASS' headers reuse names in ways that nvcc's front end lets pass.
-        subprocess.run(["g++", "-std=c++20", "-O1", "-w", "-fpermissive", *includes, source, "-o", program], check=True)
+        flags = ["-std=c++20", "-O1", "-w", "-fpermissive", "-pthread"]
+        subprocess.run(["g++", *flags, *includes, source, "-o", program], check=True)
         lines = subprocess.run([program], capture_output=True, text=True, check=False).stdout.splitlines()
         return dict(line.split("\t", 1) for line in lines)
 
