@@ -1,11 +1,14 @@
 # The headers of CUTLASS, as target immabench_cutlass_headers, and their IMMABENCH_CUTLASS_VERSION.
 #
-# Where they are: IMMABENCH_CUTLASS_DIR, a CUTLASS checkout, as an option or in the environment; else the package nvidia-cutlass of
-# this Python (CudaTools.cmake asked build_backend/cuda_tools.py).
-set(IMMABENCH_CUTLASS_DIR "${_tool_CUTLASS}" CACHE PATH "A CUTLASS checkout; its include/ is used")
+# Where they are: IMMABENCH_CUTLASS_DIR, a CUTLASS checkout, as an option or in the environment; else the package nvidia-cutlass
+# of this Python (CudaTools.cmake asked build_backend/cuda_tools.py). What was found is kept, so that a rebuild finds it again.
+if(NOT IMMABENCH_CUTLASS_DIR)
+  set(IMMABENCH_CUTLASS_DIR "${_tool_CUTLASS}" CACHE PATH "A CUTLASS checkout; its include/ is used" FORCE)
+endif()
 if(NOT EXISTS "${IMMABENCH_CUTLASS_DIR}/include/cutlass/version.h")
   message(FATAL_ERROR
-    "IMMABENCH_CUTLASS=ON, but there are no CUTLASS headers in IMMABENCH_CUTLASS_DIR ('${IMMABENCH_CUTLASS_DIR}') or in this Python.\n"
+    "IMMABENCH_CUTLASS=ON, but there are no CUTLASS headers in "
+    "IMMABENCH_CUTLASS_DIR ('${IMMABENCH_CUTLASS_DIR}') or in this Python.\n"
     "Install them,\n"
     "  pip install --no-deps nvidia-cutlass==4.2.0.0\n"
     "or build without CUTLASS' kernels:\n"
