@@ -29,12 +29,15 @@ bench: $(VENV)/.installed-dev
 # Uses the torch of the machine, whatever CUDA build that is; WHEELS names a folder to install packages from, without a network.
 OUT ?= evidence
 WHEELS ?=
+CUTLASS_OR_NOT = $$(PYTHONPATH=build_backend $(BIN)/python -c "import cuda_tools; \
+  print('' if cuda_tools.find_cutlass() else '--config-settings=cmake.define.IMMABENCH_CUTLASS=OFF')")
 EVIDENCE_PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet $(if $(WHEELS),install --no-index --find-links $(WHEELS),install)
 evidence:
 	@test -x $(BIN)/python || $(PYTHON) -m venv --system-site-packages $(VENV)
 	@$(EVIDENCE_PIP) "scikit-build-core>=1.1,<2" "pybind11>=2.13" cmake ninja pytest pytest-benchmark nvidia-ml-py
 	@$(EVIDENCE_PIP) "cuda-bench[cu13]>=0.3" || echo "no cuda-bench here: CUDA events time the GPU; rows say so"
-	@$(EVIDENCE_PIP) --no-build-isolation --config-settings=build-dir=build/wheel .
+	@$(EVIDENCE_PIP) --no-deps nvidia-cutlass==4.2.0.0 || echo "no CUTLASS here: its kernels are left out"
+	@$(EVIDENCE_PIP) --no-build-isolation --config-settings=build-dir=build/wheel $(CUTLASS_OR_NOT) .
 	@$(BIN)/python bench/evidence.py --out $(OUT)
 
 adopt-evidence: $(VENV)/.installed-all

@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include <cuda_devices.hpp>
+#include <cutlass/cutlass_gemm.hpp>
 
 #include "topics.hpp"
 
@@ -28,6 +29,10 @@ std::vector<std::string> architectures() {
   return names;
 }
 
+py::object or_none(const std::string& version) {
+  return version.empty() ? py::object(py::none()) : py::object(py::str(version));
+}
+
 py::dict build_info() {
   using py::arg;
 #if defined(__clang__)
@@ -36,9 +41,9 @@ py::dict build_info() {
   const std::string compiler = "g++ " __VERSION__;
 #endif
   const std::string cuda = cuda_compiler_version();
-  return py::dict(arg("version") = IMMABENCH_VERSION, arg("cuda") = !cuda.empty(),
-                  arg("cuda_version") = cuda.empty() ? py::object(py::none()) : py::object(py::str(cuda)),
-                  arg("architectures") = architectures(), arg("compiler") = compiler, arg("simd") = simd());
+  return py::dict(arg("version") = IMMABENCH_VERSION, arg("cuda") = !cuda.empty(), arg("cuda_version") = or_none(cuda),
+                  arg("cutlass_version") = or_none(cutlass_version()), arg("architectures") = architectures(),
+                  arg("compiler") = compiler, arg("simd") = simd());
 }
 
 py::dict devices() {

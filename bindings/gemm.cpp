@@ -1,9 +1,10 @@
-// The GEMM families: which kernels there are, running them on the emulated machine, launching them on a GPU.
+// The GEMM families: which kernels there are, CUTLASS' too, running them on the emulated machine, launching them on a GPU.
 #include <gemm/gemm.hpp>
 
 #include <chrono>
 
 #include <cuda_devices.hpp>
+#include <cutlass/cutlass_gemm.hpp>
 #include <simt/host/global_memory.hpp>
 #include <simt/host/report.hpp>
 
@@ -17,8 +18,10 @@ namespace immabench::bindings {
 namespace {
 
 const GemmKernel& find_kernel(const std::string& id) {
-  for (const GemmKernel& kernel : gemm_kernels()) {
-    if (kernel.id == id) return kernel;
+  for (const auto& table : {gemm_kernels(), cutlass_kernels()}) {
+    for (const GemmKernel& kernel : table) {
+      if (kernel.id == id) return kernel;
+    }
   }
   throw py::key_error("no kernel '" + id + "'; see `immabench list kernels`");
 }
@@ -28,6 +31,7 @@ py::dict emulate(const std::string& id, const py::object& a, const py::object& b
                  std::uint64_t seed, bool check, bool count, int threads, std::size_t max_hazards, int multiprocessors,
                  const py::object& convolution, const py::kwargs& optional) {
   const GemmKernel& kernel = find_kernel(id);
+  if (!kernel.emulate) throw py::value_error(id + " runs on a GPU alone; a kernel of immabench's own can be emulated");
   const simt::host::Options options = make_options(order, seed, check, count, threads, max_hazards);
   GemmCall call(kernel, a, b, out, output_type, activation, group, parse_convolution(convolution), optional);
   if (multiprocessors < 1) throw py::value_error("multiprocessors=" + std::to_string(multiprocessors) + ": at least 1");
@@ -51,14 +55,25 @@ py::dict emulate(const std::string& id, const py::object& a, const py::object& b
   return to_dict(report, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
+bool is_cutlass(const GemmKernel& kernel) { return kernel.provider == "cutlass"; }
+
+std::string missing_reason(const GemmKernel& kernel) {
+  const bool cuda = !cuda_compiler_version().empty();
+  return "this build has no " + std::string(cuda ? "CUTLASS" : "CUDA") + " kernels; reinstall with -C cmake.define.IMMABENCH_" +
+         (cuda ? "CUTLASS" : "CUDA") + "=ON";
+}
+
 void launch(const std::string& id, const py::object& a, const py::object& b, const py::object& out,
             const std::string& output_type, const std::string& activation, int group, std::uint64_t stream,
             const py::object& convolution, const py::kwargs& optional) {
   const GemmKernel& kernel = find_kernel(id);
   GemmCall call(kernel, a, b, out, output_type, activation, group, parse_convolution(convolution), optional);
   if (!call.a().place().cuda) call.a().reject("is on the CPU", "move it to a CUDA device; emulate_gemm runs on the CPU");
-  if (!kernel.launch)
-    throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
+  if (!kernel.launch) throw std::runtime_error(missing_reason(kernel));
+  if (is_cutlass(kernel)) {
+    const std::string reason = cutlass_illegal_reason(kernel, call.arguments);
+    if (!reason.empty()) throw py::value_error(kernel.id + ": " + reason);
+  }
   const CurrentDevice device(call.a().place().index);
   call.arguments.multiprocessors = device.multiprocessors();
   call.take_workspace();
@@ -96,7 +111,7 @@ py::dict describe_kernel(const GemmKernel& kernel) {
       architectures.append("sm_" + std::to_string(architecture) + (architecture == 90 ? "a" : ""));
   }
   using py::arg;
-  return py::dict(arg("id") = kernel.id, arg("family") = kernel.family, arg("provider") = "handwritten",
+  return py::dict(arg("id") = kernel.id, arg("family") = kernel.family, arg("provider") = kernel.provider,
                   arg("architectures") = architectures,
                   arg("operand_types") = py::dict(arg("a") = name_of(operands.a), arg("b") = name_of(operands.b),
                                                   arg("accumulator") = operands.integer() ? "s32" : "f32"),
@@ -110,9 +125,9 @@ py::dict describe_kernel(const GemmKernel& kernel) {
                   arg("shared_bytes") = tile.shared_bytes, arg("mma") = tile.instruction);
 }
 
-py::list kernels() {
+py::list describe_kernels(std::span<const GemmKernel> kernels) {
   py::list result;
-  for (const GemmKernel& kernel : gemm_kernels()) result.append(describe_kernel(kernel));
+  for (const GemmKernel& kernel : kernels) result.append(describe_kernel(kernel));
   return result;
 }
 
@@ -121,7 +136,8 @@ py::object illegal(const std::string& id, int m, int n, int k, const std::string
   parse_output_type(output_type);
   GemmArguments call{.m = m, .n = n, .k = k, .batch = batch, .convolution = parse_convolution(convolution), .group = group};
   call.epilogue.a_zero = a_zero;  // an address, of which nothing but its presence is looked at
-  const std::string reason = illegal_reason(find_kernel(id), call);
+  const GemmKernel& kernel = find_kernel(id);
+  const std::string reason = is_cutlass(kernel) ? cutlass_illegal_reason(kernel, call) : illegal_reason(kernel, call);
   return reason.empty() ? py::none() : py::object(py::str(reason));
 }
 
@@ -133,7 +149,8 @@ std::int64_t workspace(const std::string& id, int m, int n, int k, int multiproc
 
 void register_gemm(py::module_& module) {
   using py::arg;
-  module.def("kernels", &kernels, "Every compiled tile configuration.");
+  module.def("kernels", [] { return describe_kernels(gemm_kernels()); }, "Every compiled tile configuration.");
+  module.def("cutlass_kernels", [] { return describe_kernels(cutlass_kernels()); }, "Every tile configuration of CUTLASS.");
   module.def("illegal_reason", &illegal, arg("kernel_id"), arg("m"), arg("n"), arg("k"), arg("output_type"), py::kw_only(),
              arg("group") = 0, arg("a_zero") = false, arg("batch") = 1, arg("convolution") = py::none(),
              "Why a kernel cannot compute a problem, or None.");

@@ -1,10 +1,11 @@
-"""Where the CUDA command-line tools are: one answer for the build backend, CMake and the tests.
+"""Where the CUDA tools and the headers of CUTLASS are: one answer for the build backend, CMake and the tests.
 
-Looked up in this order: CUDACXX, the PATH, CUDA_HOME / CUDA_PATH, /usr/local/cuda, then the packages `nvidia-cuda-*`
-of this interpreter (`nvidia/cu13/{bin,include,lib}`). Standard library only: it runs before anything is installed.
+Tools are looked up in this order: CUDACXX, the PATH, CUDA_HOME / CUDA_PATH, /usr/local/cuda, then the packages
+`nvidia-cuda-*` of this interpreter (`nvidia/cu13/{bin,include,lib}`); CUTLASS by IMMABENCH_CUTLASS_DIR, then in the
+package `nvidia-cutlass`. Standard library only: it runs before anything is installed.
 
-Run as a program it prints one `KEY=VALUE` a line (NVCC, ROOT, LIBRARY_DIR, CUOBJDUMP, NVDISASM, PTXAS), with an empty
-value where nothing was found.
+Run as a program it prints one `KEY=VALUE` a line (NVCC, ROOT, LIBRARY_DIR, CUOBJDUMP, NVDISASM, PTXAS, CUTLASS), with
+an empty value where nothing was found.
 """
 
 from __future__ import annotations
@@ -73,6 +74,18 @@ def find(tool: str, environment: Mapping[str, str] = os.environ) -> Path | None:
     return find_system(tool, environment) or find_packaged(tool)
 
 
+def find_cutlass(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder with CUTLASS' `include`: IMMABENCH_CUTLASS_DIR, right or wrong, else that of the installed package."""
+    if given := environment.get("IMMABENCH_CUTLASS_DIR"):
+        return Path(given)
+    spec = importlib.util.find_spec("cutlass_library")
+    for entry in (spec.submodule_search_locations or ()) if spec else ():
+        source = Path(entry) / "source"
+        if (source / "include" / "cutlass" / "version.h").is_file():
+            return source
+    return None
+
+
 def make_runnable(folder: Path, *tools: str) -> dict[str, Path | None]:
     """Copies packaged `tools` that lack the run bit into `folder`, so that installed files are never changed."""
     result = {tool: find(tool) for tool in tools}
@@ -105,6 +118,7 @@ def report(folder: Path) -> dict[str, str]:
     values["ROOT"] = str(root or "")
     # nvcc expects lib64; the packages have lib.
     values["LIBRARY_DIR"] = str(libraries[0]) if libraries else ""
+    values["CUTLASS"] = str(find_cutlass() or "")
     return values
 
 

@@ -1,4 +1,4 @@
-"""PEP 517 backend: scikit-build-core, plus a CUDA compiler from packages when one is wanted and the machine has none.
+"""PEP 517 backend: scikit-build-core, plus a CUDA compiler and CUTLASS from packages when the machine has none.
 
 scikit-build-core can add build requirements by environment and platform, not by "is nvcc on this machine", hence this
 wrapper.
@@ -39,8 +39,8 @@ ConfigSettings = Mapping[str, "str | list[str]"]
 COMPILER = ["cuda-toolkit[nvcc,cccl]==13.0.3"]
 # They read what the 13.0 compiler writes; 13.0 has no packages of them that stand alone.
 DISASSEMBLERS = {"cuobjdump": "nvidia-cuda-cuobjdump==13.2.86", "nvdisasm": "nvidia-cuda-nvdisasm==13.2.86"}
-# Header-only libraries a kernel family needs at build time go here, e.g. CUTLASS once kernels/cutlass/ exists.
-HEADERS: list[str] = []
+# Of the package headers alone are used; it has requirements all the same, and a build requirement brings its own along.
+CUTLASS = "nvidia-cutlass==4.2.0.0"
 
 _FALSE = {"", "0", "OFF", "NO", "FALSE", "N", "IGNORE", "NOTFOUND"}
 
@@ -66,20 +66,33 @@ def _setting(config_settings: ConfigSettings | None, name: str) -> str | None:
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair).get(name)
 
 
+def _wanted(config_settings: ConfigSettings | None, name: str) -> bool | None:
+    """Whether the CMake option `name` is set and true; None where it is not set."""
+    value = _setting(config_settings, name)
+    return None if value is None else value.upper() not in _FALSE
+
+
 def cuda_wanted(config_settings: ConfigSettings | None) -> bool:
-    """Mirrors the default in CMakeLists.txt: ON, except where CUDA does not exist."""
-    value = _setting(config_settings, "IMMABENCH_CUDA")
-    return platform.system() != "Darwin" if value is None else value.upper() not in _FALSE
+    """Mirrors the default in Options.cmake: ON, except where CUDA does not exist."""
+    wanted = _wanted(config_settings, "IMMABENCH_CUDA")
+    return platform.system() != "Darwin" if wanted is None else wanted
+
+
+def cutlass_requires(config_settings: ConfigSettings | None) -> list[str]:
+    """The package with CUTLASS' headers; none where they are not wanted, and none where they are found."""
+    wanted = _wanted(config_settings, "IMMABENCH_CUTLASS")
+    given = _setting(config_settings, "IMMABENCH_CUTLASS_DIR") or cuda_tools.find_cutlass()
+    return [] if wanted is False or given else [CUTLASS]
 
 
 def cuda_requires(config_settings: ConfigSettings | None) -> list[str]:
-    """Packages to add to the build environment; none without CUDA, and none that the machine's own toolkit provides."""
+    """Packages to add to the build environment; none without CUDA, and none that the machine has already."""
     if not cuda_wanted(config_settings):
         return []
     given = _setting(config_settings, "CMAKE_CUDA_COMPILER")
     compiler = [] if given or cuda_tools.find_system("nvcc") else COMPILER
     disassemblers = [package for tool, package in DISASSEMBLERS.items() if not cuda_tools.find_system(tool)]
-    return [*compiler, *disassemblers, *HEADERS]
+    return [*compiler, *disassemblers, *cutlass_requires(config_settings)]
 
 
 def get_requires_for_build_wheel(config_settings: ConfigSettings | None = None) -> list[str]:

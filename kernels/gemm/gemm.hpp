@@ -102,8 +102,9 @@ struct GemmKernel {
   std::string family;  // as immabench.ops names it: gemm_s8, gemm_w4a8, conv2d_s8, ...
   GemmOperands operands;
   GemmTile tile;
-  EmulateGemm emulate;
-  LaunchGemm launch;  // null in a build without CUDA
+  EmulateGemm emulate;                   // null of another provider's kernels
+  LaunchGemm launch;                     // null in a build without CUDA
+  std::string provider = "handwritten";  // or "cutlass"
 };
 
 // Every compiled configuration, family by family, in the order of their tables.

@@ -5,44 +5,16 @@
 #include <vector>
 
 #include <gemm/gemm_instances.hpp>
+#include <gemm/mma_description.hpp>
 
 namespace immabench {
 namespace {
-
-std::string by(int a, int b) { return std::to_string(a) + "x" + std::to_string(b); }
-
-std::string split(int split_k) {
-  if (split_k == 1) return {};
-  return split_k == kStreamK ? "_streamk" : "_k" + std::to_string(split_k);
-}
-
-std::string make_id(const std::string& types, const MmaTile& tile) {
-  return types + "_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" +
-         by(tile.warps_m, tile.warps_n) + split(tile.split_k) + "_s" + std::to_string(tile.stages) + "_sm80";
-}
 
 std::string make_id(const std::string& types, const WgmmaTile& tile) {
   std::string id =
       types + "_" + by(tile.block_m, tile.block_n) + "x" + std::to_string(tile.block_k) + "_w" + std::to_string(tile.consumers);
   if (tile.cluster_m * tile.cluster_n > 1) id += "_c" + by(tile.cluster_m, tile.cluster_n);
   return id + split(tile.split_k) + "_s" + std::to_string(tile.stages) + (tile.swapped ? "_swap" : "") + "_sm90a";
-}
-
-GemmTile describe(const MmaTile& tile, const MmaWidths& widths) {
-  return {.instruction = "m16n8k" + std::to_string(widths.mma_k),
-          .block_m = tile.block_m,
-          .block_n = tile.block_n,
-          .block_k = tile.block_k,
-          .warps_m = tile.warps_m,
-          .warps_n = tile.warps_n,
-          .warp_m = tile.warp_m(),
-          .warp_n = tile.warp_n(),
-          .stages = tile.stages,
-          .threads = tile.threads(),
-          .shared_bytes = tile.shared_bytes(widths),
-          .split_k = tile.split_k == kStreamK ? 1 : tile.split_k,
-          .streamed = tile.split_k == kStreamK,
-          .ends_at_sm89 = widths.a_bits == 4};
 }
 
 GemmTile describe(const WgmmaTile& tile) {

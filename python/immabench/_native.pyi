@@ -9,13 +9,18 @@ from typing import Any, Literal, TypedDict
 from typing_extensions import Unpack
 
 def build_info() -> dict[str, Any]:
-    """`version`, `cuda`, `cuda_version` (or None), `architectures` (["sm_80", ...]), `compiler`, `simd`."""
+    """`version`, `cuda`, `cuda_version` and `cutlass_version` (or None), `architectures` (["sm_80", ...]), `compiler`,
+    `simd`."""
 
 def cuda_devices() -> dict[str, Any]:
     """`status` (a cudaError_t, 0 when usable), `error`, `devices`: name, uuid, capability, SMs, L2, memory, clock."""
 
 def kernels() -> list[dict[str, Any]]:
     """Every compiled tile configuration, as `immabench.kernels.KernelConfig` holds it."""
+
+def cutlass_kernels() -> list[dict[str, Any]]:
+    """Every tile configuration of CUTLASS' kernels, as `kernels()`. They are launched in a build that has a
+    `cutlass_version`, and never emulated."""
 
 def illegal_reason(
     kernel_id: str, m: int, n: int, k: int, output_type: str, *, group: int = 0, a_zero: bool = False, batch: int = 1

@@ -64,7 +64,8 @@ def _cuda_build(name: str) -> Check:
 
     build = native().build_info()
     if build["cuda"]:
-        return Check(name, "ok", f"CUDA {build['cuda_version']} for {', '.join(build['architectures'])}")
+        cutlass = f"CUTLASS {build['cutlass_version']}" if build["cutlass_version"] else "no CUTLASS"
+        return Check(name, "ok", f"CUDA {build['cuda_version']} for {', '.join(build['architectures'])}, {cutlass}")
     return Check(name, "missing", "built for emulation only", "reinstall without -C cmake.define.IMMABENCH_CUDA=OFF")
 
 

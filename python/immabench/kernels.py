@@ -20,7 +20,7 @@ from immabench.problems import Problem
 
 @dataclass(frozen=True)
 class KernelConfig:
-    """One compiled tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline.
+    """One tile configuration; tiles are in elements, `shared_bytes` a block, `stages` of the K pipeline.
 
     `cluster` blocks (along M, N) share operands, `split_k` blocks share one output tile; `streamed` kernels deal out
     the K of all tiles evenly; `swapped`: the instruction's rows are columns of the output. `weight_layout` is
@@ -55,7 +55,7 @@ class KernelConfig:
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> KernelConfig:
-        """The configuration of one entry of `_native.kernels()`; keys this version does not know are ignored."""
+        """The configuration of one entry of `_native.kernels()` or `cutlass_kernels()`; unknown keys are ignored."""
         known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return cls(**known)
@@ -127,8 +127,14 @@ def native() -> ModuleType:
 
 @functools.cache
 def kernel_configs() -> tuple[KernelConfig, ...]:
-    """Every compiled configuration, in the order of the kernel tables."""
+    """Every compiled configuration of the project's own kernels, in the order of their tables."""
     return tuple(KernelConfig.from_native(values) for values in native().kernels())
+
+
+@functools.cache
+def cutlass_configs() -> tuple[KernelConfig, ...]:
+    """Every tile configuration of CUTLASS' kernels, whether this build has their code or not."""
+    return tuple(KernelConfig.from_native(values) for values in native().cutlass_kernels())
 
 
 @functools.cache
@@ -138,8 +144,8 @@ def companion_configs() -> tuple[CompanionConfig, ...]:
 
 
 def all_configs() -> tuple[AnyConfig, ...]:
-    """Every compiled configuration: the GEMMs, then the kernels around them."""
-    return (*kernel_configs(), *companion_configs())
+    """Every configuration: the project's own GEMMs, CUTLASS', then the kernels around GEMMs."""
+    return (*kernel_configs(), *cutlass_configs(), *companion_configs())
 
 
 def any_config(kernel_id: str) -> AnyConfig:
@@ -148,8 +154,8 @@ def any_config(kernel_id: str) -> AnyConfig:
 
 
 def kernel_config(kernel_id: str) -> KernelConfig:
-    """The GEMM named `kernel_id`. Raises NothingSelectedError with the nearest names."""
-    return _named(kernel_id, kernel_configs())
+    """The GEMM named `kernel_id`, one of CUTLASS' too. Raises NothingSelectedError with the nearest names."""
+    return _named(kernel_id, (*kernel_configs(), *cutlass_configs()))
 
 
 def _named(kernel_id: str, configs: Iterable[Config]) -> Config:
@@ -209,6 +215,11 @@ def convolves(config: KernelConfig) -> bool:
     return config.family.startswith("conv2d")
 
 
+def copies_chunks(config: KernelConfig) -> bool:
+    """Whether `config` takes none but rows of whole 16 bytes: of A beside packed weights, of both operands CUTLASS'."""
+    return config.weight_layout == "fragment_major" or config.provider == "cutlass"
+
+
 def convolution_sizes(problem: Problem) -> dict[str, int] | None:
     """The convolution of `problem` as the native module takes it."""
     return None if problem.convolution is None else geometry_sizes(problem.convolution)
@@ -264,10 +275,25 @@ def workspace_bytes(config: KernelConfig, problem: Problem, multiprocessors: int
     return int(native().workspace_bytes(config.id, m, n, k, multiprocessors=multiprocessors, batch=batch))
 
 
-def runs_on(config: KernelConfig, architecture: str) -> bool:
+def runs_on(config: AnyConfig, architecture: str) -> bool:
     """Whether `config` is compiled for a GPU of `architecture`, for example "sm_90"."""
     # sm_90a is the feature set of sm_90: the suffix restricts forward compatibility, not the device it runs on.
     return architecture in {compiled.rstrip("a") for compiled in config.architectures}
+
+
+def is_emulated(config: AnyConfig) -> bool:
+    """Whether `config` runs on the emulated machine: the project's own kernels do, those of others on a GPU alone."""
+    return config.provider == "handwritten"
+
+
+def absent_reason(config: AnyConfig, gpu: dict[str, Any]) -> str | None:
+    """Why `config` does not run on `gpu`, an entry of `cuda_devices()`; None where it does."""
+    if config.provider == "cutlass" and native().build_info()["cutlass_version"] is None:
+        return "this build has no CUTLASS"
+    present = "sm_{}{}".format(*gpu["compute_capability"])
+    if runs_on(config, present):
+        return None
+    return f"compiled for {', '.join(config.architectures)}, and this GPU is {present}"
 
 
 def matches_any(name: str, globs: Sequence[str]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -25,13 +23,10 @@ def kernels_dir() -> Path:
 @pytest.fixture(scope="session")
 def cutlass_include() -> Path:
     """CUTLASS' include folder: of IMMABENCH_CUTLASS_DIR, else of the installed package."""
-    if given := os.environ.get("IMMABENCH_CUTLASS_DIR"):
-        include = Path(given, "include")
-    else:
-        spec = importlib.util.find_spec("cutlass_library")
-        if spec is None or not spec.submodule_search_locations:
-            pytest.skip(f"no CUTLASS headers: {CUTLASS_REMEDY}")
-        include = Path(spec.submodule_search_locations[0], "source", "include")
+    root = cuda_tools.find_cutlass()
+    if root is None:
+        pytest.skip(f"no CUTLASS headers: {CUTLASS_REMEDY}")
+    include = root / "include"
     if not (include / "cute" / "tensor.hpp").is_file():
         pytest.fail(f"{include} holds no CuTe: {CUTLASS_REMEDY}")
     return include

@@ -22,6 +22,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 @pytest.fixture
 def no_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_tools, "find_system", lambda *_: None)
+    monkeypatch.setattr(cuda_tools, "find_cutlass", lambda: None)
 
 
 @pytest.mark.parametrize("value", ["OFF", "off", "0", "FALSE", "no"])
@@ -42,9 +43,36 @@ def test_compiler_and_disassemblers_where_there_is_no_toolkit(no_toolkit: None) 
     assert immabench_build.cuda_requires(None) == EXTRAS["cuda"]
 
 
-def test_the_machines_toolkit_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machines_toolkit_and_headers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_tools, "find_system", lambda tool: Path("/opt/cuda/bin") / tool)
+    monkeypatch.setattr(cuda_tools, "find_cutlass", lambda: Path("/opt/cutlass"))
     assert immabench_build.cuda_requires(None) == []
+
+
+@pytest.mark.parametrize("settings", [{"IMMABENCH_CUTLASS": "OFF"}, {"IMMABENCH_CUTLASS_DIR": "/opt/cutlass"}])
+def test_no_cutlass_where_it_is_off_or_given(no_toolkit: None, settings: dict[str, str]) -> None:
+    (name, value) = settings.popitem()
+    assert immabench_build.cuda_requires({f"cmake.define.{name}": value}) == EXTRAS["cuda"][:-1]
+    assert EXTRAS["cuda"][-1] == immabench_build.CUTLASS
+
+
+def test_a_cutlass_named_by_the_environment_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = tmp_path / "cutlass_library" / "source" / "include" / "cutlass" / "version.h"
+    header.parent.mkdir(parents=True)
+    (tmp_path / "cutlass_library" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cuda_tools.find_cutlass({}) is None  # a package without headers
+    header.touch()
+    assert cuda_tools.find_cutlass({}) == tmp_path / "cutlass_library" / "source"
+    assert cuda_tools.find_cutlass({"IMMABENCH_CUTLASS_DIR": "/opt/cutlass"}) == Path("/opt/cutlass")
+
+
+def test_the_remedies_name_the_package_that_is_pinned() -> None:
+    from immabench.providers.cutlass import PACKAGE
+
+    assert immabench_build.CUTLASS == PACKAGE
+    for file in ("cmake/Cutlass.cmake", "tests/oracles/conftest.py", "Makefile"):
+        assert PACKAGE in (ROOT / file).read_text(), file
 
 
 def test_an_nvcc_too_old_is_no_toolkit(tmp_path: Path) -> None:

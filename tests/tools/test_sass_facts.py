@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from immabench.errors import MissingHardwareError
-from immabench.kernels import KernelConfig, kernel_config, kernel_configs
+from immabench.kernels import KernelConfig, cutlass_configs, kernel_config, kernel_configs
 from immabench.profile import load_sass_facts
 
 native = pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
@@ -27,16 +27,22 @@ def names(kernels: list[dict[str, Any]]) -> list[str]:
     return [f"{kernel['kernel_id']} {kernel['variant']} {kernel['arch']}" for kernel in kernels]
 
 
+def compiled() -> tuple[KernelConfig, ...]:
+    """The configurations this build has code of."""
+    return (*kernel_configs(), *(cutlass_configs() if native.build_info()["cutlass_version"] else ()))
+
+
 def variants(config: KernelConfig) -> tuple[str, ...]:
-    """Fragment-major weights come with rows of activations on 16 bytes, as do images by tensor maps; others any way."""
-    aligned_alone = config.weight_layout == "fragment_major" or config.id.startswith("wgmma_conv")
+    """Fragment-major weights come with rows of activations on 16 bytes, as do images by tensor maps and what CUTLASS
+    takes; others any way."""
+    aligned_alone = config.weight_layout == "fragment_major" or config.id.startswith(("wgmma_conv", "cutlass"))
     return ("aligned",) if aligned_alone else ("aligned", "ragged")
 
 
 def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None:
     expected = {
         (config.id, variant, arch)
-        for config in kernel_configs()
+        for config in compiled()
         for variant in variants(config)
         for arch in native.build_info()["architectures"]
         if (arch == "sm_90a" or not config.id.startswith("wgmma"))
@@ -46,7 +52,7 @@ def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None
 
 
 def test_threads_and_shared_memory_are_those_of_the_table(facts: list[dict[str, Any]]) -> None:
-    configs = {config.id: config for config in kernel_configs()}
+    configs = {config.id: config for config in compiled()}
     for kernel in facts:
         config = configs[kernel["kernel_id"]]
         assert (kernel["threads"], kernel["dynamic_shared_bytes"]) == (config.threads, config.shared_bytes)
@@ -105,6 +111,12 @@ def mma_of(config: KernelConfig) -> str:
     return MMA[config.mma, config.operand_types["a"]]
 
 
+def multiplies_a_k_tile(config: KernelConfig) -> int:
+    """Matrix instructions of a warp by mma.sync for a tile of K."""
+    warp_m, warp_n = config.warp_tile
+    return warp_m // 16 * (warp_n // 8) * (config.block_tile[2] // int(config.mma.split("k")[1]))
+
+
 def by_mma_sync(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return of("imma", facts) + of("bmma", facts) + of("hmma", facts)
 
@@ -113,6 +125,16 @@ def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]])
     for kernel in by_mma_sync(facts):
         assert set(kernel["mma"]) == {mma_of(kernel_config(kernel["kernel_id"]))}, names([kernel])
     assert names([kernel for kernel in of("wgmma", facts) if set(kernel["mma"]) != {wgmma(kernel)}]) == []
+
+
+def test_cutlass_multiplies_by_the_same_instructions(facts: list[dict[str, Any]]) -> None:
+    """Saturating ones, which is the same up to the K that is legal; each K tile once, behind one barrier."""
+    for kernel in of("cutlass", facts):
+        config = kernel_config(kernel["kernel_id"])
+        assert set(kernel["mma"]) == {f"{mma_of(config)}.SAT"}, names([kernel])
+        loop = kernel["main_loop"]
+        assert loop["mma"] == {f"{mma_of(config)}.SAT": multiplies_a_k_tile(config)}, names([kernel])
+        assert loop["histogram"]["BAR"] == 1, names([kernel])
 
 
 def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, Any]]) -> None:
@@ -190,11 +212,9 @@ def test_unpacking_takes_few_instructions_an_element(facts: list[dict[str, Any]]
 
 
 def test_the_main_loop_is_found_with_all_its_multiplies(facts: list[dict[str, Any]]) -> None:
-    configs = {config.id: config for config in kernel_configs()}
     for kernel in by_mma_sync(facts):
-        config = configs[kernel["kernel_id"]]
-        warp_m, warp_n = config.warp_tile
-        a_k_tile = warp_m // 16 * (warp_n // 8) * (config.block_tile[2] // int(config.mma.removeprefix("m16n8k")))
+        config = kernel_config(kernel["kernel_id"])
+        a_k_tile = multiplies_a_k_tile(config)
         multiplies = kernel["main_loop"]["mma"][mma_of(config)]
         # The compiler may unroll the loop over K tiles.
         assert multiplies % a_k_tile == 0, f"{multiplies} multiplies, {a_k_tile} a K tile"
@@ -222,7 +242,7 @@ def test_weights_become_floats_by_as_few_instructions_as_stated(facts: list[dict
 
 
 def test_a_block_fits_where_the_kernel_is_said_to_run(facts: list[dict[str, Any]]) -> None:
-    configs = {config.id: config for config in kernel_configs()}
+    configs = {config.id: config for config in compiled()}
     for kernel in facts:
         runs = kernel["arch"] in configs[kernel["kernel_id"]].architectures
         assert (kernel["occupancy"]["blocks_per_sm"] > 0) == runs, f"{kernel['kernel_id']} on {kernel['arch']}"

@@ -103,6 +103,23 @@ def test_id_of_a_kernel_by_wgmma_from_its_operands(operands: str, prefix: str) -
     assert (name.threads, name.shared_bytes) == (256, 1024 + 6 * (64 + 64) * 128 + 2 * 6 * 8)
 
 
+@pytest.mark.parametrize(
+    ("instance", "types", "never_on"),
+    [
+        ("12GemmInstanceILi8E", "cutlass_s8s8s32", ""),
+        ("12GemmInstanceILi4E", "cutlass_s4s4s32", "sm_90a"),
+        ("13FpropInstanceI", "cutlass_conv_s8s8s32", ""),
+    ],
+)
+def test_id_of_a_kernel_of_cutlass(instance: str, types: str, never_on: str) -> None:
+    config = "NS_9MmaConfigILi256ELi128ELi64ELi4ELi2ELi3ELi1EEEEE"
+    name = kernel_name(f"_ZN9immabench4cuda14cutlass_kernelINS0_{instance}{config}EEvNT_10ParametersE")
+    assert name is not None
+    assert (name.kernel_id, name.variant) == (f"{types}_256x128x64_w4x2_s3_sm80", "aligned")
+    assert (name.threads, name.never_on) == (256, never_on)
+    assert name.shared_bytes == 3 * (256 + 128) * 64 // (2 if never_on else 1)
+
+
 def program(*lines: str) -> list[Instruction]:
     """Instructions from "opcode operands" lines, an optional guard before."""
     code = []

@@ -22,6 +22,11 @@ TILES = {
     "imma_s8s8s32_16x64x128_w1x4_s2_sm80": ((16, 64, 128), (1, 4), 2),
 }
 
+CUTLASS_TILES = {
+    "cutlass_s8s8s32_64x64x128_w2x2_s5_sm80": ((64, 64, 128), (2, 2), 5),
+    "cutlass_s8s8s32_128x128x64_w2x2_s4_sm80": ((128, 128, 64), (2, 2), 4),
+}
+
 QUANTIZER = {
     "id": "quantize_t256_sm80",
     "family": "quantize",
@@ -37,16 +42,18 @@ QUANTIZER = {
 
 
 class FakeNative(ModuleType):
-    """The interface of `immabench._native`. Tests change `illegal`, `corrupt`, `hazards`, `devices` and
-    `has_companions`."""
+    """The interface of `immabench._native`. Tests change `illegal`, `corrupt`, `hazards`, `devices`,
+    `cutlass_version`, `has_cutlass` and `has_companions`."""
 
     def __init__(self) -> None:
         super().__init__("immabench._native")
         self.has_companions = False
+        self.has_cutlass = False
         self.illegal: dict[str, str] = {}
         self.corrupt: set[str] = set()
         self.hazard_orders: set[str] = set()
         self.devices: list[dict[str, Any]] = []
+        self.cutlass_version: str | None = "4.2.0"
         self.orders_seen: list[str] = []
         self.cpu_runs: list[tuple[str, int]] = []
         self.reads: list[tuple[int, int, int]] = []
@@ -59,6 +66,7 @@ class FakeNative(ModuleType):
             "version": "0.1.0",
             "cuda": cuda,
             "cuda_version": version,
+            "cutlass_version": self.cutlass_version if cuda else None,
             "architectures": architectures,
             "compiler": "numpy",
             "simd": "numpy",
@@ -71,6 +79,10 @@ class FakeNative(ModuleType):
 
     def kernels(self) -> list[dict[str, Any]]:
         return [_kernel(name, *tile) for name, tile in TILES.items()]
+
+    def cutlass_kernels(self) -> list[dict[str, Any]]:
+        entries = [{**_kernel(name, *tile), "provider": "cutlass"} for name, tile in CUTLASS_TILES.items()]
+        return entries if self.has_cutlass else []
 
     def companions(self) -> list[dict[str, Any]]:
         return [QUANTIZER] if self.has_companions else []
@@ -170,15 +182,15 @@ LINE = {
 @pytest.fixture
 def fake_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNative]:
     """Put a fresh fake in place of the compiled module for one test."""
-    from immabench.kernels import companion_configs, kernel_configs
+    from immabench.kernels import companion_configs, cutlass_configs, kernel_configs
     from immabench.predict import select
 
     fake = FakeNative()
     monkeypatch.setitem(sys.modules, "immabench._native", fake)
-    for cached in (kernel_configs, companion_configs, select):
+    for cached in (kernel_configs, cutlass_configs, companion_configs, select):
         cached.cache_clear()
     yield fake
-    for cached in (kernel_configs, companion_configs, select):
+    for cached in (kernel_configs, cutlass_configs, companion_configs, select):
         cached.cache_clear()
 
 

@@ -36,7 +36,9 @@ def test_the_gpu(fake_native: Any) -> None:
     assert check("cuda build").status == "missing"
     fake_native.devices = [{"name": "NVIDIA H200"}]
     assert check("gpu").detail == "NVIDIA H200"
-    assert check("cuda build").detail == "CUDA 13.0 for sm_80, sm_90a"
+    assert check("cuda build").detail == "CUDA 13.0 for sm_80, sm_90a, CUTLASS 4.2.0"
+    fake_native.cutlass_version = None
+    assert check("cuda build").detail.endswith("no CUTLASS")
 
 
 def test_nvbench(fake_native: Any, monkeypatch: pytest.MonkeyPatch) -> None:

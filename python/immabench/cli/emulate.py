@@ -63,7 +63,8 @@ def emulate(
 
 def _case(kernel: str, shape: str, output_type: str | None, options: list[str], seed: int) -> KernelCase:
     """The case that was asked for. Raises UsageError for what the kernel's family does not have."""
-    from immabench.kernels import CompanionConfig, any_config
+    from immabench.errors import UsageError
+    from immabench.kernels import CompanionConfig, any_config, is_emulated
     from immabench.measure.companion_cases import chosen_case, companion_form
     from immabench.measure.companion_shapes import companion_shape
     from immabench.measure.plan import kernel_problem
@@ -72,6 +73,8 @@ def _case(kernel: str, shape: str, output_type: str | None, options: list[str], 
     from immabench.suites import parse_options, parse_pairs
 
     config = any_config(kernel)
+    if not is_emulated(config):
+        raise UsageError(f"{config.id} runs on a GPU alone", "emulate one of the hand-written kernels")
     if isinstance(config, CompanionConfig):
         _refuse_output_type(config, output_type)
         given = companion_shape(parse_size(shape, companion_form(config)))

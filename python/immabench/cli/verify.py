@@ -49,7 +49,6 @@ def verify(
     from immabench.cli.output import console, print_json
     from immabench.errors import NothingSelectedError
     from immabench.hardware import device_of
-    from immabench.kernels import match_kernels
     from immabench.measure.verify import ORDERS, verify_kernel
     from immabench.suites import parse_options
 
@@ -59,7 +58,7 @@ def verify(
     orders = ORDERS if order == "all" else (order,)
     checks: list[Check] = []
     log = console(stderr=True)
-    for config, shapes in _with_shapes(match_kernels(kernel), shape):
+    for config, shapes in _with_shapes(_matching(kernel, device), shape):
         done = list(verify_kernel(config, shapes, output_type, orders, device, seed, options))
         checks += done
         wrong = [check for check in done if check.status == "failed"]
@@ -87,6 +86,18 @@ def _check_choices(device: str, order: str, output_types: list[str]) -> None:
     for name, value, known in choices:
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}", f"choose one of {', '.join(known)}")
+
+
+def _matching(globs: list[str], device: str) -> list[AnyConfig]:
+    """The configurations that match; under emulation those that can be emulated. Raises NothingSelectedError."""
+    from immabench.errors import NothingSelectedError
+    from immabench.kernels import is_emulated, match_kernels
+
+    found = match_kernels(globs)
+    configs = [config for config in found if device == "cuda" or is_emulated(config)]
+    if not configs:
+        raise NothingSelectedError(f"{found[0].id} runs on a GPU alone", "add --device cuda")
+    return configs
 
 
 def _with_shapes(configs: Sequence[AnyConfig], texts: list[str]) -> list[tuple[AnyConfig, list[tuple[Any, ...]]]]:

@@ -64,10 +64,13 @@ class Check:
         return f"{'x'.join(map(str, self.shape))}{batch} {self.types}"
 
 
-def check_case(case: KernelCase, orders: Sequence[str], device: str, seed: int) -> Check:
-    """Launch a case and judge it, emulated ones once an order of warps; a hazard is wrong where results agree."""
+def check_case(case: KernelCase, orders: Sequence[str], device: str, seed: int, absent: str | None = None) -> Check:
+    """Launch a case and judge it, emulated ones once an order of warps; a hazard is wrong where results agree.
+
+    `absent` says why the kernel does not run on `device`; then nothing is launched.
+    """
     place = (case.kernel_id, case.shape, case.output_type, case.types, device)
-    reason = case.illegal_reason()
+    reason = absent or case.illegal_reason()
     if reason is not None:
         return Check(*place, "skipped", reason, case.batch)
     wrong = _wrong_on_gpu(case) if device == "cuda" else _wrong_in_orders(case, orders, seed)

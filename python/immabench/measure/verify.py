@@ -10,7 +10,16 @@ from typing import Any, cast
 
 from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
-from immabench.kernels import AnyConfig, CompanionConfig, KernelConfig, convolves, illegal_reason
+from immabench.hardware import cuda_state
+from immabench.kernels import (
+    AnyConfig,
+    CompanionConfig,
+    KernelConfig,
+    absent_reason,
+    convolves,
+    copies_chunks,
+    illegal_reason,
+)
 from immabench.measure.companion_cases import companion_cases, companion_form
 from immabench.measure.companion_shapes import companion_shape
 from immabench.measure.edges import edge_convolutions
@@ -20,8 +29,7 @@ from immabench.operands import Operands, make_operands
 from immabench.problems import TYPE_BITS, Problem, Shape, conv_problem
 from immabench.providers.base import Emulation
 from immabench.providers.buffers import HostBuffers, make_buffers
-from immabench.providers.handwritten import HandwrittenProvider
-from immabench.providers.native_launch import EMULATED_BACKEND, EMULATED_GPU, EmulatedLaunch
+from immabench.providers.native_launch import EMULATED_BACKEND, EMULATED_GPU, CudaLaunch, EmulatedLaunch
 from immabench.shapes import CONVOLUTION_FORM, GEMM_FORM
 
 __all__ = [
@@ -68,7 +76,7 @@ ZERO_POINTS = {"s32": "vector", "bf16": "tensor", "s8": "vector"}
 
 
 CHUNK_BITS = 128
-"""What kernels of packed weights copy at a time: rows of A are whole such chunks."""
+"""What kernels that `copies_chunks` names copy at a time: rows of A are whole such chunks."""
 
 
 class GemmCase(KernelCase):
@@ -103,7 +111,7 @@ class GemmCase(KernelCase):
     def launch_on_gpu(self) -> None:
         """As `KernelCase` says."""
         buffers = make_buffers(self._problem, self._operands, "cuda")
-        HandwrittenProvider().prepare(self.kernel_id, buffers).launch()
+        CudaLaunch(self.kernel_id, buffers).launch()
         self._result = buffers.result()
 
     def difference(self) -> str:
@@ -159,10 +167,11 @@ def verify_kernel(
     """Check one configuration on every shape, or on its edges where none are given, and output type, or all it has.
 
     Emulated launches run once an order of warps. `options` are further fields of a GEMM's problems; where its operands
-    have none of them, a configuration is skipped.
+    have none of them, a configuration is skipped, as is one that the GPU here cannot run.
     """
+    absent = absent_reason(config, cuda_state()["devices"][0]) if device == "cuda" else None
     for case in verification_cases(config, shapes, output_types, seed, options or {}):
-        yield check_case(case, orders, device, seed)
+        yield check_case(case, orders, device, seed, absent)
 
 
 def verification_cases(
@@ -253,7 +262,7 @@ def problem_for(
     """
     (m, n, k), types = shape, config.operand_types
     group = {"none": 0, "step": 32, "float": 64}[config.group_scale]
-    row_bits = CHUNK_BITS if config.weight_layout == "fragment_major" else 8
+    row_bits = CHUNK_BITS if copies_chunks(config) else 8
     a_bits, b_bits = TYPE_BITS[types["a"]], TYPE_BITS[types["b"]]
     each = max(1, group, row_bits // min(row_bits, a_bits), 8 // min(8, b_bits))
     options: dict[str, Any] = {**EPILOGUES[output_type], "a_type": types["a"], "b_type": types["b"]}

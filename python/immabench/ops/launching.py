@@ -10,7 +10,7 @@ import torch
 
 from immabench.errors import UsageError
 from immabench.hardware import cuda_state
-from immabench.kernels import illegal_reason, kernel_config
+from immabench.kernels import illegal_reason, is_emulated, kernel_config
 from immabench.operands import OPERAND_NAMES
 from immabench.ops.epilogue import Epilogue, dtype_of
 from immabench.ops.exact import compute_exactly
@@ -96,7 +96,9 @@ def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:
         gpus = cuda_state()["devices"]
         machine = machine_of_device(gpus[torch.cuda.current_device()]) if on_gpu else machine_of(EMULATED_GPU)
         return select(problem, machine).config.id
-    reason = illegal_reason(kernel_config(kernel), problem)
+    config = kernel_config(kernel)
+    alone = not on_gpu and not is_emulated(config)
+    reason = "it runs on a GPU alone" if alone else illegal_reason(config, problem)
     if reason:
         raise UsageError(f"{kernel} cannot compute {problem.key}: {reason}", "leave kernel out")
     return kernel

@@ -73,6 +73,20 @@ def _mma(symbol: str, match: re.Match[str]) -> KernelName:
     )
 
 
+def _cutlass(symbol: str, match: re.Match[str]) -> KernelName:
+    """One of CUTLASS', whose operands lie on 16 bytes."""
+    bits = int(match["bits"] or 8)
+    block_m, block_n, block_k, warps_m, warps_n, stages, _ = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    types = "cutlass_conv_s8s8s32" if match["what"] == "Fprop" else f"cutlass_s{bits}s{bits}s32"
+    return KernelName(
+        kernel_id=f"{types}_{block_m}x{block_n}x{block_k}_w{warps_m}x{warps_n}_s{stages}_sm80",
+        variant="aligned",
+        threads=32 * warps_m * warps_n,
+        shared_bytes=stages * (block_m + block_n) * block_k * bits // 8,
+        never_on="sm_90a" if bits == 4 else "",
+    )
+
+
 def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     numbers = map(int, re.findall(r"L[ib](\d+)E", tile["tile"]))
     block_m, block_n, block_k, consumers, cluster_m, cluster_n, split_k, stages, swapped = numbers
@@ -181,6 +195,13 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
             r"mma_gemm_kernelI(?:N\w*?_)?\d+(?P<policy>[A-Z]\w*?Operands)I(?P<types>\w*?)MmaConfigI(?P<tile>(?:Li\d+E){7})"
         ),
         _mma,
+    ),
+    (
+        re.compile(
+            r"cutlass_kernelI(?:N\w*?_)?\d+(?P<what>Gemm|Fprop)InstanceI(?:Li(?P<bits>\d)E)?"
+            r"(?:N\w*?_)?\d+MmaConfigI(?P<tile>(?:Li\d+E){7})"
+        ),
+        _cutlass,
     ),
     (re.compile(r"wgmma_s8_kernelI(?P<operands>\w*?)WgmmaConfigI(?P<tile>(?:Li\d+E){8}Lb[01]E)"), _wgmma_s8),
     (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4}Lb[01]E)"), _wgmma_packed),

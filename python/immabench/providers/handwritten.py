@@ -12,12 +12,12 @@ from immabench.hardware import cuda_state
 from immabench.kernels import (
     CompanionConfig,
     KernelConfig,
+    absent_reason,
     companion_configs,
     illegal_reason,
     kernel_config,
     kernel_configs,
     native,
-    runs_on,
 )
 from immabench.predict import best_of_each, machine_of, machine_of_device, rank_configs
 from immabench.problems import Problem
@@ -95,9 +95,4 @@ def _is_packed(config: KernelConfig) -> bool:
 
 def _absent_on(config: KernelConfig, gpu: dict[str, Any] | None) -> str | None:
     """Why `config` does not run on `gpu` of `cuda_devices()`; None where it does, and under emulation."""
-    if gpu is None:
-        return None
-    present = "sm_{}{}".format(*gpu["compute_capability"])
-    if runs_on(config, present):
-        return None
-    return f"compiled for {', '.join(config.architectures)}, and this GPU is {present}"
+    return absent_reason(config, gpu) if gpu else None

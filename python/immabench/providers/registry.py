@@ -18,6 +18,7 @@ OWN_PROVIDERS = {
     "handwritten": "immabench.providers.handwritten:HandwrittenProvider",
     "torch": "immabench.providers.torch_matmul:TorchProvider",
     "cublaslt": "immabench.providers.cublaslt:CublasLtProvider",
+    "cutlass": "immabench.providers.cutlass:CutlassProvider",
     "reference": "immabench.providers.reference:ReferenceProvider",
 }
 

@@ -90,3 +90,10 @@ def test_further_fields_of_the_problem(run: Any) -> None:
     options = ("--output-type", "s8", "--with", "activation=gelu", "--with", "residual=f16")
     assert run(*ARGUMENTS, *options, "--json").data["problem"] == "gemm_s8_m64_n64_k64_s8_rv_cv_b_resf16_gelu_ovz"
     assert "a problem has no 'gelu'" in run(*ARGUMENTS, "--with", "gelu=1").err
+
+
+def test_kernels_of_others_are_not_emulated(run: Any, fake_native: Any) -> None:
+    fake_native.has_cutlass = True
+    result = run("emulate", "cutlass_s8s8s32_64x64x128_w2x2_s5_sm80", "--shape", "64x64x64")
+    assert (result.code, result.out) == (2, "")
+    assert "runs on a GPU alone; emulate one of the hand-written kernels" in " ".join(result.err.split())

@@ -26,6 +26,12 @@ def test_quantizers_are_kernels_too(run: Any, fake_native: Any) -> None:
     assert "quantize_t256_sm80" in run("list", "kernels").out
 
 
+def test_kernels_of_cutlass_say_so(run: Any, fake_native: Any) -> None:
+    fake_native.has_cutlass = True
+    entries = run("list", "kernels", "--match", "cutlass*", "--json").data
+    assert [entry["provider"] for entry in entries] == ["cutlass", "cutlass"]
+
+
 def test_registers_come_from_the_sass_facts(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "imma_s8s8s32_128x128x64_w2x4_s3_sm80"
     facts = [{"kernel_id": name, "arch": "sm_80", "registers": count} for count in (128, 168)]

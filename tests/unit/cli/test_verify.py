@@ -87,3 +87,13 @@ def test_options_nobody_computes_are_no_success(run: Any, fake_native: Any) -> N
     result = run("verify", "--kernel", KERNEL, "--shape", "3x5x7", "--with", "batch=2")
     assert result.code == 5
     assert "none of these kernels computes that: computes one product; leave --with out" in result.err
+
+
+def test_kernels_of_others_are_verified_on_a_gpu_alone(run: Any, fake_native: Any) -> None:
+    fake_native.has_cutlass = True
+    data = run("verify", "--shape", "3x5x7", "--output-type", "s32", "--json").data
+    assert {check["id"].split("_")[0] for check in data["results"]} == {"imma"}
+    result = run("verify", "--kernel", "cutlass*", "--shape", "3x5x7")
+    assert result.code == 5
+    assert "cutlass_s8s8s32_64x64x128_w2x2_s5_sm80 runs on a GPU alone" in " ".join(result.err.split())
+    assert "--device cuda" in result.err

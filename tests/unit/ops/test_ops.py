@@ -168,6 +168,7 @@ def test_models_with_them_compile_and_export(name: str, named: dict[str, Any]) -
         ({"output_type": "s16"}, "unknown output_type 's16'; choose one of s32"),
         ({"output_type": "s8"}, "output_type=s8 with out_scale=none"),
         ({"kernel": "imma_none"}, "imma_none"),
+        ({"kernel": "cutlass_s8s8s32_32x64x128_w2x2_s6_sm80"}, "it runs on a GPU alone"),
         ({"kernel": "imma_conv_s8s8s32_64x64x64_w2x2_s4_sm80"}, "computes conv2d_s8, not gemm_s8"),
     ],
 )

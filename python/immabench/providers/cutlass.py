@@ -1,0 +1,65 @@
+"""CUTLASS' own kernels by mma.sync, compiled into the native module: int8 and int4 GEMMs, int8 convolutions.
+
+They do the whole problem, as the project's own: what follows the sums is the same epilogue (kernels/cutlass). They are
+never emulated.
+"""
+
+from __future__ import annotations
+
+from immabench.errors import ImmabenchError, MissingHardwareError
+from immabench.hardware import cuda_state
+from immabench.kernels import absent_reason, cutlass_configs, illegal_reason, native
+from immabench.predict import machine_of, machine_of_device, rank_configs
+from immabench.problems import Problem
+from immabench.providers.base import Availability, Candidate
+from immabench.providers.buffers import Buffers
+from immabench.providers.native_launch import EMULATED_GPU, CudaLaunch
+
+PACKAGE = "nvidia-cutlass==4.2.0.0"
+"""Which has the headers that a build needs."""
+
+
+class CutlassProvider:
+    """Every tile configuration of CUTLASS, fastest first as the model predicts a kernel of ours with that tile."""
+
+    name = "cutlass"
+    ranked = True
+
+    def availability(self) -> Availability:
+        try:
+            build = native().build_info()
+        except ImmabenchError as error:
+            return Availability(False, error.message, error.remedy)
+        if not build["cuda"]:
+            return Availability(False, "built without CUDA", "reinstall without -C cmake.define.IMMABENCH_CUDA=OFF")
+        if not build["cutlass_version"]:
+            remedy = f"pip install --no-deps {PACKAGE}, then reinstall with -C cmake.define.IMMABENCH_CUTLASS=ON"
+            return Availability(False, "built without CUTLASS", remedy)
+        if not cuda_state()["devices"]:
+            return Availability(False, f"no GPU here: {cuda_state()['error']}", "run on a machine with an NVIDIA GPU")
+        return Availability(True, f"CUTLASS {build['cutlass_version']}, {len(cutlass_configs())} configurations")
+
+    def devices(self) -> tuple[str, ...]:
+        return ("cuda",)
+
+    def config_ids(self) -> tuple[str, ...]:
+        return tuple(config.id for config in cutlass_configs())
+
+    def configs(self, problem: Problem, device: str) -> list[Candidate]:
+        gpu = next(iter(cuda_state()["devices"]), None)
+        reasons = {
+            config: illegal_reason(config, problem) or (absent_reason(config, gpu) if gpu else None)
+            for config in cutlass_configs()
+        }
+        legal = [config for config, reason in reasons.items() if reason is None]
+        ranked = rank_configs(legal, problem, machine_of_device(gpu) if gpu else machine_of(EMULATED_GPU))
+        illegal = [Candidate(config.id, reason) for config, reason in reasons.items() if reason is not None]
+        return [*(Candidate(entry.config.id) for entry in ranked), *illegal]
+
+    def stated(self, problem: Problem, config_id: str) -> Problem:
+        return problem
+
+    def prepare(self, config_id: str, buffers: Buffers) -> CudaLaunch:
+        if buffers.device_kind != "cuda":
+            raise MissingHardwareError(f"{config_id} runs on a GPU alone", "sweep or verify it with --device cuda")
+        return CudaLaunch(config_id, buffers)
