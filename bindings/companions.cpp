@@ -1,7 +1,9 @@
 // Which kernels there are around the GEMMs.
+#include <attention/attention.hpp>
 #include <companions.hpp>
 #include <optional>
 #include <quantize/quantize.hpp>
+#include <span>
 
 #include "topics.hpp"
 
@@ -22,28 +24,30 @@ py::dict describe(const CompanionConfig& config) {
                   arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams);
 }
 
-// Calls visit(config) for every configuration of every family.
+// Calls visit(config, arguments) for every configuration of every family, with arguments of its calls that hold nothing yet.
 template <class Visit>
 void for_each_config(Visit&& visit) {
-  const auto each = [&](const auto& table) {
-    for (const auto& companion : table) visit(companion.config);
+  const auto each = [&]<class Arguments>(std::span<const Companion<Arguments>> table) {
+    for (const auto& companion : table) visit(companion.config, Arguments{});
   };
   each(companions<QuantizeArguments>()), each(companions<QuantizeDynamicArguments>());
   each(companions<LayerNormQuantizeArguments>()), each(companions<DequantizeArguments>());
   each(companions<RequantizeArguments>()), each(companions<PackS4Arguments>()), each(companions<UnpackS4Arguments>());
-  each(companions<ReorderWeightsArguments>());
+  each(companions<ReorderWeightsArguments>()), each(companions<SoftmaxQuantizeArguments>());
 }
 
 py::list list_companions() {
   py::list result;
-  for_each_config([&](const CompanionConfig& config) { result.append(describe(config)); });
+  for_each_config([&](const CompanionConfig& config, const auto&) { result.append(describe(config)); });
   return result;
 }
 
 py::object illegal(const std::string& id, int rows, int columns) {
   std::optional<std::string> reason;
-  for_each_config([&](const CompanionConfig& config) {
-    if (config.id == id) reason = illegal_reason(config, rows, columns);
+  for_each_config([&](const CompanionConfig& config, auto arguments) {
+    if (config.id != id) return;
+    arguments.rows = rows, arguments.columns = columns;
+    reason = illegal_reason(config, arguments);
   });
   if (!reason) throw py::key_error("no kernel '" + id + "'; see _native.companions()");
   return reason->empty() ? py::none() : py::object(py::str(*reason));

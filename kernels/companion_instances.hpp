@@ -2,6 +2,7 @@
 // that go element by element have one. Defined in *_emulated.cpp and *_cuda.cu, for every family of arguments.
 #pragma once
 #include <companions.hpp>
+#include <vector>
 
 namespace immabench {
 
@@ -9,5 +10,16 @@ template <class Arguments>
 EmulateCompanion<Arguments> emulated_companion(int config);
 template <class Arguments>
 LaunchCompanion<Arguments> cuda_companion(int config);
+
+// Puts the next configuration of a family into its table.
+template <class Arguments>
+void append(std::vector<Companion<Arguments>>& table, const CompanionConfig& config) {
+  const int index = static_cast<int>(table.size());
+  LaunchCompanion<Arguments> launch = nullptr;
+#if defined(IMMABENCH_CUDA)
+  launch = cuda_companion<Arguments>(index);
+#endif
+  table.push_back({config, emulated_companion<Arguments>(index), launch});
+}
 
 }  // namespace immabench

@@ -10,16 +10,6 @@
 namespace immabench {
 namespace {
 
-template <class Arguments>
-void append(std::vector<Companion<Arguments>>& table, const CompanionConfig& config) {
-  const int index = static_cast<int>(table.size());
-  LaunchCompanion<Arguments> launch = nullptr;
-#if defined(IMMABENCH_CUDA)
-  launch = cuda_companion<Arguments>(index);
-#endif
-  table.push_back({config, emulated_companion<Arguments>(index), launch});
-}
-
 constexpr const char* kFloats = "f32|f16|bf16";
 
 std::string make_id(const std::string& family, int threads) { return family + "_t" + std::to_string(threads) + "_sm80"; }

@@ -346,6 +346,25 @@ def launch_layernorm_quantize(
 ) -> None:
     """Launch it on the operands' GPU and `stream`, operands as in `emulate_layernorm_quantize`; returns at once."""
 
+def emulate_softmax_quantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    row_scale: Any,
+    *,
+    scale: float,
+    lengths: Any = None,
+    **options: Unpack[Emulation],
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x int32 [rows, columns]; written are codes int8 and row_scale float32 [rows]. lengths
+    int32 [n] where given: n divides rows. Returns as `emulate_gemm`.
+    """
+
+def launch_softmax_quantize(
+    kernel_id: str, x: Any, codes: Any, row_scale: Any, *, scale: float, lengths: Any = None, stream: int = 0
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_softmax_quantize`; returns at once."""
+
 def probes() -> list[dict[str, Any]]:
     """Every probe, a small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,
     "sm_80" (and later) or "sm_90a" (alone).

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench import numerics, quantizers
+from immabench import attention, numerics, quantizers
 from immabench.kernels import native
 from immabench.numerics import as_float32, pack_codes
 from immabench.operands import aligned
@@ -213,3 +213,11 @@ def layernorm_quantize(
         found = {"codes": codes, "row_sum": quantizers.row_sums(codes)}
     options = {"eps": eps, "dynamic": scale is None}
     return CompanionCall("layernorm_quantize", inputs, {**found, "normalised": y}, options)
+
+
+def softmax_quantize(x: NDArray[np.int32], scale: float, lengths: NDArray[np.int32] | None = None) -> CompanionCall:
+    """The softmax of int32 scores as codes with a scale of each row; `lengths` are of equally many rows each."""
+    counted = None if lengths is None else np.repeat(lengths, x.shape[0] // lengths.size)
+    rows = attention.softmax_codes(x, scale, counted)
+    expected: dict[str, Array] = {"codes": rows.codes, "row_scale": rows.row_scale}
+    return CompanionCall("softmax_quantize", _given(x=x, lengths=lengths), expected, {"scale": scale})

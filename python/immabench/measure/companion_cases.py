@@ -208,6 +208,19 @@ def _layernorm_quantize(generator: Generator, shape: MatrixShape, choice: Choice
     )
 
 
+def _softmax_quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
+    """A row each of: ties of the largest, all of int32, and scores as attention has them; lengths from none to all."""
+    rows, columns = shape
+    x = generator.normal(0, 3000, shape).astype(np.int32)
+    x[::3] = generator.integers(-4, 4, x[::3].shape)
+    x[1::3] = generator.integers(-(2**31), 2**31, x[1::3].shape)
+    x[-1, 0], x[-1, -1] = 2**31 - 1, -(2**31)
+    lengths = np.minimum(generator.integers(0, columns + 1, rows), columns).astype(np.int32)
+    lengths[0] = columns
+    given = {"none": None, "row": aligned(lengths), "all": aligned(lengths[-1:])}[choice["lengths"]]
+    return calls.softmax_quantize(aligned(x), SOFTMAX_SCALES[choice["scale"]], given)
+
+
 def _codes(generator: Generator, shape: MatrixShape, code_type: str) -> Array:
     low, high = CODE_RANGES[code_type]
     return aligned(generator.integers(low, high + 1, shape).astype(np.int8))
@@ -217,6 +230,9 @@ def _extent(granularity: str, shape: MatrixShape) -> int:
     """How many scales a matrix has."""
     return {"tensor": 1, "row": shape[0], "column": shape[1]}[granularity]
 
+
+SOFTMAX_SCALES = {"usual": 2.0**-10, "steep": 0.7, "flat": 2.0**-32}
+"""Of scores; the last tells those alone apart that are as far from each other as int32 allows."""
 
 GRANULARITIES = ("tensor", "row", "column")
 RANGES = ("symmetric", "asymmetric")
@@ -235,6 +251,7 @@ FAMILIES = {
         ((1, 1), (15, 63), (16, 64), (17, 66), (16, 256), (33, 1312)),
     ),
     "quantize_dynamic": Family(_quantize_dynamic, {"range": RANGES}),
+    "softmax_quantize": Family(_softmax_quantize, {"scale": tuple(SOFTMAX_SCALES), "lengths": ("none", "row", "all")}),
     "layernorm_quantize": Family(_layernorm_quantize, {"range": ("static", *RANGES), "residual": ("none", "residual")}),
 }
 """How the calls of each family of `_native.companions()` are made."""

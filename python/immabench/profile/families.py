@@ -117,12 +117,13 @@ def _reordering(symbol: str, kernel: re.Match[str]) -> KernelName:
 
 
 def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
-    """One that reduces rows; the variant is the type, the alignment, and whether rows are read again."""
+    """One that reduces rows; the variant is the type (of floats), the alignment, and whether rows are read again."""
     threads = int(kernel["threads"])
     aligned, resident = kernel["aligned"] == "1", kernel["resident"] == "1"
+    element = f"{kernel['type'].lower()} " if kernel["type"] else ""
     return KernelName(
         kernel_id=f"{kernel['family']}_t{threads}_sm80",
-        variant=f"{kernel['type'].lower()} {'aligned' if aligned else 'ragged'}{'' if resident else ' streamed'}",
+        variant=f"{element}{'aligned' if aligned else 'ragged'}{'' if resident else ' streamed'}",
         threads=max(threads, 128),
         # Two floats a thread and three words a warp; a warp by itself needs none.
         shared_bytes=4 * (2 * threads + 3 * (threads // 32)) if threads > 32 else 0,
@@ -176,7 +177,8 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
     (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4})"), _wgmma_packed),
     (
         re.compile(
-            r"\d(?P<family>quantize_dynamic|layernorm_quantize)_kernelI.*?\dElement(?P<type>F32|F16|BF16)"
+            r"\d(?P<family>quantize_dynamic|layernorm_quantize|softmax_quantize)_kernelI"
+            r"(?:.*?\dElement(?P<type>F32|F16|BF16))?"
             r".*?RowConfigTypeILi(?P<threads>\d+)E.*?EELb(?P<aligned>[01])ELb(?P<resident>[01])E"
         ),
         _row_quantizer,
