@@ -21,7 +21,8 @@ py::dict describe(const CompanionConfig& config) {
                   arg("architectures") = std::vector<std::string>{"sm_80", "sm_86", "sm_89", "sm_90a"},
                   arg("operand_types") = operand_types, arg("threads") = config.threads,
                   arg("shared_bytes") = config.shared_bytes, arg("row_threads") = of_rows(config.row_threads),
-                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams);
+                  arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams,
+                  arg("block_tile") = config.block_tile[0] ? py::object(py::cast(config.block_tile)) : py::object(py::none()));
 }
 
 // Calls visit(config, arguments) for every configuration of every family, with arguments of its calls that hold nothing yet.
@@ -34,6 +35,7 @@ void for_each_config(Visit&& visit) {
   each(companions<LayerNormQuantizeArguments>()), each(companions<DequantizeArguments>());
   each(companions<RequantizeArguments>()), each(companions<PackS4Arguments>()), each(companions<UnpackS4Arguments>());
   each(companions<ReorderWeightsArguments>()), each(companions<SoftmaxQuantizeArguments>());
+  each(companions<AttentionArguments>());
 }
 
 py::list list_companions() {
@@ -45,11 +47,13 @@ py::list list_companions() {
 py::object illegal(const std::string& id, int rows, int columns) {
   std::optional<std::string> reason;
   for_each_config([&](const CompanionConfig& config, auto arguments) {
-    if (config.id != id) return;
-    arguments.rows = rows, arguments.columns = columns;
-    reason = illegal_reason(config, arguments);
+    if constexpr (requires { arguments.rows, arguments.columns; }) {
+      if (config.id != id) return;
+      arguments.rows = rows, arguments.columns = columns;
+      reason = illegal_reason(config, arguments);
+    }
   });
-  if (!reason) throw py::key_error("no kernel '" + id + "'; see _native.companions()");
+  if (!reason) throw py::key_error("no kernel '" + id + "' of matrices; see _native.companions()");
   return reason->empty() ? py::none() : py::object(py::str(*reason));
 }
 

@@ -57,11 +57,12 @@ class KernelConfig:
 
 @dataclass(frozen=True)
 class CompanionConfig:
-    """One launch configuration of a kernel around a GEMM: quantizers, and what rearranges codes.
+    """One launch configuration of a kernel around a GEMM: quantizers, attention, and what rearranges codes.
 
     `operand_types` are those each of its matrices may have, separated by |, the output last. `threads` and
     `shared_bytes` are a block's. Of kernels that reduce rows `row_threads` share a row, which is read once up to
     `resident_columns`; `streams` says whether longer ones are legal. The others have None, None and False.
+    `block_tile` of attention is queries of a block, keys of a pass and the depth of a head, else None.
     """
 
     id: str
@@ -74,12 +75,14 @@ class CompanionConfig:
     row_threads: int | None = None
     resident_columns: int | None = None
     streams: bool = False
+    block_tile: tuple[int, int, int] | None = None
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> CompanionConfig:
         """The configuration of one entry of `_native.companions()`; keys this version does not know are ignored."""
         known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-        return cls(**{**known, "architectures": tuple(known["architectures"])})
+        known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**known)
 
     def types(self, matrix: str) -> tuple[str, ...]:
         """The types that `matrix` may have."""

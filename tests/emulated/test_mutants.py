@@ -26,7 +26,7 @@ else:
 KERNELS = Path(__file__).parents[2] / "kernels"
 PROGRAMS = Path(__file__).parent / "mutants"
 COMPILER = ("g++", "-std=c++20")
-LAUNCHES = {"imma": 2, "w4a8": 2, "w4a16": 2, "wgmma": 4, "wgmma_packed": 2, "quantize": 6}
+LAUNCHES = {"imma": 2, "w4a8": 2, "w4a16": 2, "wgmma": 4, "wgmma_packed": 2, "quantize": 6, "attention": 3}
 """Of each program, each in three warp orders."""
 
 Findings = list[dict[str, str]]

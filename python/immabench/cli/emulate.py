@@ -31,7 +31,8 @@ def emulate(
         ...,
         "--shape",
         metavar="MxNxK",
-        help="The problem of a GEMM; ROWSxCOLUMNS of the kernels around it; 1x56x56x64_f3_p1_n64 of a convolution.",
+        help="The problem of a GEMM; ROWSxCOLUMNS of the kernels around it; BATCHxHEADSxQUERIESxKEYSxDEPTH of "
+        "attention; 1x56x56x64_f3_p1_n64 of a convolution.",
     ),
     output_type: str = typer.Option(
         None, "--output-type", help="Of a GEMM: s32, or s8, f32, f16 (default), bf16 with scales and bias."
@@ -65,15 +66,14 @@ def _case(kernel: str, shape: str, output_type: str | None, options: list[str], 
     from immabench.kernels import CompanionConfig, any_config, convolves
     from immabench.measure.companion_cases import chosen_case
     from immabench.measure.plan import kernel_convolution, kernel_problem
-    from immabench.measure.verify import GemmCase
-    from immabench.shapes import MATRIX_FORM, parse_size
+    from immabench.measure.verify import GemmCase, shape_form
+    from immabench.shapes import parse_size
     from immabench.suites import parse_options, parse_pairs, parse_shape
 
     config = any_config(kernel)
     if isinstance(config, CompanionConfig):
         _refuse_output_type(config, output_type)
-        rows, columns = parse_size(shape, MATRIX_FORM)
-        return chosen_case(config, (rows, columns), parse_pairs(options), seed)
+        return chosen_case(config, parse_size(shape, shape_form(config)), parse_pairs(options), seed)
     further = parse_options(options)
     if convolves(config):
         return GemmCase(config, kernel_convolution(config, shape, output_type or "f16", further), seed)

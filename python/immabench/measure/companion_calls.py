@@ -221,3 +221,22 @@ def softmax_quantize(x: NDArray[np.int32], scale: float, lengths: NDArray[np.int
     rows = attention.softmax_codes(x, scale, counted)
     expected: dict[str, Array] = {"codes": rows.codes, "row_scale": rows.row_scale}
     return CompanionCall("softmax_quantize", _given(x=x, lengths=lengths), expected, {"scale": scale})
+
+
+def attention_s8(
+    q: NDArray[np.int8],
+    k: NDArray[np.int8],
+    v: NDArray[np.int8],
+    *,
+    scale: float,
+    v_scale: float,
+    lengths: NDArray[np.int32] | None = None,
+    output_type: str = "f32",
+    out_scale: float = 1.0,
+    out_zero: int = 0,
+) -> CompanionCall:
+    """Attention of tokens [batch, tokens, heads, depth], whose heads alone need to lie side by side."""
+    quantization = {"out_scale": out_scale, "out_zero": out_zero}
+    options = {"scale": scale, "v_scale": v_scale, **quantization}
+    want = attention.attention(q, k, v, lengths=lengths, output_type=output_type, **options)  # type: ignore[arg-type]
+    return CompanionCall("attention_s8", _given(q=q, k=k, v=v, lengths=lengths), {"out": want}, options)

@@ -11,7 +11,9 @@ import numpy as np
 
 from immabench.errors import UsageError
 from immabench.kernels import CompanionConfig, native
+from immabench.measure import attention_cases
 from immabench.measure import companion_calls as calls
+from immabench.measure.attention_cases import SOFTMAX_SCALES, Choice
 from immabench.measure.companion_calls import CODE_RANGES, LAYOUTS, CompanionCall
 from immabench.measure.hostile_values import Generator, hostile, normal, rows_to_normalise, scales, zero_points
 from immabench.measure.kernel_case import KernelCase
@@ -21,21 +23,23 @@ from immabench.problems import TYPE_BITS
 from immabench.providers.base import Emulation
 from immabench.providers.native_launch import EMULATED_BACKEND
 from immabench.quantizers import Array
+from immabench.shapes import ATTENTION_FORM, MATRIX_FORM
 
-MatrixShape = tuple[int, int]
-Choice = Mapping[str, str]
-"""What a case takes of each axis: the types of the matrices by their names, then what else varies in its family."""
+Shape = tuple[int, ...]
+"""(rows, columns), of attention (batch, heads, queries, keys, depth)."""
 
 
 @dataclass(frozen=True)
 class Family:
     """How a family's calls are made: `axes` vary beside the types of matrices, `possible` says which choices exist,
-    `shapes` replaces those that `edge_shapes` computes."""
+    `shapes` replaces those that `edge_shapes` computes. Shapes are written as `form` says, and named by `letters`."""
 
-    make: Callable[[Generator, MatrixShape, Choice], CompanionCall]
+    make: Callable[[Generator, Shape, Choice], CompanionCall]
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     possible: Callable[[Choice], bool] = lambda _: True
-    shapes: tuple[MatrixShape, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    form: str = MATRIX_FORM
+    letters: str = "rc"
 
 
 class CompanionCase(KernelCase):
@@ -43,18 +47,21 @@ class CompanionCase(KernelCase):
 
     backend = EMULATED_BACKEND
 
-    def __init__(self, config: CompanionConfig, shape: MatrixShape, choice: Choice, seed: int) -> None:
+    def __init__(self, config: CompanionConfig, shape: Shape, choice: Choice, seed: int) -> None:
         self.kernel_id, self.shape = config.id, shape
         self._config, self._size, self._choice, self._seed = config, shape, choice, seed
         self.output_type = choice[config.output]
         self.types = " ".join(choice.values())
-        self.problem = "_".join([config.family, f"r{shape[0]}", f"c{shape[1]}", *choice.values()])
+        sizes = (f"{letter}{size}" for letter, size in zip(FAMILIES[config.family].letters, shape, strict=True))
+        self.problem = "_".join([config.family, *sizes, *choice.values()])
 
     def illegal_reason(self) -> str | None:
         """Why the kernel cannot take the matrix, None when it can."""
         if self._has_pairs and self.shape[1] % 2:
             return f"int4 codes lie two a byte: {self.shape[1]} columns are odd"
-        reason: str | None = native().companion_illegal_reason(self.kernel_id, *self.shape)
+        attention = self._config.block_tile is not None
+        ask = native().attention_illegal_reason if attention else native().companion_illegal_reason
+        reason: str | None = ask(self.kernel_id, *self.shape)
         return reason
 
     def emulate(self, order: str, seed: int) -> Emulation:
@@ -82,7 +89,7 @@ class CompanionCase(KernelCase):
 
 
 def companion_cases(
-    config: CompanionConfig, shapes: Sequence[MatrixShape] = (), output_types: Sequence[str] = (), seed: int = 0
+    config: CompanionConfig, shapes: Sequence[Shape] = (), output_types: Sequence[str] = (), seed: int = 0
 ) -> Iterator[CompanionCase]:
     """Every choice of a configuration's axes, on `shapes` or else its edges; of `output_types` alone where given."""
     for choice in choices(config):
@@ -101,9 +108,7 @@ def choices(config: CompanionConfig) -> list[dict[str, str]]:
     return [choice for choice in chosen if FAMILIES[config.family].possible(choice)]
 
 
-def chosen_case(
-    config: CompanionConfig, shape: MatrixShape, options: Mapping[str, str], seed: int = 0
-) -> CompanionCase:
+def chosen_case(config: CompanionConfig, shape: Shape, options: Mapping[str, str], seed: int = 0) -> CompanionCase:
     """The first case whose choice has `options`. Raises UsageError for an axis or a value that there is not."""
     axes = _axes(config)
     for name, value in options.items():
@@ -125,9 +130,11 @@ def _axes(config: CompanionConfig) -> dict[str, tuple[str, ...]]:
     return {**varying, **FAMILIES[config.family].axes}
 
 
-def edge_shapes(config: CompanionConfig) -> list[MatrixShape]:
-    """Shapes around a vector, a warp's and a block's share, and what the threads of a row hold."""
+def edge_shapes(config: CompanionConfig) -> list[Shape]:
+    """Shapes around a vector, a warp's and a block's share, and what the threads of a row hold; around a tile."""
     own = FAMILIES[config.family].shapes
+    if config.block_tile is not None:
+        return attention_cases.edge_shapes(config.block_tile)
     if config.row_threads is None or config.resident_columns is None:
         block = 4 * config.threads  # vectors of a block, of 4 to 16 elements each
         return list(own) or [(1, 1), (3, 15), (5, 16), (2, 17), (19, block), (19, block - 3)]
@@ -137,20 +144,20 @@ def edge_shapes(config: CompanionConfig) -> list[MatrixShape]:
     return [(1, 1), (rows, 7), (rows, 4 * threads), (2, 8 * threads + 3), (3, most), *beyond]
 
 
-def _quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
+def _quantize(generator: Generator, shape: Shape, choice: Choice) -> CompanionCall:
     granularity = choice["granularity"]
     scale, zero = (draw(generator, _extent(granularity, shape)) for draw in (scales, zero_points))
     x = hostile(generator, shape, choice["x"], scale[:, None] if granularity == "row" else scale)
     return calls.quantize(x, scale, zero, codes=choice["codes"], granularity=granularity)
 
 
-def _dequantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
+def _dequantize(generator: Generator, shape: Shape, choice: Choice) -> CompanionCall:
     extent = _extent(choice["granularity"], shape)
     scale, zero = (draw(generator, extent) for draw in (scales, zero_points))
     return calls.dequantize(_codes(generator, shape, choice["codes"]), scale, zero, **choice)
 
 
-def _requantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
+def _requantize(generator: Generator, shape: Shape, choice: Choice) -> CompanionCall:
     """Of sums that reach the ends of int32, or of codes with a zero point."""
     sums, terms = choice["x"] == "s32", choice["terms"]
     rows, columns = shape if terms == "vectors" else (1, 1)
@@ -168,15 +175,15 @@ def _requantize(generator: Generator, shape: MatrixShape, choice: Choice) -> Com
     )
 
 
-def _pack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> CompanionCall:
+def _pack_s4(generator: Generator, shape: Shape, _: Choice) -> CompanionCall:
     return calls.pack_s4(_codes(generator, shape, "s4"))
 
 
-def _unpack_s4(generator: Generator, shape: MatrixShape, _: Choice) -> CompanionCall:
+def _unpack_s4(generator: Generator, shape: Shape, _: Choice) -> CompanionCall:
     return calls.unpack_s4(aligned(generator.integers(0, 256, (shape[0], shape[1] // 2)).astype(np.uint8)))
 
 
-def _reorder_weights(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
+def _reorder_weights(generator: Generator, shape: Shape, choice: Choice) -> CompanionCall:
     least, greatest = WEIGHT_FORMATS[choice["codes"]].code_range
     codes = generator.integers(least, greatest + 1, shape).astype(np.int8)
     return calls.reorder_weights(codes, stored=choice["codes"], packed=choice["packed"], layout=choice["layout"])
@@ -189,13 +196,13 @@ def _is_reordering(choice: Choice) -> bool:
     return fits and (stored, packed) != ("u4", "s4")
 
 
-def _quantize_dynamic(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
+def _quantize_dynamic(generator: Generator, shape: Shape, choice: Choice) -> CompanionCall:
     x = hostile(generator, shape, choice["x"])
     x[0] = normal(generator, (shape[1],), choice["x"])
     return calls.quantize_dynamic(x, asymmetric=choice["range"] == "asymmetric")
 
 
-def _layernorm_quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
+def _layernorm_quantize(generator: Generator, shape: Shape, choice: Choice) -> CompanionCall:
     static = choice["range"] == "static"
     return calls.layernorm_quantize(
         rows_to_normalise(generator, shape, choice["x"]),
@@ -208,31 +215,15 @@ def _layernorm_quantize(generator: Generator, shape: MatrixShape, choice: Choice
     )
 
 
-def _softmax_quantize(generator: Generator, shape: MatrixShape, choice: Choice) -> CompanionCall:
-    """A row each of: ties of the largest, all of int32, and scores as attention has them; lengths from none to all."""
-    rows, columns = shape
-    x = generator.normal(0, 3000, shape).astype(np.int32)
-    x[::3] = generator.integers(-4, 4, x[::3].shape)
-    x[1::3] = generator.integers(-(2**31), 2**31, x[1::3].shape)
-    x[-1, 0], x[-1, -1] = 2**31 - 1, -(2**31)
-    lengths = np.minimum(generator.integers(0, columns + 1, rows), columns).astype(np.int32)
-    lengths[0] = columns
-    given = {"none": None, "row": aligned(lengths), "all": aligned(lengths[-1:])}[choice["lengths"]]
-    return calls.softmax_quantize(aligned(x), SOFTMAX_SCALES[choice["scale"]], given)
-
-
-def _codes(generator: Generator, shape: MatrixShape, code_type: str) -> Array:
+def _codes(generator: Generator, shape: Shape, code_type: str) -> Array:
     low, high = CODE_RANGES[code_type]
     return aligned(generator.integers(low, high + 1, shape).astype(np.int8))
 
 
-def _extent(granularity: str, shape: MatrixShape) -> int:
+def _extent(granularity: str, shape: Shape) -> int:
     """How many scales a matrix has."""
     return {"tensor": 1, "row": shape[0], "column": shape[1]}[granularity]
 
-
-SOFTMAX_SCALES = {"usual": 2.0**-10, "steep": 0.7, "flat": 2.0**-32}
-"""Of scores; the last tells those alone apart that are as far from each other as int32 allows."""
 
 GRANULARITIES = ("tensor", "row", "column")
 RANGES = ("symmetric", "asymmetric")
@@ -251,7 +242,15 @@ FAMILIES = {
         ((1, 1), (15, 63), (16, 64), (17, 66), (16, 256), (33, 1312)),
     ),
     "quantize_dynamic": Family(_quantize_dynamic, {"range": RANGES}),
-    "softmax_quantize": Family(_softmax_quantize, {"scale": tuple(SOFTMAX_SCALES), "lengths": ("none", "row", "all")}),
     "layernorm_quantize": Family(_layernorm_quantize, {"range": ("static", *RANGES), "residual": ("none", "residual")}),
+    "softmax_quantize": Family(
+        attention_cases.softmax_quantize, {"scale": tuple(SOFTMAX_SCALES), "lengths": ("none", "row", "all")}
+    ),
+    "attention_s8": Family(
+        attention_cases.attention_s8,
+        {"tokens": ("apart", "packed"), "lengths": ("none", "some")},
+        form=ATTENTION_FORM,
+        letters="bhqkd",
+    ),
 }
 """How the calls of each family of `_native.companions()` are made."""

@@ -11,7 +11,7 @@ from typing import Any, cast
 from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
 from immabench.kernels import AnyConfig, CompanionConfig, KernelConfig, convolves, illegal_reason
-from immabench.measure.companion_cases import companion_cases
+from immabench.measure.companion_cases import FAMILIES, companion_cases
 from immabench.measure.edges import edge_convolutions
 from immabench.measure.kernel_case import ORDERS, Check, KernelCase, check_case
 from immabench.numerics import Array
@@ -21,7 +21,7 @@ from immabench.providers.base import Emulation
 from immabench.providers.buffers import HostBuffers, make_buffers
 from immabench.providers.handwritten import HandwrittenProvider
 from immabench.providers.native_launch import EMULATED_BACKEND, EMULATED_GPU, EmulatedLaunch
-from immabench.shapes import CONVOLUTION_FORM, GEMM_FORM, MATRIX_FORM
+from immabench.shapes import CONVOLUTION_FORM, GEMM_FORM
 
 __all__ = [
     "BATCH",
@@ -174,7 +174,7 @@ def verification_cases(
     """What a configuration is verified with. Shapes have the sizes of its `shape_form`."""
     if isinstance(config, CompanionConfig):
         if not options:
-            yield from companion_cases(config, [(rows, columns) for rows, columns in shapes], output_types, seed)
+            yield from companion_cases(config, shapes, output_types, seed)
         return
     edges = edge_convolutions(config) if convolves(config) else edge_shapes(config)
     for output_type, shape in product(output_types or config.output_types, shapes or edges):
@@ -230,7 +230,7 @@ class UnstatedCase(KernelCase):
 def shape_form(config: AnyConfig) -> str:
     """How a shape of a configuration's problems is written."""
     if isinstance(config, CompanionConfig):
-        return MATRIX_FORM
+        return FAMILIES[config.family].form
     return CONVOLUTION_FORM if convolves(config) else GEMM_FORM
 
 

@@ -159,6 +159,17 @@ def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
     )
 
 
+def _attention(symbol: str, tile: re.Match[str]) -> KernelName:
+    warps, keys, depth, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+    return KernelName(
+        kernel_id=f"attention_s8_{16 * warps}x{keys}_d{depth}_s{stages}_sm80",
+        variant="aligned",
+        threads=32 * warps,
+        # Queries, and stages of keys and values.
+        shared_bytes=(16 * warps + 2 * stages * keys) * depth,
+    )
+
+
 def _variant(symbol: str, tile: re.Match[str]) -> str:
     """The template argument after the tile's: whether the operands are aligned."""
     aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
@@ -187,6 +198,7 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         re.compile(r"\dreorder_weights_kernelI\w*?\d(?P<layout>W\d+M\d+)ELb(?P<aligned>[01])E"),
         _reordering,
     ),
+    (re.compile(r"\dattention_s8_kernelI.*?AttentionConfigI(?P<tile>(?:Li\d+E){4})"), _attention),
     (re.compile(r"\d(?P<family>quantize|dequantize|requantize|pack_s4|unpack_s4)_kernelI"), _quantizer),
 )
 
