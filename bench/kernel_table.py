@@ -32,6 +32,9 @@ TAPS = 3
 MATRIX = (64, 1024)
 """Rows and columns that the kernels around a GEMM are counted on."""
 
+ATTENTION = (1, 2, 256, 384)
+"""Batch, heads, queries and keys that attention is counted on: whole tiles of every configuration."""
+
 SHARED = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
 LOADED, STORED = ("global_load", "async_copy", "bulk_load"), ("global_store", "bulk_store")
 HEADS = (
@@ -127,7 +130,8 @@ def facts_of(config: CompanionConfig) -> list[dict[str, Any]]:
 
 def matrix_line(config: CompanionConfig, facts: list[dict[str, Any]]) -> tuple[str, ...]:
     """One line of the kernels around a GEMM."""
-    case = chosen_case(config, MATRIX, {})
+    size = MATRIX if config.block_tile is None else (*ATTENTION, config.block_tile[2])
+    case = chosen_case(config, size, {})
     emulation = case.emulate("forward", 0)
     if wrong := case.difference() or emulation.describe_hazards():
         raise SystemExit(f"{config.id}: {wrong}")
@@ -135,7 +139,7 @@ def matrix_line(config: CompanionConfig, facts: list[dict[str, Any]]) -> tuple[s
     registers = [fact["registers"] for fact in facts]
     return (
         f"`{config.id}`",
-        f"{'x'.join(map(str, MATRIX))}, {case.types}",
+        f"{'x'.join(map(str, size))}, {case.types}",
         ratio(counts, SHARED, "wavefronts"),
         ratio(counts, LOADED, "sectors"),
         ratio(counts, STORED, "sectors"),

@@ -167,11 +167,11 @@ Q = aligned(np.zeros((1, 2, 2, 64), np.int8))
         ({"lengths": np.zeros(2, np.int32)}, "operand 'lengths' has shape \\[2\\] where \\[1\\] is needed"),
         ({"lengths": np.zeros(1, np.int64)}, "operand 'lengths' holds int64 where int32 is needed"),
         ({"q": shifted(Q)}, "rows of q, k or v do not start on 16 bytes"),
-        ({name: Q[..., :48] for name in "qkv"} | {"out": np.zeros((1, 2, 2, 48), np.float32)}, "heads of depth 64, not"),
+        (dict.fromkeys("qkv", Q[..., :48]) | {"out": np.zeros((1, 2, 2, 48), np.float32)}, "depth 64, not 48"),
     ],
 )  # fmt: skip
 def test_bad_operands_are_named_in_one_line(change: dict[str, Any], message: str) -> None:
-    given = {**{name: Q for name in "qkv"}, "out": aligned(np.zeros(Q.shape, np.float32)), "scale": 1.0, "v_scale": 1.0}
+    given = {**dict.fromkeys("qkv", Q), "out": aligned(np.zeros(Q.shape, np.float32)), "scale": 1.0, "v_scale": 1.0}
     with pytest.raises(ValueError, match=message) as error:
         _native.emulate_attention_s8(KERNELS[0].id, **{**given, **change})
     assert "\n" not in str(error.value)

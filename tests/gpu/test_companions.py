@@ -1,4 +1,4 @@
-"""The compiled quantizers give, on the hardware, the bits the specification asks for; so does what reorders weights."""
+"""The quantizers, attention and what reorders weights give, on the hardware, the bits the specification asks for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from immabench.providers.handwritten import HandwrittenProvider
 
 CONFIGS = companion_configs()
 SHAPES = ((64, 768), (33, 1023), (7, 16384), (3, 16390), (4096, 4096))
+ATTENTION = ((1, 12, 128, 128), (4, 12, 512, 512), (2, 16, 77, 4099))
+"""Batch, heads, queries and keys."""
+
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=[config.id for config in CONFIGS])
 WEIGHTS = [
     {"b_type": "s4"},
@@ -31,7 +34,9 @@ def test_every_edge_and_type_is_exact(config: CompanionConfig) -> None:
 @by_config
 def test_large_matrices_are_exact(config: CompanionConfig) -> None:
     """Of odd columns there are no int4 codes, and few threads hold no long rows: those are skipped."""
-    checks = list(verify_kernel(config, SHAPES, (), ORDERS, "cuda", seed=1))
+    tile = config.block_tile
+    shapes = SHAPES if tile is None else tuple((*shape, tile[2]) for shape in ATTENTION)
+    checks = list(verify_kernel(config, shapes, (), ORDERS, "cuda", seed=1))
     assert [check for check in checks if check.status == "failed"] == []
     assert "ok" in {check.status for check in checks}
 
