@@ -6,7 +6,8 @@ stream; on the CPU an exact path made of `torch._int_mm`, the same bits. `kernel
 source on the emulated machine instead, `kernel=ID` that one configuration, on either device.
 """
 
+from immabench.ops.attention import attention_s8
 from immabench.ops.conv import conv2d_s8
 from immabench.ops.gemm import gemm_s8
 
-__all__ = ["conv2d_s8", "gemm_s8"]
+__all__ = ["attention_s8", "conv2d_s8", "gemm_s8"]
