@@ -97,7 +97,7 @@ SIMT_DEVICE void attend(const AttentionParameters& p, const AttentionWork& work,
 }
 
 template <class Config>
-SIMT_KERNEL_BESIDE(Config::tile.threads(), Config::tile.blocks_beside())
+SIMT_KERNEL_BESIDE(Config::tile.threads(), Config::tile.blocks)
 attention_s8_kernel(SIMT_PARAMETERS AttentionParameters p) {
   const AttentionWork work = attention_work<Config>(p);
   WarpAttention<Config> warp{p.scale};

@@ -74,7 +74,7 @@ def test_divisions_alone_are_calls(facts: list[dict[str, Any]]) -> None:
 
 
 def test_names_of_symbols() -> None:
-    symbol = "_ZN9immabench4cuda19attention_s8_kernelINS_15AttentionConfigILi4ELi128ELi64ELi2EEEEEvNS0_19AttentionE"
+    symbol = "_ZN9immabench4cuda19attention_s8_kernelINS_15AttentionConfigILi4ELi128ELi64ELi2ELi2EEEEEvNS0_19AttentionE"
     name = kernel_name(symbol)
     assert name is not None
     assert (name.kernel_id, name.variant) == ("attention_s8_64x128_d64_s2_sm80", "aligned")

@@ -160,7 +160,7 @@ def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
 
 
 def _attention(symbol: str, tile: re.Match[str]) -> KernelName:
-    warps, keys, depth, stages = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+    warps, keys, depth, stages, _ = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
     return KernelName(
         kernel_id=f"attention_s8_{16 * warps}x{keys}_d{depth}_s{stages}_sm80",
         variant="aligned",
@@ -198,7 +198,7 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         re.compile(r"\dreorder_weights_kernelI\w*?\d(?P<layout>W\d+M\d+)ELb(?P<aligned>[01])E"),
         _reordering,
     ),
-    (re.compile(r"\dattention_s8_kernelI.*?AttentionConfigI(?P<tile>(?:Li\d+E){4})"), _attention),
+    (re.compile(r"\dattention_s8_kernelI.*?AttentionConfigI(?P<tile>(?:Li\d+E){5})"), _attention),
     (re.compile(r"\d(?P<family>quantize|dequantize|requantize|pack_s4|unpack_s4)_kernelI"), _quantizer),
 )
 

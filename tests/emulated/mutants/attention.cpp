@@ -89,7 +89,7 @@ void run(const mutants::Problem& problem, float scale, OutputType type) {
 int main() {
   using enum Operation;
   const std::vector<Operation> counted = {kLdmatrix, kAsyncCopyShared, kGlobalStore};
-  run<AttentionConfig<4, 64, 64, 2>, float>({"tiles", kQueries, 150, 64, counted}, 1.0f / 8192, OutputType::kF32);
-  run<AttentionConfig<4, 64, 64, 2>, float>({"flat", kQueries, 150, 64, counted}, 0x1p-24f, OutputType::kF32);
-  run<AttentionConfig<4, 128, 32, 2>, std::int8_t>({"codes", kQueries, 100, 32, counted}, 1.0f / 8192, OutputType::kS8);
+  run<AttentionConfig<4, 64, 64, 2, 4>, float>({"tiles", kQueries, 150, 64, counted}, 1.0f / 8192, OutputType::kF32);
+  run<AttentionConfig<4, 64, 64, 2, 4>, float>({"flat", kQueries, 150, 64, counted}, 0x1p-24f, OutputType::kF32);
+  run<AttentionConfig<4, 128, 32, 2, 3>, std::int8_t>({"codes", kQueries, 100, 32, counted}, 1.0f / 8192, OutputType::kS8);
 }
