@@ -16,7 +16,7 @@ using simt::host::Access;
 // A scale of scores, whose product with log2 e must be a number too.
 float expect_score_scale(double scale) {
   const float value = static_cast<float>(scale);
-  if (!(value > 0) || !std::isfinite(1.4427f * value))
+  if (!(value > 0) || !std::isfinite(0x1.715476p+0f * value))
     throw py::value_error("scale=" + std::to_string(scale) + ": scores have a scale that is positive and finite");
   return value;
 }

@@ -50,8 +50,7 @@ SIMT_DEVICE AttentionWork attention_work(const AttentionParameters& p) {
   return {batch, head - batch * p.heads, (block - head * p.query_tiles) * Config::tile.queries(), counting};
 }
 
-// The sums of a warp's queries, and whether any key counts is no matter: there are zeros where none does. No copy is in flight
-// afterwards.
+// Adds up the values of a block's head for its warps' queries; nothing where no key counts. No copy is in flight afterwards.
 template <class Config>
 SIMT_DEVICE void attend(const AttentionParameters& p, const AttentionWork& work, WarpAttention<Config>& warp) {
   constexpr AttentionTile kTile = Config::tile;

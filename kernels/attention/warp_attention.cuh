@@ -16,11 +16,12 @@ namespace immabench::inline SIMT_TARGET {
 // Operand B is the values of the same keys, column by column, while they lie in memory row by row. ldmatrix, transposing 8 keys
 // x 8 pairs of bytes, hands lane 4g + q the keys 2q and 2q + 1 of bytes 2g and 2g + 1, of 16 bytes of a row:
 //
-//   keys 0 - 7   | 2q: 2g | 2q: 2g+1 | 2q+1: 2g | 2q+1: 2g+1 |  \   two byte permutations: four keys of byte 2g, which is
-//   column g keys 8 - 15  | 8+2q: 2g | ...                            |  /   of one instruction, and of byte 2g + 1, column g
-//   of the next
+//   of keys 0 - 7       byte 0: 2q, 2g    1: 2q, 2g + 1        2: 2q + 1, 2g    3: 2q + 1, 2g + 1
+//   of keys 8 - 15      byte 4: 8 + 2q, 2g    5: 8 + 2q, 2g + 1    6: 9 + 2q, 2g    7: 9 + 2q, 2g + 1
 //
-// So the accumulators of both instructions hold, in lane 4g + q, four neighbouring outputs 4q .. 4q + 3 of the 16.
+// Bytes 0, 2, 4, 6 are a register of column g of one instruction, which is output 2g of the 16; bytes 1, 3, 5, 7 are that of
+// another, output 2g + 1.
+// So the accumulators of both hold, in lane 4g + q, four neighbouring outputs 4q .. 4q + 3.
 template <class Config>
 class WarpAttention {
  public:

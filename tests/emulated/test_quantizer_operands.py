@@ -18,7 +18,7 @@ KERNELS = {config.id: config for config in companion_configs()}
 def test_the_table_lists_every_family() -> None:
     assert {config.family for config in KERNELS.values()} == {
         "quantize", "quantize_dynamic", "layernorm_quantize", "dequantize", "requantize", "pack_s4", "unpack_s4",
-        "reorder_weights", "softmax_quantize",
+        "reorder_weights", "softmax_quantize", "attention_s8",
     }  # fmt: skip
     assert all(config.architectures == ("sm_80", "sm_86", "sm_89", "sm_90a") for config in KERNELS.values())
     for family in ("quantize_dynamic", "layernorm_quantize", "softmax_quantize"):
@@ -33,7 +33,7 @@ def test_types_are_of_matrices_and_the_output_is_the_last() -> None:
     types = {config.family: config.operand_types for config in KERNELS.values()}
     assert types["quantize"] == {"x": "f32|f16|bf16", "codes": "s8|s4"}
     assert [list(matrices)[-1] for matrices in types.values()] == [
-        "codes", "codes", "codes", "out", "codes", "packed", "codes", "packed", "codes",
+        "codes", "codes", "codes", "out", "codes", "packed", "codes", "packed", "codes", "out",
     ]  # fmt: skip
 
 
