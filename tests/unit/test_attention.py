@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from immabench import attention as attention_module
-from immabench.attention import LOG2_E, MOST_KEYS, attention, exponential_codes, scaled_powers, softmax_codes
+from immabench.attention import (
+    LOG2_E,
+    MOST_KEYS,
+    attention,
+    attention_scores,
+    exponential_codes,
+    scaled_powers,
+    softmax_codes,
+)
 from immabench.errors import UsageError
 
 POWER_BOUND, EXPONENTIAL_BOUND = 2.9e-6, 2.0**-18
@@ -71,16 +79,17 @@ def operands(shape: tuple[int, int, int, int, int], seed: int) -> tuple[Array, A
 
 def exact_attention(q: Array, k: Array, v: Array, scale: float, lengths: Array) -> tuple[Array, Array]:
     """softmax(q k^T scale) v in float64, and the bound of docs/numerics.md of its difference, both for v_scale 1."""
+    tokens = (q, k)
     q, k, v = (np.moveaxis(x, 2, 1).astype(np.float64) for x in (q, k, v))
     scores = q @ np.swapaxes(k, -1, -2)
     present = (np.arange(k.shape[2]) < lengths[:, None])[:, None, None, :]
     scores = np.where(present, scores, -np.inf)
     e = np.exp((scores - scores.max(axis=-1, keepdims=True)) * np.float64(np.float32(scale)))
     out = (e @ v) / e.sum(axis=-1, keepdims=True)
-    total = np.rint(255 * e).sum(axis=-1)  # within one of the kernels' a key; the bound is made of theirs
-    total -= np.where(present, 1, 0).sum(axis=-1)
+    codes = softmax_codes(attention_scores(*tokens), scale, lengths[:, None, None]).codes
+    total = (codes.astype(np.int64) + 128).sum(axis=-1)
     spread = np.abs(v[:, :, None] - out[:, :, :, None]) * present[..., None]
-    bound = 0.501 * spread.sum(axis=-2) / np.maximum(total, 255)[..., None]
+    bound = 0.501 * spread.sum(axis=-2) / total[..., None]
     return np.moveaxis(out, 1, 2), np.moveaxis(bound, 1, 2)
 
 
