@@ -42,6 +42,8 @@ MATRIX = (64, 1024)
 
 WINDOWS, GLOBAL_WINDOWS = "1x112x112x64_f3_s2_p1", "1x7x7x512_f7"
 """Images and windows that pooling is counted on: a thread a window, and a block."""
+ATTENTION = (1, 2, 256, 384)
+"""Batch, heads, queries and keys that attention is counted on: whole tiles of every configuration."""
 
 SHARED = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
 LOADED, STORED = ("global_load", "async_copy", "bulk_load"), ("global_store", "bulk_store")
@@ -138,6 +140,8 @@ def facts_of(config: CompanionConfig) -> list[dict[str, Any]]:
 
 def shape_of(config: CompanionConfig) -> CompanionShape:
     """What a kernel around a GEMM is counted on."""
+    if config.block_tile is not None:
+        return (*ATTENTION, config.block_tile[2])
     if config.window_threads is None:
         return MATRIX
     return parse_convolution(WINDOWS if config.window_threads == 1 else GLOBAL_WINDOWS)

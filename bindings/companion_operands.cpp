@@ -54,8 +54,8 @@ int extent_of(Granularity granularity, MatrixSize size) {
   return 1;
 }
 
-const Operand& OperandSet::take(const char* name, const py::object& object, Access access) {
-  entries_.push_back({Operand(name, object), access});
+const Operand& OperandSet::take(const char* name, const py::object& object, Access access, Layout layout) {
+  entries_.push_back({Operand(name, object, layout), access});
   return entries_.back().operand;
 }
 

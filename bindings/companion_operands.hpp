@@ -26,7 +26,8 @@ int extent_of(Granularity granularity, MatrixSize size);
 
 class OperandSet {
  public:
-  const Operand& take(const char* name, const pybind11::object& object, simt::host::Access access);
+  const Operand& take(const char* name, const pybind11::object& object, simt::host::Access access,
+                      Layout layout = Layout::kPacked);
 
   // Each takes a vector and returns its address; those that are not required may be None, whose address is 0.
   std::uint64_t take_scales(const char* name, const pybind11::object& object, int extent);       // required, float32

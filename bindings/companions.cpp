@@ -1,8 +1,10 @@
 // Which kernels there are around the GEMMs.
+#include <attention/attention.hpp>
 #include <companions.hpp>
 #include <optional>
 #include <pooling/pooling.hpp>
 #include <quantize/quantize.hpp>
+#include <span>
 
 #include "gemm_call.hpp"
 #include "topics.hpp"
@@ -23,30 +25,26 @@ py::dict describe(const CompanionConfig& config) {
                   arg("operand_types") = operand_types, arg("threads") = config.threads,
                   arg("shared_bytes") = config.shared_bytes, arg("row_threads") = of_rows(config.row_threads),
                   arg("resident_columns") = of_rows(config.resident_columns), arg("streams") = config.streams,
-                  arg("window_threads") = where(config.window_threads, config.window_threads));
+                  arg("window_threads") = where(config.window_threads, config.window_threads),
+                  arg("block_tile") = config.block_tile[0] ? py::object(py::cast(config.block_tile)) : py::object(py::none()));
 }
 
-// Call visit(config) for every configuration of the families that take matrices, and of those that take images.
+// Calls visit(config, arguments) for every configuration of every family, with arguments of its calls that hold nothing yet.
 template <class Visit>
-void for_each_of_matrices(Visit&& visit) {
-  const auto each = [&](const auto& table) {
-    for (const auto& companion : table) visit(companion.config);
+void for_each_config(Visit&& visit) {
+  const auto each = [&]<class Arguments>(std::span<const Companion<Arguments>> table) {
+    for (const auto& companion : table) visit(companion.config, Arguments{});
   };
   each(companions<QuantizeArguments>()), each(companions<QuantizeDynamicArguments>());
   each(companions<LayerNormQuantizeArguments>()), each(companions<DequantizeArguments>());
   each(companions<RequantizeArguments>()), each(companions<PackS4Arguments>()), each(companions<UnpackS4Arguments>());
-  each(companions<ReorderWeightsArguments>());
-}
-template <class Visit>
-void for_each_of_images(Visit&& visit) {
-  for (const auto& companion : companions<MaxPoolArguments>()) visit(companion.config);
-  for (const auto& companion : companions<AvgPoolArguments>()) visit(companion.config);
+  each(companions<ReorderWeightsArguments>()), each(companions<SoftmaxQuantizeArguments>());
+  each(companions<AttentionArguments>()), each(companions<MaxPoolArguments>()), each(companions<AvgPoolArguments>());
 }
 
 py::list list_companions() {
   py::list result;
-  const auto append = [&](const CompanionConfig& config) { result.append(describe(config)); };
-  for_each_of_matrices(append), for_each_of_images(append);
+  for_each_config([&](const CompanionConfig& config, const auto&) { result.append(describe(config)); });
   return result;
 }
 
@@ -57,16 +55,22 @@ py::object to_object(const std::optional<std::string>& reason, const std::string
 
 py::object illegal(const std::string& id, int rows, int columns) {
   std::optional<std::string> reason;
-  for_each_of_matrices([&](const CompanionConfig& config) {
-    if (config.id == id) reason = illegal_reason(config, rows, columns);
+  for_each_config([&](const CompanionConfig& config, auto arguments) {
+    if constexpr (requires { arguments.rows, arguments.columns; }) {
+      if (config.id != id) return;
+      arguments.rows = rows, arguments.columns = columns;
+      reason = illegal_reason(config, arguments);
+    }
   });
   return to_object(reason, id);
 }
 
 py::object illegal_pooling(const std::string& id, const py::dict& geometry) {
   std::optional<std::string> reason;
-  for_each_of_images([&](const CompanionConfig& config) {
-    if (config.id == id) reason = illegal_reason(config, parse_convolution(geometry));
+  for_each_config([&](const CompanionConfig& config, const auto& arguments) {
+    if constexpr (requires { arguments.geometry; }) {
+      if (config.id == id) reason = illegal_reason(config, parse_convolution(geometry));
+    }
   });
   return to_object(reason, id);
 }

@@ -3,6 +3,7 @@
 
 PYBIND11_MODULE(_native, module) {
   module.doc() = "The kernels of immabench: what was compiled, the emulated machine, and launches on a GPU.";
+  immabench::bindings::register_attention(module);
   immabench::bindings::register_build(module);
   immabench::bindings::register_ceilings(module);
   immabench::bindings::register_companions(module);

@@ -50,15 +50,19 @@ std::shared_ptr<dlpack::ManagedTensor> import_tensor(const py::object& object) {
           }};
 }
 
-bool is_contiguous(const dlpack::Tensor& tensor) {
+std::vector<std::int64_t> packed_strides(const dlpack::Tensor& tensor) {
+  std::vector<std::int64_t> strides(static_cast<std::size_t>(tensor.ndim));
+  std::int64_t next = 1;
+  for (std::size_t i = strides.size(); i-- > 0; next *= tensor.shape[i]) strides[i] = tensor.shape[i] == 1 ? 0 : next;
+  return strides;
+}
+
+std::vector<std::int64_t> strides_of(const dlpack::Tensor& tensor) {
   const bool empty = std::find(tensor.shape, tensor.shape + tensor.ndim, 0) != tensor.shape + tensor.ndim;
-  if (!tensor.strides || empty) return true;
-  std::int64_t expected = 1;
-  for (int i = tensor.ndim - 1; i >= 0; --i) {
-    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
-    expected *= tensor.shape[i];
-  }
-  return true;
+  std::vector<std::int64_t> strides = packed_strides(tensor);
+  if (!tensor.strides || empty) return strides;
+  for (std::size_t i = 0; i < strides.size(); ++i) strides[i] = tensor.shape[i] == 1 ? 0 : tensor.strides[i];
+  return strides;
 }
 
 }  // namespace
@@ -69,7 +73,7 @@ std::string describe(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-Operand::Operand(const std::string& name, const py::object& object) : name_(name) {
+Operand::Operand(const std::string& name, const py::object& object, Layout layout) : name_(name) {
   if (!py::hasattr(object, "__dlpack__") || !py::hasattr(object, "__dlpack_device__")) {
     reject("is a " + std::string(py::str(py::type::of(object).attr("__name__"))),
            "pass a torch tensor, a numpy array or another DLPack tensor");
@@ -91,8 +95,12 @@ Operand::Operand(const std::string& name, const py::object& object) : name_(name
   if (!place_.cuda && tensor.device.type != dlpack::kCpu && tensor.device.type != dlpack::kCudaHost) {
     reject("is on an unsupported kind of device", "move it to the CPU or a CUDA device");
   }
-  if (!is_contiguous(tensor))
+  strides_ = strides_of(tensor);
+  if (layout == Layout::kPacked && strides_ != packed_strides(tensor))
     reject("is not contiguous", "pass a contiguous copy (tensor.contiguous(), numpy.ascontiguousarray)");
+  const bool backwards = std::any_of(strides_.begin(), strides_.end(), [](std::int64_t stride) { return stride < 0; });
+  if (backwards || (!strides_.empty() && strides_.back() > 1))
+    reject("is not contiguous in its last dimension", "pass a contiguous copy (tensor.contiguous(), numpy.ascontiguousarray)");
   if (element_bytes_ && address_ % element_bytes_)
     reject("starts at an address that is no multiple of its " + std::to_string(element_bytes_) + " bytes an element",
            "pass a copy");
@@ -102,6 +110,13 @@ std::int64_t Operand::elements() const {
   std::int64_t count = 1;
   for (const std::int64_t extent : shape_) count *= extent;
   return count;
+}
+
+std::size_t Operand::bytes() const {
+  if (elements() == 0) return 0;
+  std::int64_t last = 0;
+  for (std::size_t i = 0; i < shape_.size(); ++i) last += (shape_[i] - 1) * strides_[i];
+  return static_cast<std::size_t>(last + 1) * element_bytes_;
 }
 
 void Operand::expect_type(std::initializer_list<ElementType> types, const char* remedy) const {

@@ -17,18 +17,22 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
+// How a tensor may lie in memory: without padding in C order, or with neighbours side by side in the last dimension alone.
+enum class Layout { kPacked, kRows };
+
 // A borrowed tensor; what it views lives as long as this object.
 class Operand {
  public:
-  // Raises ValueError, naming the operand, when `object` is not an aligned tensor on a CPU or a CUDA device in
-  // C order.
-  Operand(const std::string& name, const pybind11::object& object);
+  // Raises ValueError, naming the operand, when `object` is not an aligned tensor on a CPU or a CUDA device in that order.
+  Operand(const std::string& name, const pybind11::object& object, Layout layout = Layout::kPacked);
 
   const std::string& name() const { return name_; }
   std::uint64_t address() const { return address_; }
   const std::vector<std::int64_t>& shape() const { return shape_; }
+  // Elements from one to the next of each dimension; 0 where there is one.
+  const std::vector<std::int64_t>& strides() const { return strides_; }
   std::int64_t elements() const;
-  std::size_t bytes() const { return static_cast<std::size_t>(elements()) * element_bytes_; }
+  std::size_t bytes() const;  // from the first element to the last
   ElementType type() const { return type_; }
   const Place& place() const { return place_; }
 
@@ -43,7 +47,7 @@ class Operand {
   std::shared_ptr<void> owner_;
   std::uint64_t address_ = 0;
   std::size_t element_bytes_ = 0;
-  std::vector<std::int64_t> shape_;
+  std::vector<std::int64_t> shape_, strides_;
   ElementType type_ = ElementType::kOther;
   Place place_;
 };

@@ -5,6 +5,7 @@
 
 namespace immabench::bindings {
 
+void register_attention(pybind11::module_& module);   // attention, and its softmax by itself
 void register_build(pybind11::module_& module);       // what was compiled, which devices there are
 void register_ceilings(pybind11::module_& module);    // what the hardware can do at best
 void register_companions(pybind11::module_& module);  // which kernels there are around the GEMMs

@@ -1,6 +1,7 @@
 // The kernels around GEMMs as the rest of the library sees them: which there are, how to run them. Each family has a struct of
 // arguments in its folder. Torch-free: addresses and integers in, a status or a report out.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -32,6 +33,7 @@ struct CompanionConfig {
   int resident_columns = 0;           // of the longest row that is read once; 0 as above
   bool streams = false;               // longer rows are legal, and read again
   int window_threads = 0;             // that share a window of an image; 0 where there are none
+  std::array<int, 3> block_tile{};    // of attention: queries, keys of a pass, depth of a head; zeros elsewhere
 };
 
 template <class Arguments>

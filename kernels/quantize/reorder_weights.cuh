@@ -12,6 +12,7 @@
 // of 4 bits become unsigned ones, 8 above, where asked for. The ragged variant takes rows of any length and any addresses, byte
 // by byte.
 #pragma once
+#include <parts/quads.cuh>
 #include <quantize/vector_grid.cuh>
 
 namespace immabench::inline SIMT_TARGET {
@@ -29,7 +30,6 @@ struct ReorderWeightsParameters {
 };
 
 using Chunk = simt::Vector<simt::u32, 2>;
-using LaneWords = simt::Vector<simt::u32, 4>;
 
 // What a lane holds of rows r (0) and r + 8 (1).
 struct RowChunks {
@@ -113,21 +113,6 @@ struct W4M4 : WordOfRow {
     return {of_row(given, q, 0, 0), of_row(given, q, 0, 1), of_row(given, q, 1, 0), of_row(given, q, 1, 1)};
   }
 };
-
-// Word j of lane q of each quad becomes word q of lane j.
-SIMT_DEVICE LaneWords transpose_quads(LaneWords words, int q) {
-  SIMT_UNROLL
-  for (int bit = 1; bit < 4; bit *= 2) {
-    const bool upper = q & bit;
-    SIMT_UNROLL
-    for (int j = 0; j < 4; ++j) {
-      if (j & bit) continue;
-      const simt::u32 got = simt::shuffle_xor(upper ? words[j] : words[j | bit], bit);
-      words[j] = upper ? got : words[j], words[j | bit] = upper ? words[j | bit] : got;
-    }
-  }
-  return words;
-}
 
 // 8 bytes of a row from `byte` on; zeros where there are none.
 template <int kBits, bool kAligned>

@@ -31,11 +31,11 @@ struct RowPlace {
 
 // In registers. `fetch(vector)` loads what a vector is made of, for all vectors before `make(fetched)` makes values of the
 // first, so that all loads are in flight together.
-template <class Place>
+template <class Place, class RowValues>
 class ResidentRow {
  public:
   static constexpr int kVector = Place::kVector;
-  using Values = simt::Vector<float, kVector>;
+  using Values = RowValues;  // of a vector
 
   template <class Fetch, class Make>
   SIMT_DEVICE ResidentRow(const Place& place, Fetch&& fetch, Make&& make) : place_(place) {
@@ -89,7 +89,6 @@ template <class Place, class Load>
 class StreamedRow {
  public:
   static constexpr int kVector = Place::kVector;
-  using Values = simt::Vector<float, kVector>;
 
   SIMT_DEVICE StreamedRow(const Place& place, const Load& load) : place_(place), load_(load) {}
 
@@ -113,7 +112,7 @@ class StreamedRow {
 template <bool kResident, class Place, class Fetch, class Make>
 SIMT_DEVICE auto make_row(const Place& place, const Fetch& fetch, const Make& make) {
   if constexpr (kResident) {
-    return ResidentRow<Place>(place, fetch, make);
+    return ResidentRow<Place, decltype(make(fetch(0)))>(place, fetch, make);
   } else {
     const auto load = [fetch, make](int vector) { return make(fetch(vector)); };
     return StreamedRow<Place, std::remove_const_t<decltype(load)>>(place, load);

@@ -387,6 +387,63 @@ def launch_layernorm_quantize(
 ) -> None:
     """Launch it on the operands' GPU and `stream`, operands as in `emulate_layernorm_quantize`; returns at once."""
 
+def emulate_softmax_quantize(
+    kernel_id: str,
+    x: Any,
+    codes: Any,
+    row_scale: Any,
+    *,
+    scale: float,
+    lengths: Any = None,
+    **options: Unpack[Emulation],
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: x int32 [rows, columns]; written are codes int8 and row_scale float32 [rows]. lengths
+    int32 [n] where given: n divides rows. Returns as `emulate_gemm`.
+    """
+
+def launch_softmax_quantize(
+    kernel_id: str, x: Any, codes: Any, row_scale: Any, *, scale: float, lengths: Any = None, stream: int = 0
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_softmax_quantize`; returns at once."""
+
+def emulate_attention_s8(
+    kernel_id: str,
+    q: Any,
+    k: Any,
+    v: Any,
+    out: Any,
+    *,
+    scale: float,
+    v_scale: float,
+    lengths: Any = None,
+    out_scale: float = 1.0,
+    out_zero: int = 0,
+    **options: Unpack[Emulation],
+) -> dict[str, Any]:
+    """Run a kernel on the CPU: q int8 [batch, queries, heads, depth], k and v [batch, keys, heads, depth], of which the
+    last dimension alone needs to be contiguous, strides in multiples of 16; written is out, float32, float16, bfloat16
+    (or uint16 for its bits) or int8, of the shape of q, contiguous. lengths int32 [batch]. Returns as `emulate_gemm`.
+    """
+
+def launch_attention_s8(
+    kernel_id: str,
+    q: Any,
+    k: Any,
+    v: Any,
+    out: Any,
+    *,
+    scale: float,
+    v_scale: float,
+    lengths: Any = None,
+    out_scale: float = 1.0,
+    out_zero: int = 0,
+    stream: int = 0,
+) -> None:
+    """Launch it on the operands' GPU and `stream`, operands as in `emulate_attention_s8`; returns at once."""
+
+def attention_illegal_reason(kernel_id: str, batch: int, heads: int, queries: int, keys: int, depth: int) -> str | None:
+    """Why a kernel cannot compute attention of these sizes, or None."""
+
 def probes() -> list[dict[str, Any]]:
     """Every probe, a small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,
     "sm_80" (and later) or "sm_90a" (alone).

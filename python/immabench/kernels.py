@@ -63,12 +63,13 @@ class KernelConfig:
 
 @dataclass(frozen=True)
 class CompanionConfig:
-    """One launch configuration of a kernel around a GEMM: quantizers, pooling, and what rearranges codes.
+    """One launch configuration of a kernel around a GEMM: quantizers, pooling, attention, and what rearranges codes.
 
     `operand_types` are those each of its matrices may have, separated by |, the output last. `threads` and
     `shared_bytes` are a block's. Of kernels that reduce rows `row_threads` share a row, which is read once up to
     `resident_columns`; `streams` says whether longer ones are legal. Of kernels that pool images `window_threads` share
-    a window. The others have None, None, False and None.
+    a window; `block_tile` of attention is queries of a block, keys of a pass and the depth of a head. The others have
+    None, None, False, None and None.
     """
 
     id: str
@@ -82,12 +83,14 @@ class CompanionConfig:
     resident_columns: int | None = None
     streams: bool = False
     window_threads: int | None = None
+    block_tile: tuple[int, int, int] | None = None
 
     @classmethod
     def from_native(cls, values: dict[str, Any]) -> CompanionConfig:
         """The configuration of one entry of `_native.companions()`; keys this version does not know are ignored."""
         known: dict[str, Any] = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-        return cls(**{**known, "architectures": tuple(known["architectures"])})
+        known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**known)
 
     def types(self, matrix: str) -> tuple[str, ...]:
         """The types that `matrix` may have."""
@@ -104,8 +107,9 @@ class CompanionConfig:
         return self.types(self.output)
 
 
-CompanionShape = tuple[int, int] | Convolution
-"""What a companion takes: a matrix of (rows, columns), or windows over images."""
+CompanionShape = tuple[int, ...] | Convolution
+"""What a companion takes: a matrix of (rows, columns), windows over images, or of attention (batch, heads, queries,
+keys, depth)."""
 
 LARGE_WINDOW = 16
 """Pixels of a window that keep a block of threads busy: as many as one of its warps reads at once."""
@@ -185,10 +189,12 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
 
 
 def companion_illegal_reason(config: CompanionConfig, shape: CompanionShape) -> str | None:
-    """Why a kernel around a GEMM cannot take a matrix (rows, columns), or windows over images; None when it can."""
+    """Why a kernel around a GEMM cannot take a shape, None when it can."""
     reason: str | None
     if isinstance(shape, Convolution):
         reason = native().pooling_illegal_reason(config.id, geometry_sizes(shape))
+    elif config.block_tile is not None:
+        reason = native().attention_illegal_reason(config.id, *shape)
     else:
         reason = native().companion_illegal_reason(config.id, *shape)
     return reason

@@ -13,14 +13,16 @@ from immabench.errors import UsageError
 
 GEMM_FORM = "MxNxK"
 MATRIX_FORM = "ROWSxCOLUMNS"
+ATTENTION_FORM = "BATCHxHEADSxQUERIESxKEYSxDEPTH"
 CONVOLUTION_FORM = "CONVOLUTION_nFILTERS"
 WINDOWS_FORM = "IMAGES_fWINDOW"
-"""How the shape of a GEMM is written, that of a matrix which a kernel around it takes, that of a convolution, and that
-of windows over images, which are a convolution without filters."""
+"""How the shape of a GEMM is written, that of a matrix which a kernel around it takes, of attention, of a convolution,
+and of windows over images, which are a convolution without filters."""
 
 EXAMPLES = {
     GEMM_FORM: "128x256x64 or 1,16x4096x4096",
     MATRIX_FORM: "64x768 or 1,64x768",
+    ATTENTION_FORM: "1x12x128x128x64",
     CONVOLUTION_FORM: "1x56x56x64_f3_p1_n64",
     WINDOWS_FORM: "1x112x112x64_f3_s2_p1",
 }

@@ -26,7 +26,8 @@ else:
 KERNELS = Path(__file__).parents[2] / "kernels"
 PROGRAMS = Path(__file__).parent / "mutants"
 COMPILER = ("g++", "-std=c++20")
-LAUNCHES = {"imma": 2, "w4a8": 2, "w4a16": 2, "wgmma": 4, "wgmma_packed": 3, "quantize": 6, "pooling": 3}
+LAUNCHES = {"imma": 2, "w4a8": 2, "w4a16": 2, "wgmma": 4, "wgmma_packed": 3}
+LAUNCHES |= {"quantize": 6, "pooling": 3, "attention": 3}
 """Of each program, each in three warp orders."""
 
 Findings = list[dict[str, str]]

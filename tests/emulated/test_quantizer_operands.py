@@ -18,10 +18,10 @@ KERNELS = {config.id: config for config in companion_configs()}
 def test_the_table_lists_every_family() -> None:
     assert {config.family for config in KERNELS.values()} == {
         "quantize", "quantize_dynamic", "layernorm_quantize", "dequantize", "requantize", "pack_s4", "unpack_s4",
-        "reorder_weights", "max_pool2d", "avg_pool2d",
+        "reorder_weights", "softmax_quantize", "attention_s8", "max_pool2d", "avg_pool2d",
     }  # fmt: skip
     assert all(config.architectures == ("sm_80", "sm_86", "sm_89", "sm_90a") for config in KERNELS.values())
-    for family in ("quantize_dynamic", "layernorm_quantize"):
+    for family in ("quantize_dynamic", "layernorm_quantize", "softmax_quantize"):
         configs = configs_of(family)
         assert [config.row_threads for config in configs] == [32, 128, 256]
         assert (configs[-1].resident_columns or 0) >= 16384
@@ -33,7 +33,7 @@ def test_types_are_of_matrices_and_the_output_is_the_last() -> None:
     types = {config.family: config.operand_types for config in KERNELS.values()}
     assert types["quantize"] == {"x": "f32|f16|bf16", "codes": "s8|s4"}
     assert [list(matrices)[-1] for matrices in types.values()] == [
-        "codes", "codes", "codes", "out", "codes", "packed", "codes", "packed", "out", "out",
+        "codes", "codes", "codes", "out", "codes", "packed", "codes", "packed", "codes", "out", "out", "out",
     ]  # fmt: skip
 
 
@@ -48,6 +48,14 @@ def test_types_are_of_matrices_and_the_output_is_the_last() -> None:
         ("quantize_t256_sm80", 2**16, 2**17 - 4, ""),
         ("quantize_t256_sm80", 2**16, 2**17, "2147483648 vectors of 4 exceed 2\\^31-1; split the rows"),
         ("pack_s4_t256_sm80", 0, 1, "at least 1"),
+        ("softmax_quantize_t256_sm80", 1, 65793, ""),
+        (
+            "softmax_quantize_t256_sm80",
+            1,
+            65794,
+            "65794 columns exceed 65793, the most whose products",
+        ),
+        ("softmax_quantize_t32_sm80", 1, 1025, "1025 columns exceed the 1024 that 32 threads hold"),
     ],
 )
 def test_what_is_illegal_has_a_reason(kernel: str, rows: int, columns: int, reason: str) -> None:
@@ -108,6 +116,16 @@ BLOCKS = np.zeros((1, 1, 512), np.uint8)
         ("requantize", {"x_zero_point": np.zeros(1, np.int32)}, "'x_zero_point' is given for int32 accumulators"),
         ("requantize", {"row_scale": SIX}, "operand 'row_scale' has shape \\[6\\] where \\[4\\]"),
         ("requantize", {"bias": SIX * np.inf}, "operand 'bias' holds inf at index 0"),
+        ("softmax_quantize", {"x": X}, "operand 'x' holds float32 where int32 is needed; pass the int32 sums of a"),
+        ("softmax_quantize", {"row_scale": ONE}, "operand 'row_scale' has shape \\[1\\] where \\[4\\] is needed"),
+        ("softmax_quantize", {"scale": 0.0}, "scale=0.0+: scores have a scale that is positive and finite"),
+        ("softmax_quantize", {"scale": 3e38}, "scores have a scale that is positive and finite"),
+        (
+            "softmax_quantize",
+            {"lengths": np.ones(3, np.int32)},
+            "operand 'lengths' has shape \\[3\\] for 4 rows",
+        ),
+        ("softmax_quantize", {"lengths": np.ones(4, np.int64)}, "operand 'lengths' holds int64 where int32 is needed"),
         ("pack_s4", {"packed": np.zeros((4, 3), np.int8)}, "operand 'packed' holds int8 where uint8"),
         (
             "reorder_weights",
@@ -135,6 +153,7 @@ def test_bad_operands_are_named_in_one_line(family: str, change: dict[str, Any],
         "quantize": {"x": X, "codes": CODES.copy(), "scale": ONE},
         "quantize_dynamic": {"x": X, "codes": CODES.copy(), "scale": np.ones(4, np.float32)},
         "layernorm_quantize": {"x": X, "gamma": SIX, "beta": SIX, "codes": CODES.copy(), "scale": ONE, "eps": 1e-5},
+        "softmax_quantize": {"x": X.astype(np.int32), "codes": CODES.copy(), "row_scale": SIX[:4], "scale": 0.1},
         "dequantize": {"codes": CODES, "out": X.copy(), "scale": ONE},
         "requantize": {"x": X.astype(np.int32), "codes": CODES.copy(), "scale": ONE},
         "pack_s4": {"codes": CODES, "packed": np.zeros((4, 3), np.uint8)},

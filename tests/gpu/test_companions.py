@@ -1,4 +1,4 @@
-"""Quantizers, pooling and what reorders weights give, on the hardware, the bits the specification asks for."""
+"""Quantizers, pooling, attention and what reorders weights give, on the hardware, the bits that are specified."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from immabench.providers.handwritten import HandwrittenProvider
 CONFIGS = companion_configs()
 SHAPES = ((64, 768), (33, 1023), (7, 16384), (3, 16390), (4096, 4096))
 WINDOWS = (("8x112x112x64_f3_s2_p1",), ("64x7x7x512_f7",), ("3x57x55x24_f3_p1",), ("2x28x28x7_f2_s2",))
+ATTENTION = ((1, 12, 128, 128), (4, 12, 512, 512), (2, 16, 77, 4099))
+"""Batch, heads, queries and keys."""
+
 by_config = pytest.mark.parametrize("config", CONFIGS, ids=[config.id for config in CONFIGS])
 WEIGHTS = [
     {"b_type": "s4"},
@@ -33,6 +36,8 @@ def test_every_edge_and_type_is_exact(config: CompanionConfig) -> None:
 def test_large_matrices_are_exact(config: CompanionConfig) -> None:
     """Of odd columns there are no int4 codes, and few threads hold no long rows: those are skipped."""
     shapes = SHAPES if config.window_threads is None else WINDOWS
+    if config.block_tile is not None:
+        shapes = tuple((*shape, config.block_tile[2]) for shape in ATTENTION)
     checks = list(verify_kernel(config, shapes, (), ORDERS, "cuda", seed=1))
     assert [check for check in checks if check.status == "failed"] == []
     assert "ok" in {check.status for check in checks}

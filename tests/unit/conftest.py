@@ -38,6 +38,7 @@ QUANTIZER = {
     "row_threads": None,
     "resident_columns": None,
     "streams": False,
+    "block_tile": None,
 }
 
 

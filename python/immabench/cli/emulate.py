@@ -31,8 +31,8 @@ def emulate(
         ...,
         "--shape",
         metavar="MxNxK",
-        help="The problem of a GEMM; ROWSxCOLUMNS of the kernels around it; 1x56x56x64_f3_p1_n64 of a convolution, "
-        "1x112x112x64_f3_s2_p1 of pooling.",
+        help="The problem of a GEMM; ROWSxCOLUMNS of the kernels around it; BATCHxHEADSxQUERIESxKEYSxDEPTH of "
+        "attention; 1x56x56x64_f3_p1_n64 of a convolution, 1x112x112x64_f3_s2_p1 of pooling.",
     ),
     output_type: str = typer.Option(
         None, "--output-type", help="Of a GEMM: s32, or s8, f32, f16 (default), bf16 with scales and bias."

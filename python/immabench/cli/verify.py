@@ -28,7 +28,8 @@ def verify(
         "--shape",
         metavar="MxNxK",
         help="These shapes, each size an axis, instead of the edges: of GEMMs, ROWSxCOLUMNS of quantizers, "
-        "1x56x56x64_f3_p1_n64 of convolutions, or 1x112x112x64_f3_s2_p1 of pooling.",
+        "BATCHxHEADSxQUERIESxKEYSxDEPTH of attention, 1x56x56x64_f3_p1_n64 of convolutions, or "
+        "1x112x112x64_f3_s2_p1 of pooling.",
     ),
     output_type: list[str] = typer.Option([], "--output-type", help="s32, s8, s4, f32, f16 or bf16; all by default."),
     with_: list[str] = PROBLEM_OPTIONS,

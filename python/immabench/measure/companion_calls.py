@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench import numerics, pooling, quantizers
+from immabench import attention, numerics, pooling, quantizers
 from immabench.convolution import Convolution
 from immabench.kernels import geometry_sizes, native
 from immabench.numerics import as_float32, pack_codes
@@ -238,3 +238,30 @@ def avg_pool2d(
     given = _given(x=x, x_scale=x_scale, scale=scale, x_zero_point=x_zero_point, zero_point=zero_point)
     sizes = {"geometry": geometry_sizes(geometry), "count_include_pad": count_include_pad}
     return CompanionCall("avg_pool2d", given, {"out": want}, sizes)
+
+
+def softmax_quantize(x: NDArray[np.int32], scale: float, lengths: NDArray[np.int32] | None = None) -> CompanionCall:
+    """The softmax of int32 scores as codes with a scale of each row; `lengths` are of equally many rows each."""
+    counted = None if lengths is None else np.repeat(lengths, x.shape[0] // lengths.size)
+    rows = attention.softmax_codes(x, scale, counted)
+    expected: dict[str, Array] = {"codes": rows.codes, "row_scale": rows.row_scale}
+    return CompanionCall("softmax_quantize", _given(x=x, lengths=lengths), expected, {"scale": scale})
+
+
+def attention_s8(
+    q: NDArray[np.int8],
+    k: NDArray[np.int8],
+    v: NDArray[np.int8],
+    *,
+    scale: float,
+    v_scale: float,
+    lengths: NDArray[np.int32] | None = None,
+    output_type: str = "f32",
+    out_scale: float = 1.0,
+    out_zero: int = 0,
+) -> CompanionCall:
+    """Attention of tokens [batch, tokens, heads, depth], whose heads alone need to lie side by side."""
+    quantization = {"out_scale": out_scale, "out_zero": out_zero}
+    options = {"scale": scale, "v_scale": v_scale, **quantization}
+    want = attention.attention(q, k, v, lengths=lengths, output_type=output_type, **options)  # type: ignore[arg-type]
+    return CompanionCall("attention_s8", _given(q=q, k=k, v=v, lengths=lengths), {"out": want}, options)

@@ -13,7 +13,9 @@ import numpy as np
 from immabench.convolution import Convolution
 from immabench.errors import UsageError
 from immabench.kernels import CompanionConfig, CompanionShape, companion_illegal_reason
+from immabench.measure import attention_cases
 from immabench.measure import companion_calls as calls
+from immabench.measure.attention_cases import SOFTMAX_SCALES, Choice
 from immabench.measure.companion_calls import CODE_RANGES, LAYOUTS, CompanionCall
 from immabench.measure.companion_shapes import WINDOWS, MatrixShape, names_of, sizes_of, windows_of
 from immabench.measure.hostile_values import Generator, hostile, normal, rows_to_normalise, scales, zero_points
@@ -24,10 +26,7 @@ from immabench.problems import TYPE_BITS
 from immabench.providers.base import Emulation
 from immabench.providers.native_launch import EMULATED_BACKEND
 from immabench.quantizers import Array
-from immabench.shapes import MATRIX_FORM, WINDOWS_FORM
-
-Choice = Mapping[str, str]
-"""What a case takes of each axis: the types of the matrices by their names, then what else varies in its family."""
+from immabench.shapes import ATTENTION_FORM, MATRIX_FORM, WINDOWS_FORM
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,12 @@ def companion_cases(
     for choice in choices(config):
         for shape in shapes or edge_shapes(config):
             case = CompanionCase(config, shape, choice, seed)
-            if not shapes and not isinstance(shape, Convolution) and case.illegal_reason() is not None:
+            if (
+                not shapes
+                and not isinstance(shape, Convolution)
+                and len(shape) == 2
+                and case.illegal_reason() is not None
+            ):
                 case = CompanionCase(config, (shape[0], shape[1] + shape[1] % 2), choice, seed)
             if not output_types or case.output_type in output_types:
                 yield case
@@ -134,8 +138,10 @@ def companion_form(config: CompanionConfig) -> str:
 
 
 def edge_shapes(config: CompanionConfig) -> list[CompanionShape]:
-    """Shapes around a vector, a warp's and a block's share, and what the threads of a row hold."""
+    """Shapes around a vector, a warp's and a block's share, and what the threads of a row hold; around a tile."""
     own = FAMILIES[config.family].shapes
+    if config.block_tile is not None:
+        return list(attention_cases.edge_shapes(config.block_tile))
     if config.row_threads is None or config.resident_columns is None:
         block = 4 * config.threads  # vectors of a block, of 4 to 16 elements each
         return list(own) or [(1, 1), (3, 15), (5, 16), (2, 17), (19, block), (19, block - 3)]
@@ -271,6 +277,14 @@ FAMILIES = {
         {"terms": ("scales", "zero_points", "none"), "divisor": ("pixels", "window")},
         shapes=WINDOWS,
         form=WINDOWS_FORM,
+    ),
+    "softmax_quantize": Family(
+        attention_cases.softmax_quantize, {"scale": tuple(SOFTMAX_SCALES), "lengths": ("none", "row", "all")}
+    ),
+    "attention_s8": Family(
+        attention_cases.attention_s8,
+        {"tokens": ("apart", "packed"), "lengths": ("none", "some")},
+        form=ATTENTION_FORM,
     ),
 }
 """How the calls of each family of `_native.companions()` are made."""

@@ -1,4 +1,4 @@
-"""Shapes that the kernels around a GEMM take: matrices, and windows over images."""
+"""Shapes that the kernels around a GEMM take: matrices, windows over images, and heads of attention."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from immabench.convolution import Convolution, parse_convolution
 from immabench.kernels import CompanionShape
 
-MatrixShape = tuple[int, int]
+MatrixShape = tuple[int, ...]
+"""(rows, columns)."""
 
 # Around loads in flight, vectors of 16, 4 and 1 channels, a block of windows, the channels and the pixels that a block
 # of threads takes of one window; padding on every side, windows that leave pixels out.
@@ -30,12 +31,12 @@ WINDOWS = tuple(
 
 
 def companion_shape(sizes: tuple[Any, ...]) -> CompanionShape:
-    """A shape as `shapes.parse_any` reads it: rows and columns, or the name of windows."""
-    return parse_convolution(*sizes) if len(sizes) == 1 else (sizes[0], sizes[1])
+    """A shape as `shapes.parse_any` reads it: sizes, or the name of windows."""
+    return parse_convolution(*sizes) if len(sizes) == 1 else sizes
 
 
 def sizes_of(shape: CompanionShape) -> tuple[int, ...]:
-    """(rows, columns), or the sizes of the images, NHWC."""
+    """The sizes themselves, of windows those of their images, NHWC."""
     return shape.image_shape if isinstance(shape, Convolution) else shape
 
 
@@ -46,4 +47,7 @@ def windows_of(shape: CompanionShape) -> list[str]:
 
 def names_of(shape: CompanionShape) -> list[str]:
     """The parts of a problem's name."""
-    return [str(shape)] if isinstance(shape, Convolution) else [f"r{shape[0]}", f"c{shape[1]}"]
+    if isinstance(shape, Convolution):
+        return [str(shape)]
+    letters = "rc" if len(shape) == 2 else "bhqkd"
+    return [f"{letter}{size}" for letter, size in zip(letters, shape, strict=True)]

@@ -17,7 +17,7 @@ SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-40, 2e-38, 3.4e38, -3.
 """No ordinary numbers, and the ends of the ranges of fp32 and f16."""
 
 
-def hostile(generator: Generator, shape: tuple[int, int], data_type: str, scale: Any = 0.1) -> Array:
+def hostile(generator: Generator, shape: tuple[int, ...], data_type: str, scale: Any = 0.1) -> Array:
     """Floats of a type, [rows, columns]: ties of `scale`, which broadcasts, with the numbers beside them, a spread of
     magnitudes, and `SPECIAL` in places."""
     steps = generator.integers(-200, 200, shape).astype(np.float32)
@@ -46,7 +46,7 @@ def normal(generator: Generator, shape: tuple[int, ...], data_type: str = "f32")
     return aligned(round_to(data_type, generator.normal(size=shape).astype(np.float32)))
 
 
-def rows_to_normalise(generator: Generator, shape: tuple[int, int], data_type: str, tame: bool = False) -> Array:
+def rows_to_normalise(generator: Generator, shape: tuple[int, ...], data_type: str, tame: bool = False) -> Array:
     """Rows around 3; the last has no variance, and unless `tame` one of three or more is hostile."""
     x = generator.normal(3, 2, shape).astype(np.float32)
     x[-1] = x[-1, 0]

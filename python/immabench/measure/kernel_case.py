@@ -17,7 +17,7 @@ class KernelCase(ABC):
 
     kernel_id: str
     shape: tuple[int, ...]
-    """(M, N, K) of a GEMM, (rows, columns) of the others."""
+    """(M, N, K) of a GEMM, (batch, heads, queries, keys, depth) of attention, (rows, columns) of the others."""
     output_type: str
     types: str
     """What tells the cases of a shape apart, in a few words."""

@@ -7,6 +7,7 @@ exact path, the same bits: `torch._int_mm` and the numpy oracles. `kernel="emula
 the emulated machine instead, `kernel=ID` that one configuration, on either device.
 """
 
+from immabench.ops.attention import attention_s8
 from immabench.ops.conv import conv2d_s8, conv2d_w4a8
 from immabench.ops.gemm import gemm_s8, gemm_w4a4
 from immabench.ops.gemm_packed import gemm_w4a8, gemm_w4a16, gemm_w8a16
@@ -17,6 +18,7 @@ from immabench.ops.weights import PackedWeights, pack_quantized, pack_weights
 
 __all__ = [
     "PackedWeights",
+    "attention_s8",
     "avg_pool2d_s8",
     "conv2d_s8",
     "conv2d_w4a8",

@@ -140,12 +140,13 @@ def _reordering(symbol: str, kernel: re.Match[str]) -> KernelName:
 
 
 def _row_quantizer(symbol: str, kernel: re.Match[str]) -> KernelName:
-    """One that reduces rows; the variant is the type, the alignment, and whether rows are read again."""
+    """One that reduces rows; the variant is the type (of floats), the alignment, and whether rows are read again."""
     threads = int(kernel["threads"])
     aligned, resident = kernel["aligned"] == "1", kernel["resident"] == "1"
+    element = f"{kernel['type'].lower()} " if kernel["type"] else ""
     return KernelName(
         kernel_id=f"{kernel['family']}_t{threads}_sm80",
-        variant=f"{kernel['type'].lower()} {'aligned' if aligned else 'ragged'}{'' if resident else ' streamed'}",
+        variant=f"{element}{'aligned' if aligned else 'ragged'}{'' if resident else ' streamed'}",
         threads=max(threads, 128),
         # Two floats a thread and three words a warp; a warp by itself needs none.
         shared_bytes=4 * (2 * threads + 3 * (threads // 32)) if threads > 32 else 0,
@@ -182,6 +183,17 @@ def _wgmma_packed(symbol: str, tile: re.Match[str]) -> KernelName:
     )
 
 
+def _attention(symbol: str, tile: re.Match[str]) -> KernelName:
+    warps, keys, depth, stages, _ = map(int, re.findall(r"Li(\d+)E", tile["tile"]))
+    return KernelName(
+        kernel_id=f"attention_s8_{16 * warps}x{keys}_d{depth}_s{stages}_sm80",
+        variant="aligned",
+        threads=32 * warps,
+        # Queries, and stages of keys and values.
+        shared_bytes=(16 * warps + 2 * stages * keys) * depth,
+    )
+
+
 def _variant(symbol: str, tile: re.Match[str]) -> str:
     """The template argument after the tile's: whether the operands are aligned."""
     aligned = re.search(r"Lb([01])E", symbol[tile.end() :])
@@ -207,7 +219,8 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
     (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4}Lb[01]E)"), _wgmma_packed),
     (
         re.compile(
-            r"\d(?P<family>quantize_dynamic|layernorm_quantize)_kernelI.*?\dElement(?P<type>F32|F16|BF16)"
+            r"\d(?P<family>quantize_dynamic|layernorm_quantize|softmax_quantize)_kernelI"
+            r"(?:.*?\dElement(?P<type>F32|F16|BF16))?"
             r".*?RowConfigTypeILi(?P<threads>\d+)E.*?EELb(?P<aligned>[01])ELb(?P<resident>[01])E"
         ),
         _row_quantizer,
@@ -220,6 +233,7 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         re.compile(r"\d(?P<family>max_pool2d|avg_pool2d)(?P<block>_block)?_kernelI(?P<out>[af])?Li(?P<width>\d+)E"),
         _pooling,
     ),
+    (re.compile(r"\dattention_s8_kernelI.*?AttentionConfigI(?P<tile>(?:Li\d+E){5})"), _attention),
     (re.compile(r"\d(?P<family>quantize|dequantize|requantize|pack_s4|unpack_s4)_kernelI"), _quantizer),
 )
 

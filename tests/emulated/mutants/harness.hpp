@@ -3,6 +3,7 @@
 #pragma once
 #include <bit>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <random>
@@ -19,6 +20,20 @@ template <class T>
 std::unique_ptr<T[], void (*)(void*)> allocate(std::size_t count) {
   return {static_cast<T*>(std::aligned_alloc(256, (count * sizeof(T) + 255) / 256 * 256)), std::free};
 }
+
+// Memory that starts on 256 bytes and is poisoned, so that what nobody wrote is not right by chance.
+template <class T>
+struct Buffer {
+  std::unique_ptr<T[], void (*)(void*)> data;
+  int count;
+
+  explicit Buffer(int n) : data(allocate<T>(std::size_t(n))), count(n) {
+    std::memset(data.get(), 0x5A, std::size_t(n) * sizeof(T));
+  }
+  T& operator[](int i) { return data[std::size_t(i)]; }
+  std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(data.get()); }
+  void add_to(GlobalMemory& memory, Access access) const { memory.add(data.get(), std::size_t(count) * sizeof(T), access); }
+};
 
 using Launch = std::function<Report(const immabench::GemmArguments&, GlobalMemory&, const Options&)>;
 

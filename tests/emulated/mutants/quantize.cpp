@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 
 #include <quantize/layernorm_quantize.cuh>
 #include <quantize/quantize.cuh>
@@ -13,25 +12,10 @@
 #include "harness.hpp"
 
 using namespace immabench;
+using mutants::Buffer;
 using simt::host::Operation;
 
 namespace {
-
-// Memory that starts on 256 bytes and is poisoned, so that what nobody wrote is not right by chance.
-template <class T>
-struct Buffer {
-  std::unique_ptr<T[], void (*)(void*)> data;
-  int count;
-
-  explicit Buffer(int n) : data(mutants::allocate<T>(std::size_t(n))), count(n) {
-    std::memset(data.get(), 0x5A, std::size_t(n) * sizeof(T));
-  }
-  T& operator[](int i) { return data[std::size_t(i)]; }
-  std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(data.get()); }
-  void add_to(simt::host::GlobalMemory& memory, simt::host::Access access) const {
-    memory.add(data.get(), std::size_t(count) * sizeof(T), access);
-  }
-};
 
 // Is the row what LayerNorm makes of it, to 1e-4, and are its codes the nearest of the scale it states?
 int wrong_in_row(const float* x, const float* gamma, const float* y, const std::int8_t* codes, float scale, int row_sum,

@@ -14,7 +14,7 @@ from immabench.measure import companion_calls as calls
 from immabench.measure.companion_cases import CompanionCase, choices, chosen_case, companion_cases, edge_shapes
 from immabench.measure.hostile_values import hostile
 from immabench.measure.kernel_case import ORDERS
-from immabench.measure.verify import verify_kernel
+from immabench.measure.verify import shape_form, verify_kernel
 
 
 @pytest.fixture
@@ -115,6 +115,22 @@ def test_values_are_hostile_in_every_type() -> None:
     ties = hostile(np.random.default_rng(0), (40, 50), "f32", scale=1.0)
     with np.errstate(invalid="ignore"):
         assert (np.abs(ties % 1) == 0.5).mean() > 0.2
+
+
+def test_attention_has_shapes_choices_and_a_reason_of_its_own(fake_native: Any, config: CompanionConfig) -> None:
+    types = {"q": "s8", "k": "s8", "v": "s8", "out": "f32|s8"}
+    attention = replace(config, id="attention", family="attention_s8", operand_types=types, block_tile=(64, 32, 16))
+    assert {(1, 1, 1, 1, 16), (2, 1, 64, 32, 16), (1, 1, 65, 33, 16)} <= set(edge_shapes(attention))
+    assert shape_form(attention) == "BATCHxHEADSxQUERIESxKEYSxDEPTH"
+    assert [choice["out"] for choice in choices(attention)] == ["f32"] * 4 + ["s8"] * 4
+    case = chosen_case(attention, (2, 3, 5, 7, 16), {"tokens": "packed", "lengths": "some"})
+    assert case.problem == "attention_s8_b2_h3_q5_k7_d16_f32_packed_some"
+    call = case.call
+    assert call.inputs["k"].shape == (2, 7, 3, 16)
+    assert call.expected["out"].shape == (2, 5, 3, 16)
+    assert not call.inputs["k"].flags["C_CONTIGUOUS"]
+    fake_native.attention_illegal_reason = lambda kernel_id, *sizes: f"{kernel_id} of {sizes}"
+    assert case.illegal_reason() == "attention of (2, 3, 5, 7, 16)"
 
 
 @pytest.mark.parametrize(
