@@ -42,12 +42,39 @@ def convolution(height: int, channels: int, filters: int, images: int = 8) -> Pa
     return exact, lambda: torch.nn.functional.conv2d(x, floats, padding=1).relu_()
 
 
+def attention(tokens: int, heads: int = 12, depth: int = 64) -> Pair:
+    """DistilBERT's, int8 out."""
+    q, k, v = codes(3, 1, tokens, heads, depth)
+    floats = [x.float().transpose(1, 2) for x in (q, k, v)]
+    exact = lambda: ops.attention_s8(q, k, v, 2e-4, 0.02, output_type="s8", out_scale=0.02)  # noqa: E731
+    return exact, lambda: torch.nn.functional.scaled_dot_product_attention(*floats)
+
+
+def pooling(height: int, channels: int, images: int = 8) -> Pair:
+    """ResNet-18's 3 x 3 of largest values."""
+    image = codes(images, height, height, channels)
+    x = image.float().permute(0, 3, 1, 2)
+    exact = lambda: ops.max_pool2d_s8(image, [3, 3], [2, 2], [1, 1])  # noqa: E731
+    return exact, lambda: torch.nn.functional.max_pool2d(x, 3, 2, 1)
+
+
+def normalisation(rows: int, columns: int) -> Pair:
+    """LayerNorm of a sum; the codes of its rows beside it."""
+    x, residual = torch.randn(rows, columns), torch.randn(rows, columns)
+    gamma, beta = torch.rand(columns), torch.rand(columns)
+    exact = lambda: ops.layernorm_quantize(x, gamma, beta, residual=residual)[0]  # noqa: E731
+    return exact, lambda: torch.nn.functional.layer_norm(x + residual, (columns,), gamma, beta)
+
+
 LAYERS: dict[str, Callable[[], Pair]] = {
     "gemm_s8, a DistilBERT projection, 128 tokens": lambda: linear(ops.gemm_s8, 128, 768, 768),
     "gemm_s8, its first feed-forward layer": lambda: linear(ops.gemm_s8, 128, 3072, 768),
     "gemm_w4a8, its first feed-forward layer": lambda: linear(ops.gemm_w4a8, 128, 3072, 768),
     "conv2d_s8, ResNet-18's 56x56x64, 8 images": lambda: convolution(56, 64, 64),
     "conv2d_s8, ResNet-18's 14x14x256, 8 images": lambda: convolution(14, 256, 256),
+    "attention_s8, DistilBERT's, 128 tokens": lambda: attention(128),
+    "max_pool2d_s8, ResNet-18's 112x112x64, 8 images": lambda: pooling(112, 64),
+    "layernorm_quantize, DistilBERT's, 128 tokens": lambda: normalisation(128, 768),
 }
 
 
