@@ -7,10 +7,6 @@
 
 namespace immabench {
 
-constexpr simt::TensorSwizzle swizzle_of_line(int bytes) {
-  return bytes == 64 ? simt::TensorSwizzle::k64Bytes : simt::TensorSwizzle::k128Bytes;
-}
-
 // Patches of an image, one tap of the filter at a time: `pixels` rows of A, which are pixels of the output, for a block of
 // channels, a swizzled line. The window is of the places that the first tap takes, the others are offsets from there. Channels
 // that an image or a filter has not read as zeros.
@@ -22,7 +18,7 @@ constexpr simt::TensorDescription describe_image(std::uint64_t base, const Convo
           .extent = {channels, std::uint64_t(c.width), std::uint64_t(c.height), std::uint64_t(c.images)},
           .stride_bytes = {0, channels, line, line * std::uint64_t(c.height)},
           .box = {std::uint32_t(box_channels), std::uint32_t(pixels)},
-          .swizzle = swizzle_of_line(box_channels),
+          .swizzle = simt::swizzle_of_span(box_channels),
           .im2col = true,
           .lower = {-c.padding_width, -c.padding_height},
           .upper = {c.padding_width - c.dilation_width * (c.filter_width - 1),
@@ -40,7 +36,7 @@ constexpr simt::TensorDescription describe_filters(std::uint64_t base, const Con
           .extent = {channels, taps, std::uint64_t(n)},
           .stride_bytes = {0, channels, taps * channels},
           .box = {std::uint32_t(box_channels), 1, std::uint32_t(filters)},
-          .swizzle = swizzle_of_line(box_channels)};
+          .swizzle = simt::swizzle_of_span(box_channels)};
 }
 
 // Why no tensor map describes this convolution of `n` filters, or null. The offsets of a tap are 8 bits each (PTX ISA, "im2col

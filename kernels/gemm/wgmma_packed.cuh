@@ -185,7 +185,8 @@ class WgmmaPackedBlock {
   SIMT_DEVICE simt::u64 descriptor(int stage, int step) const {
     constexpr int kLineSteps = kTile.line_bytes() / kStepBytes;
     const auto offset = simt::u32(step / kLineSteps * kLineBytes + step % kLineSteps * kStepBytes);
-    return simt::matrix_descriptor(activations(stage) + offset, simt::swizzled_layout(swizzle_of_line(kTile.line_bytes())));
+    return simt::matrix_descriptor(activations(stage) + offset,
+                                   simt::swizzled_layout(simt::swizzle_of_span(kTile.line_bytes())));
   }
 
   // Each warp for itself: all of its lanes have what they read in registers.

@@ -203,7 +203,7 @@ class WgmmaS8Block {
 
   static constexpr int kWgmmaK = 32;
   SIMT_DEVICE static simt::u64 descriptor(simt::u32 address) {
-    return simt::matrix_descriptor(address, simt::swizzled_layout(swizzle_of_line(kLine)));
+    return simt::matrix_descriptor(address, simt::swizzled_layout(simt::swizzle_of_span(kLine)));
   }
 
   // The warpgroup has read a stage: one thread tells each block that fills it.

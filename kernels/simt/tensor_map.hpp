@@ -13,6 +13,9 @@ enum class TensorSwizzle : std::uint8_t { kNone, k32Bytes, k64Bytes, k128Bytes }
 SIMT_CALLABLE constexpr int swizzle_span(TensorSwizzle swizzle) {
   return swizzle == TensorSwizzle::kNone ? 0 : 16 << int(swizzle);
 }
+SIMT_CALLABLE constexpr TensorSwizzle swizzle_of_span(int bytes) {
+  return bytes == 32 ? TensorSwizzle::k32Bytes : bytes == 64 ? TensorSwizzle::k64Bytes : TensorSwizzle::k128Bytes;
+}
 SIMT_CALLABLE constexpr std::uint32_t swizzled(TensorSwizzle swizzle, std::uint32_t address) {
   return address ^ ((address >> 7 & ((1u << int(swizzle)) - 1)) << 4);
 }
