@@ -17,7 +17,7 @@ struct MatrixLines {
   };
   template <class Tile>
   static View make_view(const Tile& tile, const GemmArguments&) {
-    return {tile.line_bytes() / tile.activation_bytes()};
+    return View{tile.line_bytes() / tile.activation_bytes()};
   }
   template <class Tile>
   static simt::TensorMap map(const Tile& tile, const GemmArguments& g) {
