@@ -54,7 +54,7 @@ def pooling(height: int, channels: int, images: int = 8) -> Pair:
     """ResNet-18's 3 x 3 of largest values."""
     image = codes(images, height, height, channels)
     x = image.float().permute(0, 3, 1, 2)
-    exact = lambda: ops.max_pool2d_s8(image, [3, 3], [2, 2], [1, 1])  # noqa: E731
+    exact = lambda: ops.max_pool2d(image, [3, 3], [2, 2], [1, 1])  # noqa: E731
     return exact, lambda: torch.nn.functional.max_pool2d(x, 3, 2, 1)
 
 
@@ -73,7 +73,7 @@ LAYERS: dict[str, Callable[[], Pair]] = {
     "conv2d_s8, ResNet-18's 56x56x64, 8 images": lambda: convolution(56, 64, 64),
     "conv2d_s8, ResNet-18's 14x14x256, 8 images": lambda: convolution(14, 256, 256),
     "attention_s8, DistilBERT's, 128 tokens": lambda: attention(128),
-    "max_pool2d_s8, ResNet-18's 112x112x64, 8 images": lambda: pooling(112, 64),
+    "max_pool2d, ResNet-18's 112x112x64, 8 images": lambda: pooling(112, 64),
     "layernorm_quantize, DistilBERT's, 128 tokens": lambda: normalisation(128, 768),
 }
 

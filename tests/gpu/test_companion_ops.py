@@ -45,12 +45,12 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         ops.layernorm_quantize,
         {"x": floats(), "gamma": vector(COLUMNS), "beta": vector(COLUMNS), "residual": floats(), "row_sums": True},
     ),
-    "max_pool2d_s8": (ops.max_pool2d_s8, {"x": codes(3, 29, 28, 64), **WINDOWS}),
-    "avg_pool2d_s8": (
-        ops.avg_pool2d_s8,
+    "max_pool2d": (ops.max_pool2d, {"x": codes(3, 29, 28, 64), **WINDOWS}),
+    "avg_pool2d": (
+        ops.avg_pool2d,
         {"x": codes(3, 29, 28, 64), **WINDOWS, "x_scale": vector(1), "scale": vector(1), "zero_point": zero(-7)},
     ),
-    "global average": (ops.avg_pool2d_s8, {"x": codes(3, 14, 14, 96), **GLOBAL, "output_type": "f32"}),
+    "global average": (ops.avg_pool2d, {"x": codes(3, 14, 14, 96), **GLOBAL, "output_type": "f32"}),
 }
 by_call = pytest.mark.parametrize(("operator", "named"), CALLS.values(), ids=CALLS)
 

@@ -11,7 +11,7 @@ from immabench.ops.attention import attention_s8
 from immabench.ops.conv import conv2d_s8, conv2d_w4a8
 from immabench.ops.gemm import gemm_s8, gemm_w4a4
 from immabench.ops.gemm_packed import gemm_w4a8, gemm_w4a16, gemm_w8a16
-from immabench.ops.pooling import avg_pool2d_s8, max_pool2d_s8
+from immabench.ops.pooling import avg_pool2d, max_pool2d
 from immabench.ops.quantize import dequantize, quantize, requantize
 from immabench.ops.row_quantize import layernorm_quantize, quantize_dynamic
 from immabench.ops.weights import PackedWeights, pack_quantized, pack_weights
@@ -19,7 +19,7 @@ from immabench.ops.weights import PackedWeights, pack_quantized, pack_weights
 __all__ = [
     "PackedWeights",
     "attention_s8",
-    "avg_pool2d_s8",
+    "avg_pool2d",
     "conv2d_s8",
     "conv2d_w4a8",
     "dequantize",
@@ -29,7 +29,7 @@ __all__ = [
     "gemm_w4a16",
     "gemm_w8a16",
     "layernorm_quantize",
-    "max_pool2d_s8",
+    "max_pool2d",
     "pack_quantized",
     "pack_weights",
     "quantize",

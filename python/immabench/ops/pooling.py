@@ -14,8 +14,8 @@ from immabench.ops.companions import Arrays, compute, expect, expect_scale, expe
 from immabench.ops.epilogue import DTYPES
 
 
-@torch.library.custom_op("immabench::max_pool2d_s8", mutates_args=())
-def max_pool2d_s8(x: Tensor, window: list[int], stride: list[int], padding: list[int], kernel: str = "") -> Tensor:
+@torch.library.custom_op("immabench::max_pool2d", mutates_args=())
+def max_pool2d(x: Tensor, window: list[int], stride: list[int], padding: list[int], kernel: str = "") -> Tensor:
     """The largest code of each window within int8 x [images,height,width,channels]: int8 [images,out_height,out_width,
     channels], of the scale of x.
 
@@ -32,13 +32,13 @@ def max_pool2d_s8(x: Tensor, window: list[int], stride: list[int], padding: list
     return out
 
 
-@max_pool2d_s8.register_fake
+@max_pool2d.register_fake
 def _(x: Tensor, window: list[int], stride: list[int], padding: list[int], kernel: str = "") -> Tensor:
     return x.new_empty(_out_shape(_geometry(x, window, stride, padding)))
 
 
-@torch.library.custom_op("immabench::avg_pool2d_s8", mutates_args=())
-def avg_pool2d_s8(
+@torch.library.custom_op("immabench::avg_pool2d", mutates_args=())
+def avg_pool2d(
     x: Tensor,
     window: list[int],
     stride: list[int],
@@ -51,7 +51,7 @@ def avg_pool2d_s8(
     count_include_pad: bool = False,
     kernel: str = "",
 ) -> Tensor:
-    """The average of each window within int8 x, as `max_pool2d_s8` has them: s8, `rint(mean * (x_scale / scale)) +
+    """The average of each window within int8 x, as `max_pool2d` has them: s8, `rint(mean * (x_scale / scale)) +
     zero_point`, or f32, `mean * x_scale`. Global pooling has the image as its window.
 
     Scales are float32 [1], zero points int32 [1]. Of s8 both scales are given, or neither where they are equal; f32 has
@@ -86,7 +86,7 @@ def avg_pool2d_s8(
     return out
 
 
-@avg_pool2d_s8.register_fake
+@avg_pool2d.register_fake
 def _(
     x: Tensor,
     window: list[int],

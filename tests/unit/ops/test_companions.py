@@ -30,8 +30,8 @@ OPERATORS = {
     "requantize": ops.requantize,
     "quantize_dynamic": ops.quantize_dynamic,
     "layernorm_quantize": ops.layernorm_quantize,
-    "max_pool2d": ops.max_pool2d_s8,
-    "avg_pool2d": ops.avg_pool2d_s8,
+    "max_pool2d": ops.max_pool2d,
+    "avg_pool2d": ops.avg_pool2d,
 }
 OUTPUTS = ("codes", "scale", "zero_point", "row_sum", "normalised")
 """Of the operators that have several, in order."""
@@ -147,7 +147,7 @@ def test_what_is_not_asked_for_is_empty() -> None:
 
 def test_a_global_average_has_the_image_as_its_window() -> None:
     x = torch.randint(-128, 128, (2, 7, 7, 32), dtype=torch.int8)
-    mean = ops.avg_pool2d_s8(x, [7, 7], [1, 1], [0, 0], output_type="f32")
+    mean = ops.avg_pool2d(x, [7, 7], [1, 1], [0, 0], output_type="f32")
     assert torch.equal(mean, x.float().sum((1, 2), keepdim=True) / 49)
 
 

@@ -23,7 +23,7 @@ from operator_calls import (  # noqa: E402
 from immabench import ops  # noqa: E402
 from immabench.errors import ImmabenchError  # noqa: E402
 from immabench.float_oracle import compare_with_oracle  # noqa: E402
-from immabench.kernels import illegal_reason, kernel_configs  # noqa: E402
+from immabench.kernels import all_configs, illegal_reason, kernel_configs  # noqa: E402
 from immabench.packing import WEIGHT_SCHEMES, quantize_weights, weight_scheme  # noqa: E402
 from immabench.problems import Problem, conv_problem  # noqa: E402
 from immabench.providers.torch_tensors import to_numpy  # noqa: E402
@@ -267,3 +267,12 @@ def test_activations_that_do_not_fit_packed_weights(a: Any, message: str) -> Non
     weights = ops.pack_weights(torch.zeros(8, 32, dtype=torch.uint8))
     with pytest.raises(ImmabenchError, match=message):
         ops.gemm_w4a8(a, weights, output_type="f32")
+
+
+def test_families_of_kernels_are_the_names_of_operators() -> None:
+    """But for what prepares operands, stands between two operators, or multiplies bits."""
+    pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+    families = {config.family for config in all_configs()}
+    without = {"gemm_b1", "pack_s4", "unpack_s4", "reorder_weights", "softmax_quantize"}
+    assert families - set(ops.__all__) == without
+    assert set(ops.__all__) - families == {"PackedWeights", "pack_quantized", "pack_weights"}
