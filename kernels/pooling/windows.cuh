@@ -75,7 +75,7 @@ SIMT_DEVICE void for_each_tap(const Windows& windows, const Windows::Place& at, 
     SIMT_ROLLED
     for (int column = at.columns.begin; column < at.columns.end; column += kTapsAtOnce) {
       const simt::Global<simt::i8> first = line + simt::i64(column) * windows.channels;
-      Channels<kWidth> taps[kTapsAtOnce];
+      Channels<kWidth> taps[kTapsAtOnce]{};
       SIMT_UNROLL
       for (int i = 0; i < kTapsAtOnce; ++i) {
         if (column + i < at.columns.end) taps[i].load(first + i * windows.channels);
