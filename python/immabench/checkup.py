@@ -144,14 +144,16 @@ def _sass_facts(name: str) -> Check:
 
 
 def _assets(name: str) -> Check:
-    folder = os.environ.get(ASSETS_VARIABLE)
-    if not folder:
-        return Check(
-            name, "missing", f"{ASSETS_VARIABLE} is not set", "point it at the folder of weights and data sets"
-        )
-    if not Path(folder).is_dir():
-        return Check(name, "broken", f"{ASSETS_VARIABLE}={folder} is not a folder", "point it at an existing folder")
-    return Check(name, "ok", folder)
+    given = os.environ.get(ASSETS_VARIABLE)
+    if given and not Path(given).is_dir():
+        return Check(name, "broken", f"{ASSETS_VARIABLE}={given} is not a folder", "point it at an existing folder")
+    from immabench.assets import folder, known_assets, state_of
+
+    here = [state.asset.name for state in map(state_of, known_assets()) if state.status == "present"]
+    if not here:
+        remedy = f"`immabench assets list`, or point {ASSETS_VARIABLE} at a folder that has them"
+        return Check(name, "missing", f"{folder()} has none of the weights and data sets", remedy)
+    return Check(name, "ok", f"{folder()}: {', '.join(here)}")
 
 
 def _ncu(name: str) -> Check:

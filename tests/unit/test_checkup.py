@@ -56,11 +56,16 @@ def test_nvbench(fake_native: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_assets(fake_native: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(ASSETS_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert check("assets").status == "missing"
     monkeypatch.setenv(ASSETS_VARIABLE, str(tmp_path / "nowhere"))
     assert check("assets").status == "broken"
     monkeypatch.setenv(ASSETS_VARIABLE, str(tmp_path))
-    assert check("assets").status == "ok"
+    assert check("assets").status == "missing"
+    (tmp_path / "sst2").mkdir()
+    for name in ("dev600.tsv", "train8000.tsv"):
+        (tmp_path / "sst2" / name).touch()
+    assert (check("assets").status, check("assets").detail) == ("ok", f"{tmp_path}: sst2")
 
 
 def test_a_broken_plugin_shows(fake_native: Any, install_provider: Any) -> None:

@@ -18,6 +18,7 @@ COMMANDS = (
     "select",
     "sweep",
     "suites",
+    "assets",
     "caps",
     "ceilings",
     "report",
