@@ -152,7 +152,9 @@ def test_images_come_by_im2col_and_filters_by_boxes(facts: list[dict[str, Any]])
         by_im2col = {opcode for opcode in loads if "IM2COL" in opcode}
         if kernel["kernel_id"].startswith("wgmma_conv"):
             assert by_im2col == {"UTMALDG.4D.IM2COL"}, names([kernel])
-            assert {opcode.split(".")[1] for opcode in loads - by_im2col} == {"3D"}, names([kernel])
+            # Filters by channel, tap and number; packed ones, and what their groups have, by rows of blocks.
+            boxes = "2D" if is_packed(kernel) else "3D"
+            assert {opcode.split(".")[1] for opcode in loads - by_im2col} == {boxes}, names([kernel])
         else:
             assert by_im2col == set(), names([kernel])
 
@@ -171,7 +173,7 @@ def test_wgmma_waits_once_a_stage(facts: list[dict[str, Any]]) -> None:
             continue
         config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
         groups = config.warp_tile[1 if config.swapped else 0] // 64
-        stages, left = divmod(loop["mma"][wgmma(kernel)], 4 * groups)
+        stages, left = divmod(loop["mma"][wgmma(kernel)], config.block_tile[2] // 32 * groups)
         assert (left, stages >= 1) == (0, True), names([kernel])
         assert loop["histogram"]["WARPGROUP"] == 2 * stages, names([kernel])  # wgmma.fence and wgmma.wait_group
 
@@ -205,7 +207,10 @@ AN_ELEMENT = {
 def test_unpacking_takes_few_instructions_an_element(facts: list[dict[str, Any]]) -> None:
     """Loads, parameters and addresses included. A thread has 64 of a stage's weights: 4 steps of s8, 8 of 16 bits."""
     for kernel in filter(is_packed, of("wgmma", facts)):
-        types, loop = kernel["kernel_id"].split("_")[1], kernel["main_loop"]
+        types, loop = (
+            kernel["kernel_id"].removeprefix("wgmma_").removeprefix("conv_").split("_")[0],
+            kernel["main_loop"],
+        )
         elements = 64 * loop["mma"][wgmma(kernel)] / (4 if types.startswith("s8") else 8)
         spent = sum(loop["histogram"].get(name, 0) for name in UNPACKING)
         assert spent <= AN_ELEMENT[types] * elements, (names([kernel]), spent / elements)
