@@ -25,7 +25,7 @@ from immabench.kernels import (
     kernel_configs,
 )
 from immabench.measure.companion_cases import chosen_case
-from immabench.measure.plan import kernel_convolution, kernel_problem
+from immabench.measure.plan import kernel_problem
 from immabench.problems import Problem
 from immabench.profile import load_sass_facts
 
@@ -68,9 +68,8 @@ def problem_of(config: KernelConfig) -> Problem:
     """Four whole tiles, at least four steps deep; scales, bias and f16 outputs."""
     m, n, k = config.block_tile
     depth = -(-max(4 * k * config.split_k, 2 * GROUP) // GROUP) * GROUP
-    if convolves(config):
-        return kernel_convolution(config, f"1x1x{2 * m + TAPS - 1}x{depth}_f1x{TAPS}_n{2 * n}", "f16")
-    return kernel_problem(config, (2 * m, 2 * n, depth), "f16")
+    image = f"1x1x{2 * m + TAPS - 1}x{depth}_f1x{TAPS}_n{2 * n}"
+    return kernel_problem(config, image if convolves(config) else f"{2 * m}x{2 * n}x{depth}", "f16")
 
 
 def ratio(counts: dict[str, Any], names: Iterable[str], unit: str) -> str:
