@@ -94,6 +94,7 @@ def _outputs(geometry: Convolution, filters: int) -> list[int]:
 
 def _packed_geometry(image: Tensor, weights: PackedOperands, size: Pairs, *pairs: Pairs) -> Convolution:
     _expect_image("image", image)
+    weights.expect_activations("image", image)
     geometry = Convolution(*image.shape, *[(first, second) for first, second in (size, *pairs)])
     if geometry.k != weights.k:
         inner = f"{size[0]} x {size[1]} x {image.shape[-1]}"

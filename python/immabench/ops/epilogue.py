@@ -107,7 +107,7 @@ class Epilogue:
         if problem.residual == "s8" and made["residual_zero"] is None:
             made["residual_zero"] = torch.zeros(1, dtype=torch.int32, device=b.device)
         if self.residual is not None:
-            made["residual"] = self.residual.reshape(problem.of_batch(problem.m, problem.n))
+            made["residual"] = self.residual.reshape(problem.of_batch(problem.m, problem.n)).contiguous()
         return made
 
 

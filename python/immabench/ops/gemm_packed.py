@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from immabench.errors import OperandError
-from immabench.ops.epilogue import NAMES, EpilogueOptions
+from immabench.ops.epilogue import EpilogueOptions
 from immabench.ops.launching import Product
 from immabench.ops.registering import register
 from immabench.ops.weights import WEIGHTS_SCHEMA, PackedOperands, PackedWeights, with_row_sums
@@ -50,8 +50,8 @@ def _state(family: str, a: Tensor, *operands: Any) -> Product:
         raise OperandError(f"a has shape {list(a.shape)}", "pass a matrix: packed weights have no batches")
     if a.shape[1] != weights.k:
         raise OperandError(f"a {list(a.shape)} and weights of K={weights.k} have no K in common", "pass a [M,K]")
-    a_type = NAMES.get(a.dtype, str(a.dtype))
-    problem = Problem(len(a), weights.n, weights.k, a_type=a_type, **weights.types(), **epilogue.options())
+    weights.expect_activations("a", a)
+    problem = Problem(len(a), weights.n, weights.k, **weights.types(), **epilogue.options())
     if problem.family != family:
         raise OperandError(f"{family} is given {a.dtype} and weights of {weights.b_type}", f"call {problem.family}")
     return Product(problem, a, weights.codes, weights.packed())

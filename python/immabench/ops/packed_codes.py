@@ -71,7 +71,7 @@ def _codes(problem: Problem, packed: Mapping[str, Tensor]) -> Tensor:
 
 def _words_in_rows(blocks: Tensor) -> Tensor:
     """Unsigned codes of w4m8, whose words are four neighbours of row r in the low nibbles and of r + 8 in the high
-    ones: what moves is words, fifteen times as fast as codes one by one."""
+    ones: what moves is words, not codes one by one."""
     row_blocks, k_blocks, _ = blocks.shape
     words = blocks.view(torch.int32).view(row_blocks, k_blocks, BLOCK_ROWS // 2, 4, WORDS)
     rows = words.permute(0, 2, 1, 4, 3).contiguous()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,13 +30,20 @@ class PackedOperands(NamedTuple):
     group_affine: Tensor | None
     n: int
     k: int
+    a_type: str
     b_type: str
     b_group: int
     b_scale: str
 
+    def expect_activations(self, name: str, activations: Tensor) -> None:
+        """Raise OperandError unless the weights are packed for this type: another reads other codes and scales."""
+        if NAMES.get(activations.dtype) != self.a_type:
+            given = f"{name} is {activations.dtype}, and the weights are packed for {self.a_type}"
+            raise OperandError(given, "pack them for it, or convert it")
+
     def types(self) -> dict[str, Any]:
         """The fields of a Problem that they make."""
-        return {"b_type": self.b_type, "b_group": self.b_group, "b_scale": self.b_scale}
+        return {"a_type": self.a_type, "b_type": self.b_type, "b_group": self.b_group, "b_scale": self.b_scale}
 
     def packed(self) -> dict[str, Tensor]:
         """The tensors by the names that launches have for them."""
@@ -44,7 +52,8 @@ class PackedOperands(NamedTuple):
 
 
 WEIGHTS_SCHEMA = (
-    "Tensor codes, Tensor? group_scale, Tensor? group_affine, int n, int k, str b_type, int b_group, str b_scale"
+    "Tensor codes, Tensor? group_scale, Tensor? group_affine, int n, int k, str a_type, str b_type, int b_group, "
+    "str b_scale"
 )
 COUNT = len(PackedOperands._fields)
 
@@ -115,7 +124,7 @@ def pack_weights(
     if problem.b_type == "s4" and problem.b_group:
         # Groups of signed codes become those of unsigned ones, which kernels of every architecture take.
         operands["b"] = operands["b"] ^ SIGN_BITS
-        operands["group_zero"] = operands["b"][:, : problem.k // problem.b_group] * 0 + SIGNED_ZERO
+        operands["group_zero"] = np.full((problem.n, problem.k // problem.b_group), SIGNED_ZERO, np.uint8)
         problem = replace(problem, b_type="u4")
     made = packed_weights(_consumer(problem), problem, operands.get)
     return _with_sums(problem, {name: to_tensor(values, codes.device) for name, values in made.items()})

@@ -24,6 +24,7 @@ from immabench import ops  # noqa: E402
 from immabench.errors import ImmabenchError  # noqa: E402
 from immabench.float_oracle import compare_with_oracle  # noqa: E402
 from immabench.kernels import all_configs, illegal_reason, kernel_configs  # noqa: E402
+from immabench.ops.epilogue import DTYPES  # noqa: E402
 from immabench.packing import WEIGHT_SCHEMES, quantize_weights, weight_scheme  # noqa: E402
 from immabench.problems import Problem, conv_problem  # noqa: E402
 from immabench.providers.torch_tensors import to_numpy  # noqa: E402
@@ -198,6 +199,16 @@ def test_what_follows_the_sums_is_never_broadcast_or_converted(changes: dict[str
         ops.gemm_s8(**{**named, **changes})
 
 
+@pytest.mark.parametrize("kernel", ["", "emulated"])
+def test_operands_may_lie_in_any_order(kernel: str) -> None:
+    """Transposed views of the same values: as a model's reshapes leave them."""
+    problem = Problem(24, 32, 48, output_type="f32", residual="f32")
+    named, want = arguments(problem)
+    strided = {name: named[name].t().contiguous().t() for name in ("a", "b", "residual")}
+    assert not strided["residual"].is_contiguous()
+    assert np.array_equal(to_numpy(ops.gemm_s8(**{**named, **strided}, kernel=kernel)), want)
+
+
 def test_an_int8_residual_has_zero_as_its_zero_point_unless_told() -> None:
     named, _ = arguments(Problem(5, 4, 8, output_type="f32", residual="s8"))
     zero = torch.zeros(1, dtype=torch.int32)
@@ -252,6 +263,29 @@ def test_weights_that_cannot_be_packed_are_one_line(codes: Any, changes: dict[st
         ops.pack_weights(codes, **changes)
 
 
+@pytest.mark.parametrize(("packed_for", "given"), [("f16", "bf16"), ("f16", "s8"), ("s8", "f16")])
+def test_weights_packed_for_other_activations_are_refused(packed_for: str, given: str) -> None:
+    """The words of their groups and the order of their codes would be read as others."""
+    weights = ops.pack_weights(torch.zeros(16, 32, dtype=torch.uint8), DTYPES[packed_for])
+    a = torch.zeros(3, 64, dtype=DTYPES[given])
+    multiply_by = ops.gemm_w4a8 if given == "s8" else ops.gemm_w4a16
+    message = f"a is {DTYPES[given]}, and the weights are packed for {packed_for}; pack them for it"
+    with pytest.raises(ImmabenchError, match=message):
+        multiply_by(a, weights, output_type="f32")
+
+
+def test_other_families_are_named() -> None:
+    weights = ops.pack_weights(torch.zeros(16, 32, dtype=torch.uint8), torch.float16)
+    with pytest.raises(ImmabenchError, match=r"gemm_w4a8 is given .* and weights of s4; call gemm_w4a16"):
+        ops.gemm_w4a8(torch.zeros(3, 64, dtype=torch.float16), weights, output_type="f32")
+
+
+def test_filters_packed_for_floats_are_refused() -> None:
+    filters = ops.pack_weights(torch.zeros(16, 32, dtype=torch.uint8), torch.float16)
+    with pytest.raises(ImmabenchError, match="and the weights are packed for f16; pack them for"):
+        ops.conv2d_w4a8(torch.zeros(1, 4, 4, 16, dtype=torch.int8), filters, (2, 2))
+
+
 @pytest.mark.parametrize(
     ("a", "message"),
     [
@@ -259,7 +293,7 @@ def test_weights_that_cannot_be_packed_are_one_line(codes: Any, changes: dict[st
         (torch.zeros(3, 32, dtype=torch.int8), r"a \[3, 32\] and weights of K=64 have no K in common"),
         (
             torch.zeros(3, 64, dtype=torch.float16),
-            "gemm_w4a8 is given torch.float16 and weights of s4; call",
+            "a is torch.float16, and the weights are packed for s8; pack them for it",
         ),
     ],
 )
