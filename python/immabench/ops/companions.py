@@ -19,7 +19,7 @@ from immabench.kernels import (
     native,
 )
 from immabench.numerics import Array, check_scale
-from immabench.ops.epilogue import DTYPES, NAMES
+from immabench.ops.epilogue import DTYPES, NAMES, expect
 from immabench.ops.launching import EMULATED, expect_one_device
 from immabench.providers.torch_tensors import to_numpy
 
@@ -102,25 +102,14 @@ def matrix_shape(name: str, tensor: Tensor, codes_a_byte: int = 1) -> tuple[int,
     return tensor.numel() // tensor.shape[-1], tensor.shape[-1] * codes_a_byte
 
 
-def expect(name: str, tensor: Tensor | None, dtypes: tuple[torch.dtype, ...], shape: tuple[int, ...] | None) -> None:
-    """Raise OperandError for a tensor of another type or shape: nothing is broadcast or converted."""
-    if tensor is None:
-        return
-    if tensor.dtype not in dtypes:
-        wanted = " or ".join(map(str, dtypes))
-        raise OperandError(f"{name} is {tensor.dtype}, expected {wanted}", f"convert it with {name}.to(..)")
-    if shape is not None and tuple(tensor.shape) != tuple(shape):
-        raise OperandError(f"{name} has shape {list(tensor.shape)}, expected {list(shape)}", "nothing is broadcast")
-
-
 def expect_scale(name: str, scale: Tensor | None, shape: tuple[int, ...] = (1,)) -> None:
     """Raise OperandError unless `scale` is float32 of `shape`, or absent."""
-    expect(name, scale, (torch.float32,), shape)
+    expect(name, scale, (torch.float32,), [shape])
 
 
 def expect_zero_point(name: str, zero_point: Tensor | None, shape: tuple[int, ...] = (1,)) -> None:
     """Raise OperandError unless `zero_point` is int32 of `shape`, or absent."""
-    expect(name, zero_point, (torch.int32,), shape)
+    expect(name, zero_point, (torch.int32,), [shape])
 
 
 def code_range(qmin: int | None, qmax: int | None, whole: tuple[int, int] = (-128, 127)) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -88,9 +89,9 @@ class Epilogue:
         sizes = {"rows": problem.of_batch(problem.m), "columns": problem.of_batch(problem.n), "one": (1,)}
         for name, (data_type, extent) in _VECTORS.items():
             one = [(1,)] if name in _ONE_FOR_ALL else []
-            _expect(name, getattr(self, name), DTYPES[data_type], [sizes[extent], *one])
+            expect(name, getattr(self, name), (DTYPES[data_type],), [sizes[extent], *one])
         if self.residual is not None:
-            _expect("residual", self.residual, self.residual.dtype, [tuple(out_shape)])
+            expect("residual", self.residual, (self.residual.dtype,), [tuple(out_shape)])
         if (problem.residual == "s8") != (self.residual_scale is not None):
             raise OperandError("residual_scale belongs to an int8 residual, and that to it", "give both, or neither")
         for name, needed in (("residual_zero", problem.residual == "s8"), ("b_sum", self.a_zero is not None)):
@@ -118,12 +119,16 @@ def dtype_of(output_type: str) -> torch.dtype:
     return DTYPES[output_type]
 
 
-def _expect(name: str, tensor: torch.Tensor | None, dtype: torch.dtype, shapes: list[tuple[int, ...]]) -> None:
+def expect(
+    name: str, tensor: torch.Tensor | None, dtypes: tuple[torch.dtype, ...], shapes: Sequence[tuple[int, ...]] = ()
+) -> None:
+    """Raise OperandError for a tensor of none of `dtypes`, or of none of `shapes` where there are any."""
     if tensor is None:
         return
-    if tensor.dtype != dtype:
-        raise OperandError(f"{name} is {tensor.dtype}, expected {dtype}", f"convert it with {name}.to({dtype})")
-    if tuple(tensor.shape) not in shapes:
+    if tensor.dtype not in dtypes:
+        wanted = " or ".join(map(str, dtypes))
+        raise OperandError(f"{name} is {tensor.dtype}, expected {wanted}", f"convert it with {name}.to({dtypes[0]})")
+    if shapes and tuple(tensor.shape) not in shapes:
         wanted = " or ".join(str(list(shape)) for shape in shapes)
         raise OperandError(f"{name} has shape {list(tensor.shape)}, expected {wanted}", "nothing is broadcast")
 

@@ -10,8 +10,8 @@ from immabench.convolution import Convolution
 from immabench.errors import OperandError, UsageError
 from immabench.kernels import geometry_sizes
 from immabench.numerics import Array
-from immabench.ops.companions import Arrays, compute, expect, expect_scale, expect_zero_point
-from immabench.ops.epilogue import DTYPES
+from immabench.ops.companions import Arrays, compute, expect_scale, expect_zero_point
+from immabench.ops.epilogue import DTYPES, expect
 
 
 @torch.library.custom_op("immabench::max_pool2d", mutates_args=())
@@ -105,7 +105,7 @@ def _(
 
 
 def _geometry(x: Tensor, window: list[int], stride: list[int], padding: list[int]) -> Convolution:
-    expect("x", x, (torch.int8,), None)
+    expect("x", x, (torch.int8,))
     if x.ndim != 4:
         raise OperandError(f"x has shape {list(x.shape)}", "pass an image [images, height, width, channels]")
     pairs = {"window": window, "stride": stride, "padding": padding}

@@ -13,13 +13,12 @@ from immabench.ops.companions import (
     Arrays,
     code_range,
     compute,
-    expect,
     expect_scale,
     expect_zero_point,
     float_name,
     matrix_shape,
 )
-from immabench.ops.epilogue import DTYPES
+from immabench.ops.epilogue import DTYPES, expect
 from immabench.quantizers import spread
 
 GRANULARITIES = ("tensor", "row", "column")
@@ -61,7 +60,7 @@ def quantize(
 
 
 @quantize.register_fake
-def _(
+def _codes(
     x: Tensor,
     scale: Tensor,
     zero_point: Tensor | None = None,
@@ -71,20 +70,8 @@ def _(
     qmax: int | None = None,
     kernel: str = "",
 ) -> Tensor:
-    return _codes(x, scale, zero_point, granularity, code_type, qmin, qmax)
-
-
-def _codes(
-    x: Tensor,
-    scale: Tensor,
-    zero_point: Tensor | None,
-    granularity: str,
-    code_type: str,
-    qmin: int | None,
-    qmax: int | None,
-) -> Tensor:
     """Memory for the codes of a call that is right."""
-    expect("x", x, FLOATS, None)
+    expect("x", x, FLOATS)
     _, columns = matrix_shape("x", x)
     _expect_scales(scale, zero_point, granularity, (*x.shape[:-1], columns))
     if code_type not in _RANGES:
@@ -125,7 +112,7 @@ def dequantize(
 
 
 @dequantize.register_fake
-def _(
+def _values(
     codes: Tensor,
     scale: Tensor,
     zero_point: Tensor | None = None,
@@ -133,12 +120,8 @@ def _(
     output_type: str = "f32",
     kernel: str = "",
 ) -> Tensor:
-    return _values(codes, scale, zero_point, granularity, output_type)
-
-
-def _values(codes: Tensor, scale: Tensor, zero_point: Tensor | None, granularity: str, output_type: str) -> Tensor:
     """Memory for the floats of a call that is right."""
-    expect("codes", codes, (torch.int8, torch.uint8), None)
+    expect("codes", codes, (torch.int8, torch.uint8))
     _, columns = matrix_shape("codes", codes, 2 if codes.dtype == torch.uint8 else 1)
     shape = (*codes.shape[:-1], columns)
     _expect_scales(scale, zero_point, granularity, shape)
@@ -192,7 +175,7 @@ def requantize(
 
 
 @requantize.register_fake
-def _(
+def _requantized(
     x: Tensor,
     scale: Tensor,
     zero_point: Tensor | None = None,
@@ -204,22 +187,8 @@ def _(
     qmax: int = 127,
     kernel: str = "",
 ) -> Tensor:
-    return _requantized(x, scale, zero_point, x_zero_point, row_scale, col_scale, bias, qmin, qmax)
-
-
-def _requantized(
-    x: Tensor,
-    scale: Tensor,
-    zero_point: Tensor | None,
-    x_zero_point: Tensor | None,
-    row_scale: Tensor | None,
-    col_scale: Tensor | None,
-    bias: Tensor | None,
-    qmin: int,
-    qmax: int,
-) -> Tensor:
     """Memory for the codes of a call that is right."""
-    expect("x", x, (torch.int32, torch.int8), None)
+    expect("x", x, (torch.int32, torch.int8))
     _, columns = matrix_shape("x", x)
     expect_scale("scale", scale)
     expect_zero_point("zero_point", zero_point)

@@ -16,12 +16,12 @@ from immabench.ops.companions import (
     absent,
     code_range,
     compute,
-    expect,
     expect_scale,
     expect_zero_point,
     float_name,
     matrix_shape,
 )
+from immabench.ops.epilogue import expect
 from immabench.quantizers import RowCodes
 
 Tensors = dict[str, Tensor]
@@ -130,11 +130,11 @@ def _check_layernorm(
     qmax: int | None,
 ) -> bool:
     """Whether a call that is right has a scale of its own."""
-    expect("x", x, FLOATS, None)
+    expect("x", x, FLOATS)
     _, columns = matrix_shape("x", x)
-    expect("residual", residual, (x.dtype,), tuple(x.shape))
+    expect("residual", residual, (x.dtype,), [tuple(x.shape)])
     for name, vector in (("gamma", gamma), ("beta", beta)):
-        expect(name, vector, (torch.float32,), (columns,))
+        expect(name, vector, (torch.float32,), [(columns,)])
     expect_scale("scale", scale)
     expect_zero_point("zero_point", zero_point)
     if not (eps >= 0 and math.isfinite(eps)):
@@ -149,7 +149,7 @@ def _check_layernorm(
 
 def _row_outputs(x: Tensor, asymmetric: bool, row_sums: bool, static: bool = False) -> Tensors:
     """Memory for what is found of each row."""
-    expect("x", x, FLOATS, None)
+    expect("x", x, FLOATS)
     matrix_shape("x", x)
     rows = x.shape[:-1]
     outputs = {"codes": torch.empty_like(x, dtype=torch.int8, memory_format=torch.contiguous_format)}
