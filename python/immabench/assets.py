@@ -70,12 +70,17 @@ class AssetState:
     detail: str = ""
 
 
+def cache_folder() -> Path:
+    """What immabench makes and may make again, such as models trained here: `immabench` in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "immabench"
+
+
 def folder() -> Path:
-    """Where assets lie: `IMMABENCH_ASSETS`, else `immabench/assets` in the user's cache."""
+    """Where assets lie: `IMMABENCH_ASSETS`, which may be read-only, else `assets` in `cache_folder()`."""
     if given := os.environ.get(VARIABLE):
         return Path(given)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "immabench" / "assets"
+    return cache_folder() / "assets"
 
 
 def known_assets() -> list[Asset]:

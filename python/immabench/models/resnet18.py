@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     import torch
 
 IMAGE_SIZE = 224
+CLASSES = 1000
 BATCHES = (1, 8, 32)
 
 
-def build() -> torch.nn.Module:
-    """ResNet-18 with 1000 classes and random weights, in evaluation mode."""
+def build(classes: int = CLASSES) -> torch.nn.Module:
+    """ResNet-18 with random weights, in evaluation mode: images [n, 3, h, w] to logits [n, classes]."""
     import_torchvision()
     from torchvision.models import resnet18
 
-    model: torch.nn.Module = resnet18(weights=None)
+    model: torch.nn.Module = resnet18(weights=None, num_classes=classes)
     return model.eval()
 
 
