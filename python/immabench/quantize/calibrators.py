@@ -90,10 +90,14 @@ def entropy(observer: Observer, scheme: TensorScheme) -> ValueRange:
     For each, the magnitudes below with those beyond added to the last bin that is not empty are compared, by
     Kullback-Leibler divergence, with what codes can tell apart of those below: bins of a code share its count, empty
     ones stay so. A cut leaves at least a bin for each code.
+
+    0 is a code wherever the cut is, and of what a ReLU gives it is half or more: counted, it would outweigh what
+    cutting loses. So the first bin counts as many as the second (as NVIDIA's pytorch-quantization has it).
     """
     counts = _magnitudes(observer.histogram).reshape(ENTROPY_BINS, -1).sum(axis=1)
+    counts[0] = counts[1]
     width = observer.histogram.width * (len(observer.histogram.counts) // 2 // ENTROPY_BINS)
-    codes = scheme.codes[1] + 1
+    codes = _codes_of_magnitudes(observer, scheme)
     if not counts.any():
         return observer.seen
     cuts = np.unique(np.rint(np.geomspace(codes, ENTROPY_BINS, ENTROPY_CUTS)).astype(int))
@@ -144,6 +148,13 @@ class _Counted:
         return float(np.dot(self._counts, differences * differences))
 
 
+def _codes_of_magnitudes(observer: Observer, scheme: TensorScheme) -> int:
+    """How many codes there are for magnitudes, that of 0 among them: all where zero points move and no sign changes."""
+    qmin, qmax = scheme.codes
+    one_sided = not scheme.symmetric and (observer.low == 0 or observer.high == 0)
+    return qmax - qmin + 1 if one_sided else qmax + 1
+
+
 def _magnitudes(histogram: Histogram) -> Counts:
     """Counts of |x| by bins of the same width: bin -1 - i of the negative side is bin i."""
     half = len(histogram.counts) // 2
@@ -163,7 +174,7 @@ def _quantile(counts: NDArray[np.generic], share: float) -> float:
 
 def _within(observer: Observer, low: float, high: float) -> ValueRange:
     """A range cut off at the ends of the values, and reaching 0."""
-    return ValueRange(min(max(low, observer.low), 0.0), max(min(high, observer.high), 0.0))
+    return ValueRange(float(min(max(low, observer.low), 0.0)), float(max(min(high, observer.high), 0.0)))
 
 
 def _scaled(observer: Observer, factor: float) -> ValueRange:

@@ -148,6 +148,16 @@ def test_entropy_beside_onnxruntimes(name: str) -> None:
     assert max(ours, theirs) < 0.9 * largest
 
 
+def test_zeros_do_not_decide_where_entropy_cuts() -> None:
+    """Seven of eight values of a ReLU are 0, of no value to any code but that of 0: the others decide."""
+    positive = np.abs(values("normal"))
+    scheme = TensorScheme(8, symmetric=False)
+    alone = CALIBRATORS["entropy"](observed(positive), scheme)
+    among = CALIBRATORS["entropy"](observed(np.concatenate([positive, np.zeros(7 * len(positive), np.float32)])), scheme)
+    assert among == alone
+    assert among.magnitude > 0.6 * positive.max()
+
+
 def test_what_outliers_decide() -> None:
     """Two of 60002. All but none are kept by minmax and cut by shares and by information; the squared error keeps them
     while steps are small: at 8 bits the noise of all others is below what cutting 70 would lose, at 4 it is not."""

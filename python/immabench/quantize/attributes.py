@@ -1,0 +1,82 @@
+"""Parameters and operators of a graph of ATen operators, by the nodes that name them."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from torch import fx
+
+_aten = torch.ops.aten
+
+PRODUCTS = {_aten.conv2d.default: "convolution", _aten.linear.default: "linear"}
+"""Operators that multiply with a weight, their second argument; a bias is the third."""
+
+
+def is_product(node: Any) -> bool:
+    """Whether a node multiplies with a weight of the model."""
+    return isinstance(node, fx.Node) and node.target in PRODUCTS and is_attribute(node.args[1])
+
+
+def copied(graph: fx.GraphModule) -> fx.GraphModule:
+    """A graph with parameters and modules of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch's own pytree, when it copies itself
+        return copy.deepcopy(graph)
+
+
+def value(graph: fx.GraphModule, node: fx.Node) -> torch.Tensor:
+    """The parameter or buffer that a node of `graph` names."""
+    found = graph
+    for part in str(node.target).split("."):
+        found = getattr(found, part)
+    return found
+
+
+def is_attribute(node: Any) -> bool:
+    """Whether a node stands for a parameter or a buffer."""
+    return isinstance(node, fx.Node) and node.op == "get_attr"
+
+
+def set_value(graph: fx.GraphModule, name: str, tensor: torch.Tensor) -> None:
+    """Make `tensor` what the parameter or buffer `name` of the graph is; without gradients."""
+    path, _, last = name.rpartition(".")
+    owner = graph.get_submodule(path) if path else graph
+    owner._parameters.pop(last, None)
+    owner._buffers.pop(last, None)
+    owner.register_buffer(last, tensor.detach())
+
+
+def module_path(node: fx.Node) -> str:
+    """The path of the module whose code the node is from; "" for the model's own."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return next((str(path) for path, _ in reversed(list(stack.values()))), "")
+
+
+def sizes(node: fx.Node) -> list[int]:
+    """The shape a node's value had in the trace; dimensions that may change as they were then."""
+    return [size if isinstance(size, int) else int(size.node.hint) for size in node.meta["val"].shape]
+
+
+def is_float(node: Any) -> bool:
+    """Whether a node's value is a tensor of floats."""
+    traced = node.meta.get("val") if isinstance(node, fx.Node) else None
+    return isinstance(traced, torch.Tensor) and traced.dtype.is_floating_point
+
+
+def bias_of(node: fx.Node) -> fx.Node | None:
+    """The bias that a product adds."""
+    bias = node.args[2] if len(node.args) > 2 else None
+    return bias if isinstance(bias, fx.Node) else None
+
+
+def set_bias(graph: fx.GraphModule, product: fx.Node, bias: torch.Tensor) -> None:
+    """Make `bias` what a product adds, beside its weight where it had none."""
+    name = f"{str(product.args[1].target).rpartition('.')[0]}.bias".lstrip(".")
+    set_value(graph, name, bias)
+    if bias_of(product) is None:
+        with graph.graph.inserting_before(product):
+            node = graph.graph.get_attr(name)
+        product.args = (*product.args[:2], node, *product.args[3:])

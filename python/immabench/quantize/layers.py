@@ -1,0 +1,247 @@
+"""The layers of a traced model as kernels run them: a product with everything that its epilogue takes in.
+
+They are found by their operators, no model is known by name. A layer is a convolution or a linear layer with its bias,
+the residual it adds and the activation after it, or an average pooling. Whatever else a model does stays in floats.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
+
+import torch
+from torch import fx
+
+from immabench.quantize.attributes import PRODUCTS, bias_of, is_float, is_product, module_path, sizes, value
+
+_aten = torch.ops.aten
+
+Kind = Literal["convolution", "depthwise", "linear", "pooling"]
+Role = Literal["input", "residual"]
+
+POOLINGS = (_aten.adaptive_avg_pool2d.default, _aten.avg_pool2d.default, _aten.mean.dim)
+
+SELECTIONS = {
+    _aten.max_pool2d.default,
+    _aten.adaptive_max_pool2d.default,
+    _aten.flatten.using_ints,
+    _aten.view.default,
+    _aten.reshape.default,
+    _aten.permute.default,
+    _aten.transpose.int,
+    _aten.t.default,
+    _aten.squeeze.dim,
+    _aten.unsqueeze.default,
+    _aten.slice.Tensor,
+    _aten.select.int,
+    _aten.expand.default,
+    _aten.contiguous.default,
+    _aten.clone.default,
+    _aten.pad.default,
+    _aten.constant_pad_nd.default,
+}
+"""Operators whose results are some of their operand's values, or 0: of codes they are codes of the same scale."""
+
+UNKNOWN_PRODUCTS = {
+    _aten.matmul.default,
+    _aten.bmm.default,
+    _aten.mm.default,
+    _aten.addmm.default,
+    _aten.baddbmm.default,
+    _aten.einsum.default,
+    _aten.scaled_dot_product_attention.default,
+    _aten.conv1d.default,
+    _aten.conv3d.default,
+    _aten.conv_transpose2d.input,
+}
+"""Products that stay in floats, and are listed."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor that a layer reads: node `reader` of the graph gets it from node `node`.
+
+    `stored` is the node whose result lies in memory, with one scale: `node`, or the output of a layer it selects from.
+    """
+
+    layer: str
+    role: Role
+    reader: str
+    node: str
+    stored: str
+
+    @property
+    def name(self) -> str:
+        """`layer1.0.conv2.input`."""
+        return f"{self.layer}.{self.role}"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one kernel does. `name` is the module path of its weight, of a pooling that of its module.
+
+    `node` computes the product, `output` is the last node of what is fused: `bias`, `add`, `relu` and so on in `fused`.
+    `rows`, `columns` and `depth` are those of the product of one sample: M, N and K of one group of a convolution.
+    """
+
+    name: str
+    kind: Kind
+    node: str
+    output: str
+    fused: tuple[str, ...]
+    operands: tuple[Operand, ...]
+    groups: int = 1
+    rows: int = 0
+    columns: int = 0
+    depth: int = 0
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it has weights."""
+        return self.kind != "pooling"
+
+    @property
+    def weight(self) -> str:
+        """The attribute of the graph with its weight."""
+        return f"{self.name}.weight"
+
+    @property
+    def bias(self) -> str:
+        """The attribute of the graph with its bias, where it has one."""
+        return f"{self.name}.bias"
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample."""
+        return self.rows * self.columns * self.depth
+
+    @property
+    def input(self) -> Operand:
+        """What it multiplies, or pools."""
+        return self.operands[0]
+
+    @property
+    def residual(self) -> Operand | None:
+        """What it adds."""
+        return self.operands[1] if len(self.operands) > 1 else None
+
+
+def find_layers(graph: fx.GraphModule) -> list[Layer]:
+    """The layers of a graph of `quantize.graph.trace`, in the order they run."""
+    names: Counter[str] = Counter()
+    found = []
+    for node in graph.graph.nodes:
+        if is_product(node):
+            found.append(_product(graph, node))
+        elif node.target in POOLINGS and is_float(node.args[0]) and len(sizes(node.args[0])) == 4:
+            found.append(_pooling(node, names))
+    outputs = {layer.output for layer in found}
+    return [replace(layer, operands=tuple(_stored(one, outputs) for one in layer.operands)) for layer in found]
+
+
+def unknown_products(graph: fx.GraphModule) -> list[str]:
+    """Products of two activations, and of operators that are no layers here: where they are and what they are."""
+    return [
+        f"{module_path(node) or 'model'}: {str(node.target).removeprefix('aten.')}"
+        for node in graph.graph.nodes
+        if node.target in UNKNOWN_PRODUCTS
+    ]
+
+
+def _stored(operand: Operand, outputs: set[str]) -> Operand:
+    """What other operators than layers give is stored in floats: read, and so quantized, where it is selected from."""
+    return operand if operand.stored in outputs else replace(operand, stored=operand.node)
+
+
+def _behind(node: fx.Node) -> fx.Node:
+    """What a node's values are selected from: behind views, paddings and maxima."""
+    while node.target in SELECTIONS and isinstance(node.args[0], fx.Node):
+        node = node.args[0]
+    return node
+
+
+def _product(graph: fx.GraphModule, node: fx.Node) -> Layer:
+    name = str(node.args[1].target).rpartition(".")[0]
+    operands = [_operand(name, "input", node, node.args[0])]
+    fused = ["bias"] if bias_of(node) is not None else []
+    end = node
+    for following in _followers(node):
+        fused.append(_activation(following) or "add")
+        if fused[-1] == "add":
+            other = next(one for one in following.args[:2] if one is not end)
+            operands.append(_operand(name, "residual", following, other))
+        end = following
+    weight = value(graph, node.args[1])
+    groups = int(node.args[6]) if len(node.args) > 6 else 1
+    rows = prod(sizes(node)[1:]) // weight.shape[0]
+    kind: Kind = "linear" if PRODUCTS[node.target] == "linear" else "depthwise" if groups > 1 else "convolution"
+    return Layer(
+        name,
+        kind,
+        node.name,
+        end.name,
+        tuple(fused),
+        tuple(operands),
+        groups,
+        rows,
+        weight.shape[0],
+        prod(weight.shape[1:]),
+    )
+
+
+def _pooling(node: fx.Node, names: Counter[str]) -> Layer:
+    path = module_path(node) or str(node.name)
+    names[path] += 1
+    name = path if names[path] == 1 else f"{path}_{names[path]}"
+    return Layer(name, "pooling", node.name, node.name, (), (_operand(name, "input", node, node.args[0]),))
+
+
+def _operand(layer: str, role: Role, reader: fx.Node, node: object) -> Operand:
+    assert isinstance(node, fx.Node), "operands of products are results of others"
+    return Operand(layer, role, reader.name, node.name, _behind(node).name)
+
+
+def _followers(product: fx.Node) -> list[fx.Node]:
+    """What the epilogue of a product does: one residual, then one activation, each the only reader."""
+    followers: list[fx.Node] = []
+    following = _only_reader(product)
+    if following is not None and _adds_residual(following, product):
+        followers.append(following)
+        following = _only_reader(following)
+    if following is not None and _activation(following):
+        followers.append(following)
+    return followers
+
+
+def _only_reader(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _adds_residual(node: fx.Node, product: fx.Node) -> bool:
+    """Whether a node adds a product and another activation of its shape, and this product is the one to do it."""
+    if node.target != _aten.add.Tensor or node.kwargs.get("alpha", 1) != 1:
+        return False
+    others = [other for other in node.args[:2] if other is not product]
+    return (
+        len(others) == 1
+        and is_float(others[0])
+        and sizes(others[0]) == sizes(product)
+        and not _later(others[0], product)
+    )
+
+
+def _later(other: fx.Node, product: fx.Node) -> bool:
+    """Whether a product that is added runs after this one: of two, the later adds, when the other is there."""
+    return is_product(other) and len(other.users) == 1 and product < other
+
+
+def _activation(node: fx.Node) -> str:
+    """The activation, of those that a layer's kernel can end with; "" for anything else."""
+    if node.target == _aten.relu.default:
+        return "relu"
+    if node.target == _aten.gelu.default and node.kwargs.get("approximate", "none") == "none":
+        return "gelu"
+    # Clamped to [0, 6]: a ReLU whose codes saturate.
+    return "relu6" if node.target == _aten.hardtanh.default and tuple(node.args[1:3]) == (0.0, 6.0) else ""

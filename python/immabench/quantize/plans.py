@@ -1,0 +1,125 @@
+"""A recipe met with the layers of a model: what each does in the end, and why where that is not what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from pydantic import BaseModel, ConfigDict
+
+from immabench.errors import NothingSelectedError
+from immabench.quantize.layers import Layer
+from immabench.quantize.recipes import ActivationRecipe, LayerRecipe, Recipe, WeightRecipe
+
+
+class LayerPlan(BaseModel):
+    """What a layer computes with. None is floats of the recipe's type. `residual`: what it adds is read as codes.
+
+    `operator` of `immabench.ops` does it; "" where none does, so that the simulation is all there is: `note` says why.
+    `fallback` is the reason why this is more than the recipe asked for, "" where it is not.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    layer: str
+    kind: str
+    weights: WeightRecipe | None = None
+    activations: ActivationRecipe | None = None
+    residual: bool = False
+    operator: str = ""
+    note: str = ""
+    fallback: str = ""
+
+    @property
+    def precision(self) -> str:
+        """`W8A8`, `W4A16`; "" for floats."""
+        if self.weights is None and self.activations is None:
+            return ""
+        weights = self.weights.bits if self.weights else 16
+        return f"W{weights}A{self.activations.bits if self.activations else 16}"
+
+
+def plan(recipe: Recipe, layers: Sequence[Layer]) -> list[LayerPlan]:
+    """What each layer does. Raises NothingSelectedError for a pattern of the recipe that no layer matches."""
+    for pattern in recipe.layers:
+        check_layer_names([pattern], layers)
+    return [_plan(recipe, layer) for layer in layers]
+
+
+def check_layer_names(patterns: Iterable[str], layers: Sequence[Layer]) -> None:
+    """Raise NothingSelectedError, with the nearest names, for a pattern that no product of the model matches."""
+    names = [layer.name for layer in layers if layer.is_product]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise NothingSelectedError.nearest("layer", pattern, names)
+
+
+def _plan(recipe: Recipe, layer: Layer) -> LayerPlan:
+    weights, activations = _asked(recipe, layer)
+    if not layer.is_product:
+        pooled = activations if activations is not None and activations.residuals else None
+        return LayerPlan(layer=layer.name, kind=layer.kind, activations=pooled)
+    weights, activations, fallback = _met(layer, weights, activations)
+    operator, note = _operator(recipe, layer, weights, activations)
+    residual = activations is not None and activations.residuals and layer.residual is not None
+    return LayerPlan(
+        layer=layer.name,
+        kind=layer.kind,
+        weights=weights,
+        activations=activations,
+        residual=residual,
+        operator=operator,
+        note=note,
+        fallback=fallback,
+    )
+
+
+def _asked(recipe: Recipe, layer: Layer) -> tuple[WeightRecipe | None, ActivationRecipe | None]:
+    differences = LayerRecipe()
+    for pattern, given in recipe.layers.items():
+        if fnmatchcase(layer.name, pattern):
+            differences = LayerRecipe(
+                floats=given.floats,
+                weights={**differences.weights, **given.weights},
+                activations={**differences.activations, **given.activations},
+            )
+    return recipe.of_layer(differences)
+
+
+def _met(
+    layer: Layer, weights: WeightRecipe | None, activations: ActivationRecipe | None
+) -> tuple[WeightRecipe | None, ActivationRecipe | None, str]:
+    """What of a recipe this layer can have: less is never given, only more bits, and the reason."""
+    if weights is None:
+        return None, None, ""
+    if layer.kind == "depthwise":
+        return None, None, f"{layer.groups} groups: no kernel here has depthwise convolutions; stays in floats"
+    if activations is not None and activations.scales == "token" and layer.kind == "convolution":
+        return None, None, "pixels of an image are read by many rows and have no scale of their own; stays in floats"
+    if weights.group and layer.depth % weights.group:
+        wider = WeightRecipe(bits=8, range=weights.range)
+        return wider, activations, f"groups of {weights.group} do not divide K={layer.depth}; 8 bits by channel"
+    return weights, activations, ""
+
+
+def _operator(
+    recipe: Recipe, layer: Layer, weights: WeightRecipe | None, activations: ActivationRecipe | None
+) -> tuple[str, str]:
+    """Which of `immabench.ops` computes a product, else why none does."""
+    if weights is None:
+        return "", ""
+    widths = f"w{weights.bits}a{activations.bits if activations else 16}"
+    if activations is None and recipe.floats == "fp32":
+        return "", f"kernels of {widths} take fp16 or bf16 activations, and these are fp32"
+    if layer.kind == "convolution":
+        known = {"w8a8": "conv2d_s8", "w4a8": "conv2d_w4a8"}
+    else:
+        known = {
+            "w8a8": "gemm_s8",
+            "w4a4": "gemm_w4a4",
+            "w4a8": "gemm_w4a8",
+            "w4a16": "gemm_w4a16",
+            "w8a16": "gemm_w8a16",
+        }
+    operator = known.get(widths, "")
+    return operator, "" if operator else f"no kernel here computes a {layer.kind} of {widths}"

@@ -1,0 +1,123 @@
+"""A quantized model, simulated: the graph in float32 with weights and activations replaced by what codes stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from immabench.quantize.attributes import set_value
+from immabench.quantize.instrument import Remembering, instrument
+from immabench.quantize.layers import Layer, Operand
+from immabench.quantize.plans import LayerPlan
+from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, Rounding, StaticQuantizer
+from immabench.quantize.recipes import ActivationRecipe, Recipe
+from immabench.quantize.schemes import QuantizationParameters
+from immabench.quantize.traced import TracedModel
+from immabench.quantize.weights import LayerWeights
+
+Parameters = tuple[torch.Tensor, torch.Tensor | None]
+"""Weight and bias of a layer."""
+
+
+class QuantizedModel(torch.nn.Module):
+    """What `quantize.ptq.quantize` makes of a model.
+
+    `weights` has the codes of quantized layers by name, `biases` theirs, `parameters_of` scale and zero point of static
+    activations by the node whose values they are. Sums are float32, in torch's order.
+    """
+
+    def __init__(
+        self,
+        model: TracedModel,
+        recipe: Recipe,
+        plans: Sequence[LayerPlan],
+        weights: Mapping[str, LayerWeights],
+        biases: Mapping[str, torch.Tensor],
+        parameters_of: Mapping[str, QuantizationParameters],
+    ) -> None:
+        super().__init__()
+        self.traced, self.recipe, self.plans = model, recipe, list(plans)
+        self.weights, self.biases, self.parameters_of = dict(weights), dict(biases), dict(parameters_of)
+        self._rounding = None if recipe.floats == "fp32" else Rounding(recipe.floats)
+        self._made = instrument(model.graph, model.layers, self._rounding)
+        self.graph = self._made.graph
+        self._remembering: dict[tuple[str, str], Remembering] = {}
+        self._quantizers = dict(self._all_quantizers())
+        self._round_parameters()
+        self._floats = {layer.name: self._float_parameters(layer) for layer in model.products}
+        self._codes = {name: self._decoded(name) for name in self.weights}
+        self.switch([layer.name for layer in model.layers], weights=True, activations=True)
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """The model's output for a batch of its inputs."""
+        with torch.no_grad():
+            output = self.graph(*inputs)
+        for shared in self._remembering.values():
+            shared.forget()
+        return output
+
+    def switch(self, layers: Iterable[str], *, weights: bool, activations: bool) -> None:
+        """Let layers compute with quantized weights and activations, as their plans have them, or with floats."""
+        for name in layers:
+            if name in self.weights:
+                self._set_parameters(name, (self._codes if weights else self._floats)[name])
+            for slot in (f"{name}.input", f"{name}.residual"):
+                if slot in self._made.slots:
+                    quantizer = self._quantizers.get(slot) if activations else None
+                    self._made.slots[slot].quantizer = quantizer or self._rounding
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all parameters as they would be stored: codes, scales, biases of quantized layers in float32, the rest."""
+        quantized = {f"{name}.{part}" for name in self.weights for part in ("weight", "bias")}
+        parameters = self.traced.graph.state_dict().items()
+        floats = sum(
+            tensor.numel() for name, tensor in parameters if name not in quantized and tensor.is_floating_point()
+        )
+        biases = sum(len(self.biases[name]) for name in self.weights if name in self.biases)
+        codes = sum(weights.size_bytes for weights in self.weights.values())
+        return int(codes + 4 * biases + FLOAT_TYPES[self.recipe.floats].itemsize * floats)
+
+    def _all_quantizers(self) -> Iterator[tuple[str, torch.nn.Module]]:
+        """Of each operand that its layer's plan reads as codes, by the operand's name."""
+        layers = {layer.name: layer for layer in self.traced.layers}
+        for plan in self.plans:
+            if plan.activations is None:
+                continue
+            layer = layers[plan.layer]
+            for operand in layer.operands if plan.residual else layer.operands[:1]:
+                yield operand.name, self._quantizer(operand, plan.activations)
+
+    def _quantizer(self, operand: Operand, recipe: ActivationRecipe) -> torch.nn.Module:
+        """One for all who read the same values alike."""
+        key = (operand.node, recipe.model_dump_json())
+        if key not in self._remembering:
+            static = recipe.scales == "static"
+            quantizer = (
+                StaticQuantizer(self.parameters_of[operand.stored])
+                if static
+                else DynamicQuantizer(recipe.scheme, recipe.scales)
+            )
+            self._remembering[key] = Remembering(quantizer)
+        return self._remembering[key]
+
+    def _round_parameters(self) -> None:
+        if self._rounding is None:
+            return
+        for name, tensor in self.graph.state_dict().items():
+            if tensor.is_floating_point():
+                set_value(self.graph, name, self._rounding(tensor))
+
+    def _float_parameters(self, layer: Layer) -> Parameters:
+        state = self.graph.state_dict()
+        return state[layer.weight], state.get(layer.bias)
+
+    def _decoded(self, name: str) -> Parameters:
+        return self.weights[name].values(), self.biases.get(name)
+
+    def _set_parameters(self, name: str, parameters: Parameters) -> None:
+        for part, tensor in zip(("weight", "bias"), parameters, strict=True):
+            if tensor is not None:
+                set_value(self.graph, f"{name}.{part}", tensor)

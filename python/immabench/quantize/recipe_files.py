@@ -1,0 +1,103 @@
+"""Recipes on disk: found by model and name, read, changed by KEY=VALUE, written; one line for what is wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from immabench.errors import NothingSelectedError, UsageError
+from immabench.quantize.recipes import Recipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same library under its name on PyPI
+    import tomli as tomllib
+
+_SOURCE = Path(__file__).parents[3] / "models"
+_INSTALLED = Path(__file__).parents[1] / "data" / "recipes"
+
+BUILT_IN = {
+    "fp32": Recipe(name="fp32", description="as trained, batch normalization folded"),
+    "fp16": Recipe(name="fp16", description="every tensor rounded to fp16, sums in fp32", floats="fp16"),
+    "bf16": Recipe(name="bf16", description="every tensor rounded to bf16, sums in fp32", floats="bf16"),
+}
+"""What every model has without a file."""
+
+
+def recipe_names(family: str) -> list[str]:
+    """The recipes of a family of models (a folder of `models/`), without those every model has."""
+    return sorted(path.stem for path in _folder(family).glob("*.toml"))
+
+
+def load_recipe(family: str, name: str, changes: Sequence[str] = ()) -> Recipe:
+    """A recipe by name or, with a suffix or a folder in it, by path; then changed (`changed`).
+
+    Raises NothingSelectedError with the nearest names, UsageError for a file that cannot be read or is no recipe.
+    """
+    if name in BUILT_IN:
+        return changed(BUILT_IN[name], changes)
+    is_path = name.endswith(".toml") or "/" in name
+    path = Path(name) if is_path else _folder(family) / f"{name}.toml"
+    if not is_path and not path.is_file():
+        raise NothingSelectedError.nearest(f"recipe of {family}", name, [*BUILT_IN, *recipe_names(family)])
+    return changed(read_recipe(path), changes)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file; its name is the file's where it states none. Raises UsageError."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"no recipe at {path}", "give the name of one, or a path to a TOML file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is no recipe ({error})", "write it in TOML, see docs/quantization.md") from error
+    return _validated({"name": path.stem, **table}, str(path))
+
+
+def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """A recipe with "KEY=VALUE" changes, keys with dots: `activations.calibrator=mse`, `calibration.samples=64`.
+
+    The name says what was changed. Raises UsageError for what is no such text, an unknown key or an invalid result.
+    """
+    if not changes:
+        return recipe
+    table = recipe.model_dump(mode="json", exclude_none=True)
+    for text in changes:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UsageError(f"{text!r} is not KEY=VALUE", "write for example activations.calibrator=mse")
+        *path, last = key.split(".")
+        inner = table
+        for part in path:
+            inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise UsageError(f"{text!r}: {part} has no keys", "see docs/quantization.md")
+        inner[last] = _parsed(value)
+    table["name"] = f"{recipe.name} {' '.join(changes)}"
+    return _validated(table, f"recipe {recipe.name} with {', '.join(changes)}")
+
+
+def _folder(family: str) -> Path:
+    return _INSTALLED / family if _INSTALLED.is_dir() else _SOURCE / family / "recipes"
+
+
+def _parsed(value: str) -> Any:
+    """A TOML value where it is one, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
+
+
+def _validated(table: dict[str, Any], where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise UsageError(f"{where}: {f'{place}: ' if place else ''}{message}", "see docs/quantization.md") from error
