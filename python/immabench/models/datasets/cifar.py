@@ -61,7 +61,7 @@ def read_cifar(name: str, path: Path, training: bool) -> Dataset:
 
 def _from_arrays(name: str, path: Path) -> Dataset:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays["labels"]
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"{path} cannot be read ({error})", "give an .npz with the arrays images and labels") from None

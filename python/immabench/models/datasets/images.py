@@ -79,7 +79,7 @@ def read_image_folder(name: str, folder: Path, classes: int, preparation: Prepar
 
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
-    """uint8 images [n, height, width, 3] as float32 [n, 3, height, width]: in [0, 1], less the mean, by the deviation."""
+    """uint8 [n, height, width, 3] to float32 [n, 3, height, width]: in [0, 1], less the mean, by the deviation."""
     import torch
 
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float().div_(255)
@@ -93,9 +93,7 @@ def _listed(name: str, folder: Path, classes: int, preparation: Preparation) -> 
     seen: set[str] = set()
     for file in files:
         if not (folder / "images" / file).is_file():
-            raise UsageError(
-                f"{table} names {file}, which is not in {folder / 'images'}", "leave it out or put it there"
-            )
+            raise UsageError(f"{table} names {file}, which is not in images/", "leave it out or put it there")
         if file in seen:
             raise UsageError(f"{table} names {file} twice", "give each image one label")
         seen.add(file)
