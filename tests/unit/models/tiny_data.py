@@ -14,7 +14,6 @@ import pytest
 from immabench import assets
 from immabench.models.datasets import Dataset
 
-
 IMAGES = np.random.default_rng(5).integers(0, 256, (4, 32, 32, 3), np.uint8)
 LABELS = np.array([9, 0, 4, 4], np.uint8)
 RECORDS = b"".join(bytes([y]) + x.transpose(2, 0, 1).tobytes() for x, y in zip(IMAGES, LABELS, strict=True))
