@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -35,16 +35,13 @@ class Evaluations:
         except OSError as error:
             raise RunFolderError(f"{folder} cannot be written ({error.strerror})", "choose another --out") from error
 
-    def evaluate(
-        self, experiment: Experiment, recipes: Iterable[Recipe], found: Callable[[AccuracyRow], None] = lambda _: None
-    ) -> Iterator[AccuracyRow]:
-        """The row of each recipe: one that is there, else evaluated and written before the next; `found` hears of those."""
+    def evaluate(self, experiment: Experiment, recipes: Iterable[Recipe]) -> Iterator[AccuracyRow]:
+        """The row of each recipe: one that is there, else evaluated, and written before the next begins."""
         for recipe in recipes:
             key = experiment.key(recipe)
             if key not in self.rows:
                 self.rows[key] = experiment.evaluate(recipe)
                 append_line(self.path, self.rows[key].model_dump_json())
-                found(self.rows[key])
             yield self.rows[key]
 
 
