@@ -105,6 +105,8 @@ def with_local(
     Raises UsageError for a model that takes none; what is wrong with a file is said when it is read.
     """
     architecture = model.architecture
+    if not (weights or evaluation or calibration):
+        return model
     if architecture is None:
         raise UsageError(f"{model.name} takes no local weights or data", "choose a model of assets")
     if weights:
