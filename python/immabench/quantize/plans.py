@@ -32,11 +32,9 @@ class LayerPlan(BaseModel):
 
     @property
     def precision(self) -> str:
-        """`W8A8`, `W4A16`; "" for floats."""
-        if self.weights is None and self.activations is None:
-            return ""
-        weights = self.weights.bits if self.weights else 16
-        return f"W{weights}A{self.activations.bits if self.activations else 16}"
+        """`W8A8`, `W4A16`, of a pooling `A8`; "" for floats."""
+        activations = f"A{self.activations.bits}" if self.activations else "A16"
+        return f"W{self.weights.bits}{activations}" if self.weights else activations if self.activations else ""
 
 
 def plan(recipe: Recipe, layers: Sequence[Layer]) -> list[LayerPlan]:
