@@ -33,7 +33,7 @@ def same(model: nn.Module, *shapes: tuple[int, ...]) -> torch.fx.GraphModule:
 @pytest.mark.parametrize("name", [*VISION, *CIFAR, *TEXT])
 def test_graph_computes_what_the_model_does(name: str) -> None:
     """Both round each layer's sum of K products; folded, one rounding of the weight takes the place of the four of the
-    normalization. So both are as far from float64, but for the luck of signs: the largest of many errors by 8 at most."""
+    normalization. So both are as far from float64, but for the luck of signs: 8 times at most for the largest error."""
     known = architecture(name)
     double, inputs = copy.deepcopy(known.model).double(), known.others
     with torch.no_grad():
@@ -122,7 +122,7 @@ def test_a_model_that_cannot_be_traced_gives_a_line() -> None:
 
 
 def test_inputs_that_do_not_fit_give_a_line() -> None:
-    with pytest.raises(UsageError, match="^Linear cannot be traced .*torch.export must take it$"):
+    with pytest.raises(UsageError, match=r"^Linear cannot be traced .*torch.export must take it$"):
         trace(nn.Linear(3, 4), [random(2, 5)])
 
 
@@ -135,7 +135,7 @@ def test_a_model_without_products_is_refused() -> None:
 def test_weights_that_are_no_numbers_are_refused(bad: float) -> None:
     model = nn.Sequential(nn.Linear(3, 4))
     model[0].weight.data[1, 2] = bad
-    with pytest.raises(UsageError, match="0.weight has NaN or infinite values; look at the checkpoint"):
+    with pytest.raises(UsageError, match=r"0\.weight has NaN or infinite values; look at the checkpoint"):
         traced(model, 2, 3)
 
 

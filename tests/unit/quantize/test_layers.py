@@ -1,4 +1,4 @@
-"""Layers of known architectures and of small models: what they are, what they fuse, what they read, how much they do."""
+"""Layers of known architectures and of small models: what they are, fuse and read, and how much they do."""
 
 from __future__ import annotations
 
