@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from immabench.accuracy.outputs import Logits, Progress, correct, kl_divergence,
 from immabench.accuracy.rows import AccuracyRow
 from immabench.accuracy.statistics import paired_difference, proportion
 from immabench.errors import UsageError
+from immabench.hardware import cpu_info
 from immabench.measure.run_folder import utc_now
 from immabench.models.datasets import Dataset, balanced_subset, batches
 from immabench.models.trained import TrainedModel
@@ -176,7 +176,7 @@ class Experiment:
             fallbacks=[f"{plan.layer}: {plan.fallback}" for plan in quantized.plans if plan.fallback],
             seconds=round(seconds, 1),
             measured_at=utc_now(),
-            machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
+            machine=f"{cpu_info().name}, {torch.get_num_threads()} threads",
             versions=versions(),
         )
 
