@@ -105,7 +105,8 @@ class Experiment:
         start = time.monotonic()
         reference = self.reference
         quantized = self.quantized(recipe)
-        logits = self.outputs(quantized, recipe.name)
+        is_reference = recipe.is_float and recipe.floats == "fp32" and not recipe.methods.equalize
+        logits = reference if is_reference else self.outputs(quantized, recipe.name)
         return self._row(recipe, quantized, logits, reference, time.monotonic() - start)
 
     def key(self, recipe: Recipe) -> str:

@@ -57,8 +57,11 @@ def evaluate(
     from immabench.accuracy.evaluations import Evaluations
     from immabench.accuracy.experiment import Experiment
     from immabench.cli.progress import SampleProgress
+    from immabench.errors import UsageError
     from immabench.quantize.recipe_files import load_recipe
 
+    if resume and out is None:
+        raise UsageError("--resume continues a folder", "name it with --out")
     chosen = chosen_model(model, weights, data, calibration)
     stored = stored_model(model)
     recipes = (

@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("torch", reason="models are torch's: pip install 'immabench[models]'")
 
-from immabench.accuracy.card import SECTIONS, Entry, card_recipes, render_card, verdict  # noqa: E402
-from immabench.accuracy.evaluations import FILE, read_rows  # noqa: E402
-from immabench.accuracy.rows import AccuracyRow  # noqa: E402
-from immabench.models.trained import trained_model, trained_models  # noqa: E402
-from immabench.quantize.recipe_files import BUILT_IN, load_recipe, recipe_names  # noqa: E402
+from immabench.accuracy.card import SECTIONS, Entry, card_recipes, render_card, verdict
+from immabench.accuracy.evaluations import FILE, read_rows
+from immabench.accuracy.rows import AccuracyRow
+from immabench.models.trained import trained_model, trained_models
+from immabench.quantize.recipe_files import BUILT_IN, load_recipe, recipe_names
 
 MODELS = Path(__file__).parents[3] / "models"
 CARDS = sorted(path.parent.name for path in MODELS.glob("*/CARD.md"))

@@ -8,14 +8,14 @@ import pytest
 
 pytest.importorskip("torch", reason="models are torch's: pip install 'immabench[models]'")
 
-from toy_models import toy  # noqa: E402
+from toy_models import toy
 
-from immabench.accuracy.evaluations import FILE, Evaluations, read_rows  # noqa: E402
-from immabench.accuracy.experiment import Experiment  # noqa: E402
-from immabench.accuracy.rows import AccuracyRow  # noqa: E402
-from immabench.errors import RunFolderError  # noqa: E402
-from immabench.quantize.recipe_files import BUILT_IN  # noqa: E402
-from immabench.quantize.recipes import Recipe  # noqa: E402
+from immabench.accuracy.evaluations import FILE, Evaluations, read_rows
+from immabench.accuracy.experiment import Experiment
+from immabench.accuracy.rows import AccuracyRow
+from immabench.errors import RunFolderError
+from immabench.quantize.recipe_files import BUILT_IN
+from immabench.quantize.recipes import Recipe
 
 FP32, BF16 = BUILT_IN["fp32"], BUILT_IN["bf16"]
 
