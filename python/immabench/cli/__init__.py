@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from immabench.errors import ImmabenchError
+from immabench.errors import ImmabenchError, UsageError
 
 COMMANDS = (
     "doctor",
@@ -47,6 +47,20 @@ def build_app() -> typer.Typer:
     return app
 
 
+OPTIONAL = (
+    "onnx",
+    "onnxruntime",
+    "PIL",
+    "safetensors",
+    "sklearn",
+    "tokenizers",
+    "torch",
+    "torchvision",
+    "transformers",
+)
+"""Packages of the extra [models], without which its commands end in one line."""
+
+
 def main() -> None:
     """Run the command line; an ImmabenchError becomes one line on standard error and its exit code."""
     try:
@@ -54,6 +68,12 @@ def main() -> None:
     except ImmabenchError as error:
         print(f"immabench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in OPTIONAL:
+            raise
+        print(f"immabench: {package} is not installed; pip install 'immabench[models]'", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -17,9 +18,20 @@ def test_help_names_every_command(run: Any) -> None:
         assert name in result.out
 
 
-@pytest.mark.parametrize("command", ["doctor", "list", "verify", "emulate", "predict", "sweep"])
+@pytest.mark.parametrize(
+    "command",
+    ["doctor", "list", "verify", "emulate", "predict", "sweep", "quantize", "evaluate", "sensitivity", "card"],
+)
 def test_every_command_has_an_example(run: Any, command: str) -> None:
     assert f"Example: immabench {command}" in run(command, "--help").out
+
+
+def test_a_missing_package_is_one_line(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for loaded in [name for name in sys.modules if name == "torch" or name.startswith("immabench.accuracy")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = run("evaluate")
+    assert (result.code, result.err) == (2, "immabench: torch is not installed; pip install 'immabench[models]'\n")
 
 
 def test_version(run: Any) -> None:
