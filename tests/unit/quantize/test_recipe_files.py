@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("torch", reason="importing immabench.quantize imports torch: pip install 'immabench[models]'")
 
-from immabench.errors import ImmabenchError, NothingSelectedError, UsageError  # noqa: E402
-from immabench.quantize import recipe_files  # noqa: E402
-from immabench.quantize.recipe_files import BUILT_IN, changed, load_recipe, read_recipe, recipe_names  # noqa: E402
-from immabench.quantize.recipes import (  # noqa: E402
+from immabench.errors import ImmabenchError, NothingSelectedError, UsageError
+from immabench.quantize import recipe_files
+from immabench.quantize.recipe_files import BUILT_IN, changed, load_recipe, read_recipe, recipe_names
+from immabench.quantize.recipes import (
     ActivationRecipe,
     CalibrationRecipe,
     LayerRecipe,

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 pytest.importorskip("torch", reason="importing immabench.quantize imports torch: pip install 'immabench[models]'")
 
-from immabench.packing.schemes import GROUPS  # noqa: E402
-from immabench.quantize.calibrators import CALIBRATORS  # noqa: E402
-from immabench.quantize.recipes import (  # noqa: E402
+from immabench.packing.schemes import GROUPS
+from immabench.quantize.calibrators import CALIBRATORS
+from immabench.quantize.recipes import (
     ActivationRecipe,
     CalibrationRecipe,
     LayerRecipe,
