@@ -136,7 +136,7 @@ def test_values_that_are_no_numbers_name_the_layer(bad: float) -> None:
     model = Lambda(lambda self, x: self.b(self.a(x).log()), a=nn.Linear(4, 4), b=nn.Linear(4, 4))
     model.a.weight.data.zero_()
     model.a.bias.data.copy_(torch.tensor([1.0, 2.0, -1.0 if bad != bad else 0.0, 3.0]))
-    with pytest.raises(UsageError, match="^b reads 2 values that are NaN or infinite; look at weights and data$"):
+    with pytest.raises(UsageError, match=r"^b reads 2 values that are NaN or infinite; look at weights and data$"):
         observe(traced(model, 2, 4), [(random(2, 4),)])
 
 
