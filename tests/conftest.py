@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Benchmarks hold speed: a slow machine fails no test.
-settings.register_profile("immabench", deadline=None)
+settings.register_profile("immabench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("immabench")
 
 InstallProvider = Callable[[str, str], Path]

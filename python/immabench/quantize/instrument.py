@@ -100,13 +100,15 @@ def _insert_slot(graph: fx.GraphModule, operand: Operand, nodes: dict[str, fx.No
 def _insert_rounding(
     graph: fx.GraphModule, layers: list[Layer], nodes: dict[str, fx.Node], rounding: torch.nn.Module
 ) -> None:
-    """Behind each operator that computes floats, but within what a kernel fuses; slots read what is before."""
+    """Behind each operator that gives floats, but within what a kernel fuses; slots read what is before.
+
+    So do operators that select from values, where it makes no difference to others than slots behind them.
+    """
     ends = {layer.output for layer in layers}
     inside = {name for layer in layers for name in _inside(nodes, layer)} - ends
     for node in nodes.values():
-        computes = node.op == "call_function" and not selects(node)
-        if is_float(node) and (computes or node.op == "placeholder") and node.name not in inside:
-            _insert_after(graph, node, f"rounded_{node.name}", rounding, keep=_is_slot)
+        if is_float(node) and node.op in ("call_function", "placeholder") and node.name not in inside:
+            _insert_after(graph, node, f"rounded_{node.name}", rounding, keep=lambda one: _is_slot(one) or selects(one))
 
 
 def _inside(nodes: dict[str, fx.Node], layer: Layer) -> list[str]:

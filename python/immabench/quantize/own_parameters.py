@@ -16,7 +16,6 @@ from immabench.quantize.attributes import (
     is_product,
     module_class,
     module_path,
-    set_bias,
     set_value,
     value,
 )
@@ -67,6 +66,9 @@ def _is_free(graph: fx.GraphModule, name: str, product: fx.Node) -> bool:
     weight = str(product.args[1].target)
     if weight != f"{name}.weight" and _readers(graph, f"{name}.weight"):
         return False
+    bias = bias_of(product)
+    if bias is not None and bias.target == f"{name}.bias":
+        return True
     return all(is_product(one) and one.args[1].target == weight for one in _readers(graph, f"{name}.bias"))
 
 
@@ -76,19 +78,18 @@ def _readers(graph: fx.GraphModule, name: str) -> list[fx.Node]:
 
 
 def _give(graph: fx.GraphModule, product: fx.Node, name: str) -> None:
-    """Copies of its parameters under `name`, but of those that are there; other readers of these get copies then."""
-    weight, bias = product.args[1], bias_of(product)
-    if weight.target != f"{name}.weight":
-        if not _has_module(graph, name):
-            graph.add_submodule(name, torch.nn.Module())
-        _read_copy(graph, product, weight, f"{name}.weight")
-    else:
-        for reader in [one for one in _readers(graph, weight.target) if not is_product(one)]:
-            for node in [node for node in reader.all_input_nodes if node.target == weight.target]:
-                _read_copy(graph, reader, node, f"{name}.shared_weight")
-    if bias is not None and bias.target != f"{name}.bias":
-        product.args = (*product.args[:2], None, *product.args[3:])
-        set_bias(graph, product, value(graph, bias).clone())
+    """Copies of its parameters under `name`, but of those that are there; of these other readers get copies."""
+    if not _has_module(graph, name):
+        graph.add_submodule(name, torch.nn.Module())
+    for part, parameter in (("weight", product.args[1]), ("bias", bias_of(product))):
+        if parameter is None:
+            continue
+        if parameter.target != f"{name}.{part}":
+            _read_copy(graph, product, parameter, f"{name}.{part}")
+            continue
+        for reader in [one for one in _readers(graph, parameter.target) if not is_product(one)]:
+            for node in [node for node in reader.all_input_nodes if node.target == parameter.target]:
+                _read_copy(graph, reader, node, f"{name}.shared_{part}")
 
 
 def _read_copy(graph: fx.GraphModule, reader: fx.Node, parameter: fx.Node, name: str) -> None:

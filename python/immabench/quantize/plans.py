@@ -130,16 +130,10 @@ def _operator(
             "w4a16": "gemm_w4a16",
             "w8a16": "gemm_w8a16",
         }
-    operator = known.get(widths, "")
+    if widths not in known:
+        return "", f"no kernel here computes a {layer.kind} of {widths}"
     scales = _unknown_scales(weights, widths)
-    return (
-        ("", scales)
-        if operator and scales
-        else (
-            operator,
-            "" if operator else f"no kernel here computes a {layer.kind} of {widths}",
-        )
-    )
+    return ("", scales) if scales else (known[widths], "")
 
 
 def _unknown_scales(weights: WeightRecipe, widths: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="graphs are torch's: pip install 'immabench[models]'")
 
-from small_models import CIFAR, TEXT, VISION, Lambda, architecture, random, seeded, small_resnet, traced  # noqa: E402
+from small_models import CIFAR, TEXT, VISION, Lambda, architecture, random, small_resnet  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -124,49 +124,3 @@ def test_a_model_that_cannot_be_traced_gives_a_line() -> None:
 def test_inputs_that_do_not_fit_give_a_line() -> None:
     with pytest.raises(UsageError, match=r"^Linear cannot be traced .*torch.export must take it$"):
         trace(nn.Linear(3, 4), [random(2, 5)])
-
-
-def test_a_model_without_products_is_refused() -> None:
-    with pytest.raises(UsageError, match="ReLU has no convolution and no linear layer; there is nothing to quantize"):
-        traced(nn.ReLU(), 2, 3)
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(bad: float) -> None:
-    model = nn.Sequential(nn.Linear(3, 4))
-    model[0].weight.data[1, 2] = bad
-    with pytest.raises(UsageError, match=r"0\.weight has NaN or infinite values; look at the checkpoint"):
-        traced(model, 2, 3)
-
-
-def test_infinity_in_a_mask_is_no_error_and_nan_is() -> None:
-    model = Lambda(lambda self, x: self.linear(x) + self.mask, linear=nn.Linear(3, 3))
-    model.register_buffer("mask", torch.tensor([0.0, -float("inf"), 0.0]))
-    assert torch.equal(traced(model, 2, 3).graph(random(2, 3)), model(random(2, 3)))
-    model.mask[0] = float("nan")
-    with pytest.raises(UsageError, match="mask has NaN"):
-        traced(model, 2, 3)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_models_of_other_types_are_refused(dtype: torch.dtype) -> None:
-    model = seeded(lambda: nn.Sequential(nn.Linear(3, 4))).to(dtype)
-    inputs = (random(2, 3).to(dtype),)
-    from immabench.quantize.traced import TracedModel
-
-    with pytest.raises(UsageError, match=rf"0.weight is {dtype}; give a model of float32: model.float\(\)"):
-        TracedModel.of(model, inputs)
-
-
-def test_a_table_in_float64_beside_float32_layers_is_no_error() -> None:
-    model = Lambda(lambda self, x: self.linear((x + self.table).float()), linear=nn.Linear(3, 3))
-    model.register_buffer("table", torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64))
-    assert torch.equal(traced(model, 2, 3).graph(random(2, 3)), model(random(2, 3)))
-
-
-def test_copies_do_not_share_parameters() -> None:
-    model = traced(nn.Sequential(nn.Linear(3, 4)), 2, 3)
-    other = model.copied()
-    other.set("0.weight", torch.zeros(4, 3))
-    assert model.weight(model.layers[0]).abs().min() > 0
-    assert not other.weight(other.layers[0]).any()
