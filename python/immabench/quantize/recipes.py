@@ -175,12 +175,12 @@ def unsupported_pair(weights: WeightRecipe | None, activations: ActivationRecipe
             f"W{weights.bits}A{activations.bits}: matrix instructions take both operands in one width, and only "
             "weights are widened in registers; give activations as many bits"
         )
-    if weights.granularity == "group" and not weights.steps:
-        return "groups with integer activations: an int32 sum cannot change its scale within K; set steps = true"
-    if not weights.symmetric and not weights.steps:
+    if weights.granularity == "group" and weights.bits > 4:
+        return f"groups of {weights.bits}-bit weights with integer activations: kernels add up groups of 4 bits alone apart"
+    if not weights.symmetric and weights.granularity != "group":
         return (
-            "asymmetric weights with integer activations: their zero points would be multiplied with sums of "
-            "activations, which no kernel here has; set symmetric = true"
+            "asymmetric weights with integer activations: kernels take zero points off groups of 4 bits alone, before "
+            "they multiply; set symmetric = true"
         )
     return ""
 

@@ -14,8 +14,6 @@ from immabench.models import cifar_resnet
 from immabench.models.torch_compat import import_torchvision, import_transformers
 from immabench.quantize.traced import TracedModel
 
-torch.set_num_threads(1)  # small products: threads would cost more than they save
-
 
 def as_trained(model: nn.Module, seed: int = 0) -> nn.Module:
     """`model` in evaluation mode with batch normalizations that do something: a fresh one divides by 1."""

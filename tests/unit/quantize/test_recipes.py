@@ -147,8 +147,8 @@ def test_activations_that_are_refused(table: dict[str, Any], reason: str) -> Non
 PAIRS = [
     (None, STATIC, "integer activations with float weights: no kernel multiplies them"),
     (WeightRecipe(), ActivationRecipe(bits=4, calibrator="mse"), "W8A4: matrix instructions take both operands in one"),
-    (WeightRecipe(granularity="group", group=32), STATIC, "groups with integer activations"),
-    (WeightRecipe(bits=4, granularity="group", group=64), TOKENS, "set steps = true"),
+    (WeightRecipe(granularity="group", group=32), STATIC, "groups of 8-bit weights with integer activations"),
+    (WeightRecipe(bits=5, granularity="group", group=64), TOKENS, "groups of 5-bit weights with integer activations"),
     (WeightRecipe(symmetric=False), STATIC, "asymmetric weights with integer activations"),
     (WeightRecipe(granularity="tensor", symmetric=False), None, "asymmetric weights with one scale"),
 ]
