@@ -176,7 +176,7 @@ def unsupported_pair(weights: WeightRecipe | None, activations: ActivationRecipe
             "weights are widened in registers; give activations as many bits"
         )
     if weights.granularity == "group" and weights.bits > 4:
-        return f"groups of {weights.bits}-bit weights with integer activations: kernels add up groups of 4 bits alone apart"
+        return f"groups of {weights.bits}-bit weights with integer activations: kernels have those of 4 bits alone"
     if not weights.symmetric and weights.granularity != "group":
         return (
             "asymmetric weights with integer activations: kernels take zero points off groups of 4 bits alone, before "

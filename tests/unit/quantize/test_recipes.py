@@ -170,6 +170,7 @@ def test_pairs_that_there_are() -> None:
         (WeightRecipe(bits=4), STATIC),
         (WeightRecipe(bits=4), ActivationRecipe(bits=4, calibrator="mse")),
         (stepped, TOKENS),
+        (WeightRecipe(bits=4, granularity="group", group=64, symmetric=False), STATIC),
         (WeightRecipe(bits=4, granularity="group", group=32, symmetric=False), None),
     ):
         assert unsupported_pair(*pair) == ""
