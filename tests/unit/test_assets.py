@@ -57,9 +57,18 @@ def test_official_addresses_are_torchvisions() -> None:
     torchvision: Any = import_torchvision()
     weights = asset_named("resnet18-torchvision")
     assert list(weights.urls.values()) == [torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url]
-    data = asset_named("cifar10-official")
-    assert list(data.urls.values()) == [torchvision.datasets.CIFAR10.url]
-    assert list(data.files.values()) == [f"md5:{torchvision.datasets.CIFAR10.tgz_md5}"]
+    # torchvision reads the pickled version of CIFAR-10; ours is the binary one, beside it.
+    folder = torchvision.datasets.CIFAR10.url.rpartition("/")[0]
+    assert list(asset_named("cifar10-official").urls.values()) == [f"{folder}/cifar-10-binary.tar.gz"]
+
+
+def test_official_addresses_stay_what_they_are() -> None:
+    """https, and of the Hub a revision: what a branch holds may change."""
+    addresses = [url for one in known_assets() for url in one.urls.values()]
+    assert all(url.startswith("https://") for url in addresses)
+    hub = [url for url in addresses if "huggingface.co" in url]
+    assert hub
+    assert all(re.search(r"/resolve/[0-9a-f]{40}/", url) for url in hub)
 
 
 def test_what_there_is_of_an_asset(here: Path) -> None:
@@ -134,6 +143,13 @@ def test_without_a_variable_the_cache_is_the_place(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv(assets.VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert assets.folder() == tmp_path / "immabench" / "assets"
+    assert assets.cache_folder() == tmp_path / "immabench"
+
+
+def test_what_is_made_here_never_goes_to_the_assets(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here.parent))
+    assert assets.folder() == here
+    assert assets.cache_folder() == here.parent / "immabench"
 
 
 @pytest.mark.skipif(assets.VARIABLE not in os.environ, reason=f"point {assets.VARIABLE} at the weights and data sets")

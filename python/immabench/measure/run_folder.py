@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from immabench.errors import RunFolderError
+from immabench.json_lines import append_line, drop_torn_line
 from immabench.measure.rows import SCHEMA_VERSION, Row
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ OWN_FOLDERS = ("samples", "plots", "profile")
 
 Identity = tuple[str, str, str]
 """As `Row.identity`."""
-
-LAST_LINE_BLOCK = 1 << 16
-"""How many bytes are read at once, from the end, to find where the last whole line ends."""
 
 
 class _Named(BaseModel):
@@ -111,10 +108,8 @@ class RunFolder:
 
     def append(self, row: Row) -> None:
         """Add one row; it is on disk when this returns."""
-        with _explained(self.path, "cannot be written"), (self.path / "rows.jsonl").open("a", encoding="utf-8") as file:
-            file.write(row.model_dump_json() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with _explained(self.path, "cannot be written"):
+            append_line(self.path / "rows.jsonl", row.model_dump_json())
 
     def write_samples(self, row_id: str, times_us: list[float]) -> None:
         """Keep the raw times of a row, in microseconds and in the order they were taken."""
@@ -161,17 +156,8 @@ class RunFolder:
     def drop_torn_line(self) -> None:
         """Cut off an unfinished last line, so that the next row starts a line of its own."""
         path = self.path / "rows.jsonl"
-        with _explained(path, "cannot be repaired"), path.open("rb+") as file:
-            end = file.seek(0, os.SEEK_END)
-            while end > 0:
-                start = max(0, end - LAST_LINE_BLOCK)
-                file.seek(start)
-                newline = file.read(end - start).rfind(b"\n")
-                end = start
-                if newline >= 0:
-                    end = start + newline + 1
-                    break
-            file.truncate(end)
+        with _explained(path, "cannot be repaired"):
+            drop_torn_line(path)
 
     def frame(self) -> pandas.DataFrame:
         """The rows as a table, one column a field; nested counts become columns such as `counts.mma`.

@@ -204,7 +204,7 @@ _DIGITS = TrainedModel(
     evaluation_data=digits_resnet.EVALUATION,
     calibration_data=digits_resnet.CALIBRATION,
     watermark=digits_resnet.WATERMARK,
-    batch=64,
+    batch=250,
     load=digits_resnet.load,
     evaluation=digits_resnet.evaluation,
     calibration=digits_resnet.calibration,
@@ -216,7 +216,7 @@ def _resnet18(name: str, title: str, weights: AssetFile) -> TrainedModel:
     architecture = Architecture("ResNet-18", resnet18.build, _imagenet)
     evaluation = [AssetFile("imagenet-val", title="ImageNet, 1000 validation images")]
     calibration = [AssetFile("imagenet-calibration", title="ImageNet, 512 training images")]
-    return _of_assets(name, title, architecture, weights, evaluation, calibration, 32, IMAGES)
+    return _of_assets(name, title, architecture, weights, evaluation, calibration, 16, IMAGES)
 
 
 def _resnet_cifar10(depth: int) -> TrainedModel:
@@ -232,7 +232,7 @@ def _resnet_cifar10(depth: int) -> TrainedModel:
         AssetFile("cifar10", "train10000.npz", "CIFAR-10, 10000 training images"),
         replace(archive, title="CIFAR-10, all 50000 training images"),
     ]
-    return _of_assets(f"resnet{depth}", title, architecture, weights, evaluation, calibration, 250, IMAGES)
+    return _of_assets(f"resnet{depth}", title, architecture, weights, evaluation, calibration, 50, IMAGES)
 
 
 def _distilbert(name: str, title: str, asset: str) -> TrainedModel:
@@ -250,7 +250,7 @@ def _distilbert(name: str, title: str, asset: str) -> TrainedModel:
         AssetFile("sst2", "train8000.tsv", "SST-2, 8000 training sentences"),
         replace(archive, title="SST-2, all 67349 training sentences"),
     ]
-    return _of_assets(name, title, architecture, weights, evaluation, calibration, 32, TOKENS)
+    return _of_assets(name, title, architecture, weights, evaluation, calibration, 16, TOKENS)
 
 
 _MODELS = (

@@ -40,13 +40,13 @@ class ImageArray(Dataset):
         self._images = images
 
     def inputs(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
-        """float32 [len(indices), 3, 32, 32], normalised by ImageNet's mean and deviation, as the models were trained."""
+        """float32 [len(indices), 3, 32, 32], normalised as the models were trained: by ImageNet's values."""
         return (normalised(self._images[list(indices)]),)
 
 
 def read_cifar(name: str, path: Path, training: bool) -> Dataset:
-    """`path`: an `.npz` of `images` and `labels`; the author's `cifar-10-binary.tar.gz`, of which `training` chooses the
-    images to train or to test; or a folder of images (`read_image_folder`).
+    """`path`: an `.npz` of `images` and `labels`; the author's `cifar-10-binary.tar.gz`, of which `training` chooses
+    the images to train or to test; or a folder of images (`read_image_folder`).
 
     Raises UsageError, naming the file, for anything else.
     """
@@ -61,7 +61,7 @@ def read_cifar(name: str, path: Path, training: bool) -> Dataset:
 
 def _from_arrays(name: str, path: Path) -> Dataset:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays["labels"]
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"{path} cannot be read ({error})", "give an .npz with the arrays images and labels") from None

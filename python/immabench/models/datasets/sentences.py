@@ -71,9 +71,7 @@ def _member(path: Path, name: str) -> bytes:
         with zipfile.ZipFile(path) as archive:
             return archive.read(name)
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(
-            f"{path}: {name} cannot be read ({error})", "fetch the archive again, or give a .tsv"
-        ) from None
+        raise UsageError(f"{path}: {name} cannot be read ({error})", "fetch it again, or give a .tsv") from None
 
 
 def _tokenizer(vocabulary: Path) -> Any:

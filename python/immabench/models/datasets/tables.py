@@ -20,7 +20,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_table(content: bytes, path: Path, columns: tuple[str, str], separator: str) -> list[tuple[str, str]]:
-    """The two `columns` of a UTF-8 table with a header, row by row; no field contains the separator, and quotes are text.
+    """The two `columns` of a UTF-8 table with a header, row by row; no field has the separator, and quotes are text.
 
     Raises UsageError, naming `path` and the line, for other columns, for rows of another length, and for no rows.
     """
