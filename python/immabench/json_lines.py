@@ -1,4 +1,4 @@
-"""Files of one JSON document a line, each on disk before the next begins, so that a kill tears the last line at most."""
+"""Files of one JSON document a line, each on disk before the next begins: a kill tears the last line at most."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from immabench.accuracy.experiment import Experiment
@@ -20,15 +20,12 @@ class Evaluations(RowFile[AccuracyRow]):
         """Raises RunFolderError for a folder that has rows already, unless they are to go on, and a damaged one."""
         super().__init__(folder / FILE, AccuracyRow, resume)
 
-    def evaluate(
-        self, experiment: Experiment, recipes: Iterable[Recipe], found: Callable[[AccuracyRow], None] = lambda _: None
-    ) -> Iterator[AccuracyRow]:
-        """The row of each recipe: one that is there, else evaluated, written before the next, and told to `found`."""
+    def evaluate(self, experiment: Experiment, recipes: Iterable[Recipe]) -> Iterator[AccuracyRow]:
+        """The row of each recipe: one that is there, else evaluated, and written before the next begins."""
         for recipe in recipes:
             key = experiment.key(recipe)
             if key not in self.rows:
                 self.add(experiment.evaluate(recipe))
-                found(self.rows[key])
             yield self.rows[key]
 
 

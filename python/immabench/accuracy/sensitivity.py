@@ -81,10 +81,15 @@ class Sensitivity:
 
     def key(self, one: Pass) -> str:
         """Names all that a row depends on: weights, data, recipe, versions, and what is quantized."""
-        calibrated = self.experiment.calibration(self.recipe).digest if self.recipe.needs_calibration else ""
+        calibrated = self._calibration.digest if self._calibration else ""
         digests = (self.experiment.weights_digest, self.data.digest, calibrated, self.recipe.digest)
         parts = (*digests, __version__, torch.__version__, *one)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @cached_property
+    def _calibration(self) -> Dataset | None:
+        """What scales are found from, where any are."""
+        return self.experiment.calibration(self.recipe) if self.recipe.needs_calibration else None
 
     @cached_property
     def _reference(self) -> Logits:
@@ -112,7 +117,7 @@ class Sensitivity:
             weights_digest=self.experiment.weights_digest,
             data=self.data.name,
             data_digest=self.data.digest,
-            calibration=self.experiment.calibration(self.recipe).name if self.recipe.needs_calibration else "",
+            calibration=self._calibration.name if self._calibration else "",
             samples=len(labels),
             layer=one.layer,
             quantized=one.quantized,

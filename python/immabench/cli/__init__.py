@@ -19,6 +19,8 @@ COMMANDS = (
     "sweep",
     "suites",
     "assets",
+    "evaluate",
+    "card",
     "caps",
     "ceilings",
     "report",

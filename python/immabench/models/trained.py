@@ -45,6 +45,8 @@ class TrainedModel:
     name: str
     title: str
     """What cards and reports call it."""
+    recipes: str
+    """The folder of `models/` with its recipes."""
     weights: str
     """The asset's name or a local file's path; empty of one that is trained here."""
     evaluation_data: str
@@ -103,6 +105,8 @@ def with_local(
     Raises UsageError for a model that takes none; what is wrong with a file is said when it is read.
     """
     architecture = model.architecture
+    if not (weights or evaluation or calibration):
+        return model
     if architecture is None:
         raise UsageError(f"{model.name} takes no local weights or data", "choose a model of assets")
     if weights:
@@ -120,6 +124,7 @@ def with_local(
 def _of_assets(
     name: str,
     title: str,
+    recipes: str,
     architecture: Architecture,
     weights: AssetFile,
     evaluation: Sequence[AssetFile],
@@ -131,6 +136,7 @@ def _of_assets(
     return TrainedModel(
         name=name,
         title=title,
+        recipes=recipes,
         weights=weights.asset,
         evaluation_data=", else ".join(map(str, evaluation)),
         calibration_data=", else ".join(map(str, calibration)),
@@ -200,6 +206,7 @@ def _cifar_resnet(depth: int) -> torch.nn.Module:
 _DIGITS = TrainedModel(
     name=digits_resnet.NAME,
     title="ResNet-18 of digits",
+    recipes="resnet18",
     weights="",
     evaluation_data=digits_resnet.EVALUATION,
     calibration_data=digits_resnet.CALIBRATION,
@@ -216,7 +223,7 @@ def _resnet18(name: str, title: str, weights: AssetFile) -> TrainedModel:
     architecture = Architecture("ResNet-18", resnet18.build, _imagenet)
     evaluation = [AssetFile("imagenet-val", title="ImageNet, 1000 validation images")]
     calibration = [AssetFile("imagenet-calibration", title="ImageNet, 512 training images")]
-    return _of_assets(name, title, architecture, weights, evaluation, calibration, 16, IMAGES)
+    return _of_assets(name, title, "resnet18", architecture, weights, evaluation, calibration, 16, IMAGES)
 
 
 def _resnet_cifar10(depth: int) -> TrainedModel:
@@ -232,7 +239,8 @@ def _resnet_cifar10(depth: int) -> TrainedModel:
         AssetFile("cifar10", "train10000.npz", "CIFAR-10, 10000 training images"),
         replace(archive, title="CIFAR-10, all 50000 training images"),
     ]
-    return _of_assets(f"resnet{depth}", title, architecture, weights, evaluation, calibration, 50, IMAGES)
+    name = f"resnet{depth}"
+    return _of_assets(name, title, name, architecture, weights, evaluation, calibration, 50, IMAGES)
 
 
 def _distilbert(name: str, title: str, asset: str) -> TrainedModel:
@@ -250,7 +258,7 @@ def _distilbert(name: str, title: str, asset: str) -> TrainedModel:
         AssetFile("sst2", "train8000.tsv", "SST-2, 8000 training sentences"),
         replace(archive, title="SST-2, all 67349 training sentences"),
     ]
-    return _of_assets(name, title, architecture, weights, evaluation, calibration, 16, TOKENS)
+    return _of_assets(name, title, "distilbert", architecture, weights, evaluation, calibration, 16, TOKENS)
 
 
 _MODELS = (

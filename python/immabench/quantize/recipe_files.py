@@ -20,7 +20,7 @@ else:  # pragma: no cover - the same library under its name on PyPI
     import tomli as tomllib
 
 _SOURCE = Path(__file__).parents[3] / "models"
-_INSTALLED = Path(__file__).parents[1] / "data" / "recipes"
+_INSTALLED = Path(__file__).parents[1] / "data" / "models"
 
 BUILT_IN = {
     "fp32": Recipe(name="fp32", description="as trained, batch normalization folded"),
@@ -110,7 +110,7 @@ def _written(value: Any) -> str:
 
 
 def _folder(family: str) -> Path:
-    return _INSTALLED / family if _INSTALLED.is_dir() else _SOURCE / family / "recipes"
+    return (_INSTALLED if _INSTALLED.is_dir() else _SOURCE) / family / "recipes"
 
 
 def _parsed(value: str) -> Any:

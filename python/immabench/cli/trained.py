@@ -1,0 +1,38 @@
+"""The options of commands that take a trained model: which weights, which data, what of a recipe is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from immabench.models.trained import TrainedModel
+
+ModelArgument = Annotated[
+    str, typer.Argument(help="A trained model (`immabench list trained`); the one that needs nothing without.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A change of the recipe, as activations.calibrator=mse; repeatable."
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="So many samples of the evaluation data, balanced by class.")
+]
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", help="A checkpoint of this architecture: .safetensors or .pth.")
+]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Evaluation data of your own, of the model's kind.")]
+CalibrationOption = Annotated[
+    Path | None, typer.Option("--calibration", help="Calibration data of your own, of the model's kind.")
+]
+
+
+def chosen_model(name: str, weights: Path | None, data: Path | None, calibration: Path | None) -> TrainedModel:
+    """The model of that name, "" for the embedded one, with local weights and data in the place of assets."""
+    from immabench.models.trained import NEEDS_NOTHING, trained_model, with_local
+
+    return with_local(trained_model(name or NEEDS_NOTHING), weights, data, calibration)
