@@ -20,6 +20,7 @@ COMMANDS = (
     "suites",
     "assets",
     "evaluate",
+    "sensitivity",
     "card",
     "caps",
     "ceilings",
