@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import time
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +15,13 @@ from immabench import __version__
 from immabench.accuracy.outputs import Logits, Progress, correct, kl_divergence, outputs, silent, sqnr_db
 from immabench.accuracy.rows import AccuracyRow
 from immabench.accuracy.statistics import paired_difference, proportion
+from immabench.errors import UsageError
+from immabench.hardware import cpu_info
 from immabench.measure.run_folder import utc_now
 from immabench.models.datasets import Dataset, balanced_subset, batches
 from immabench.models.trained import TrainedModel
 from immabench.quantize import ptq
+from immabench.quantize.files import load_quantized, read_description
 from immabench.quantize.observing import Observations, observe
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantized import QuantizedModel
@@ -30,18 +33,26 @@ MOST_CLASSES_WITHOUT_TOP5 = 10
 
 
 class Experiment:
-    """`limit` samples of the evaluation data, balanced by class, or all. What is found once is kept."""
+    """`limit` samples of the evaluation data, balanced by class, or all. What is found once is kept.
 
-    def __init__(self, model: TrainedModel, limit: int | None = None, progress: Progress = silent) -> None:
-        self.model, self._limit, self._progress = model, limit, progress
+    With `stored`, a folder of `save_quantized`, what is evaluated is the model in it, by its own recipe alone.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        limit: int | None = None,
+        progress: Progress = silent,
+        stored: Path | None = None,
+    ) -> None:
+        self.model, self._limit, self._progress, self._stored = model, limit, progress, stored
         self._observations: dict[tuple[bool, int, int], Observations] = {}
         self._prepared: dict[bool, TracedModel] = {}
 
     @cached_property
     def traced(self) -> TracedModel:
         """The model in floats, as a graph with layers."""
-        inputs = self.data.inputs(range(min(2, len(self.data))))
-        return TracedModel.of(self.model.load(), inputs, self.model.dimensions)
+        return TracedModel.of(self.model.load(), self._example(), self.model.dimensions)
 
     @cached_property
     def data(self) -> Dataset:
@@ -69,6 +80,8 @@ class Experiment:
 
     def quantized(self, recipe: Recipe) -> QuantizedModel:
         """The model with a recipe, calibrated where that needs to be."""
+        if self._stored is not None:
+            return load_quantized(self._stored, self.traced)
         seen = self.observations(recipe) if recipe.needs_calibration else None
         return ptq.quantize(self._prepare(recipe), recipe, seen)
 
@@ -97,9 +110,27 @@ class Experiment:
 
     def key(self, recipe: Recipe) -> str:
         """Names all that a row of a recipe depends on: weights, data, recipe, versions."""
-        calibrated = self.calibration(recipe).digest if recipe.needs_calibration else ""
-        parts = (self.weights_digest, self.data.digest, calibrated, recipe.digest, __version__, torch.__version__)
+        calibrated = self.calibration(recipe).digest if self._calibrates(recipe) else ""
+        stored = read_description(self._stored).tensors_sha256 if self._stored is not None else calibrated
+        parts = (self.weights_digest, self.data.digest, stored, recipe.digest, __version__, torch.__version__)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def calibrated_with(self, recipe: Recipe) -> str:
+        """The name of the calibration data, "" where none was needed."""
+        if self._stored is not None:
+            return read_description(self._stored).calibration
+        return self.calibration(recipe).name if recipe.needs_calibration else ""
+
+    def _example(self) -> tuple[torch.Tensor, ...]:
+        """Inputs to trace with, of whichever data is here."""
+        try:
+            data = self.data
+        except UsageError:
+            data = self.model.calibration()
+        return data.inputs(range(min(2, len(data))))
+
+    def _calibrates(self, recipe: Recipe) -> bool:
+        return self._stored is None and recipe.needs_calibration
 
     def _prepare(self, recipe: Recipe) -> TracedModel:
         equalize = recipe.methods.equalize
@@ -126,7 +157,7 @@ class Experiment:
             weights_digest=self.weights_digest,
             data=self.data.name,
             data_digest=self.data.digest,
-            calibration=self.calibration(recipe).name if recipe.needs_calibration else "",
+            calibration=self.calibrated_with(recipe),
             samples=len(labels),
             accuracy_top1=top1.value,
             accuracy_interval=top1.interval,
@@ -145,9 +176,14 @@ class Experiment:
             fallbacks=[f"{plan.layer}: {plan.fallback}" for plan in quantized.plans if plan.fallback],
             seconds=round(seconds, 1),
             measured_at=utc_now(),
-            machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
-            versions={"immabench": __version__, "torch": torch.__version__, "numpy": np.__version__},
+            machine=f"{cpu_info().name}, {torch.get_num_threads()} threads",
+            versions=versions(),
         )
+
+
+def versions() -> dict[str, str]:
+    """Of what figures come from."""
+    return {"immabench": __version__, "torch": torch.__version__, "numpy": np.__version__}
 
 
 def precision(recipe: Recipe, plans: Sequence[LayerPlan], model: TracedModel) -> str:

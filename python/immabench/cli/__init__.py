@@ -19,6 +19,7 @@ COMMANDS = (
     "sweep",
     "suites",
     "assets",
+    "quantize",
     "evaluate",
     "sensitivity",
     "card",

@@ -18,10 +18,12 @@ from immabench.cli.trained import (
     SetOption,
     WeightsOption,
     chosen_model,
+    stored_model,
 )
 
 if TYPE_CHECKING:
     from immabench.accuracy.rows import AccuracyRow
+    from immabench.quantize.recipes import Recipe
 
 INTERRUPTED = 130
 
@@ -58,17 +60,34 @@ def evaluate(
     from immabench.quantize.recipe_files import load_recipe
 
     chosen = chosen_model(model, weights, data, calibration)
-    recipes = [load_recipe(chosen.recipes, name, changes or ()) for name in recipe or ["fp32"]]
+    stored = stored_model(model)
+    recipes = (
+        [_recipe_of(stored, recipe, changes)]
+        if stored
+        else [load_recipe(chosen.recipes, name, changes or ()) for name in recipe or ["fp32"]]
+    )
     folder = out or Path("runs") / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-evaluate-{chosen.name}"
     store = Evaluations(folder, resume)
     with SampleProgress() as progress:
-        experiment = Experiment(chosen, limit, progress)
+        experiment = Experiment(chosen, limit, progress, stored)
         try:
             rows = list(store.evaluate(experiment, recipes))
         except KeyboardInterrupt:
             print(f"interrupted; continue with the same command, --out {folder} --resume", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
     _show(rows, folder, as_json)
+
+
+def _recipe_of(stored: Path, names: list[str] | None, changes: list[str] | None) -> Recipe:
+    """The recipe of a quantized model, which is what it is."""
+    from immabench.errors import UsageError
+    from immabench.quantize.files import read_description
+
+    if names or changes:
+        raise UsageError(
+            f"{stored} is quantized already", "leave out --recipe and --set, or name the model it was made of"
+        )
+    return read_description(stored).recipe
 
 
 def _difference(row: AccuracyRow) -> tuple[str, str, str]:

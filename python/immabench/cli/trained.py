@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from immabench.models.trained import TrainedModel
 
 ModelArgument = Annotated[
-    str, typer.Argument(help="A trained model (`immabench list trained`); the one that needs nothing without.")
+    str, typer.Argument(help="A trained model, or a folder of `immabench quantize`; resnet18-digits without.")
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -31,8 +31,19 @@ CalibrationOption = Annotated[
 ]
 
 
-def chosen_model(name: str, weights: Path | None, data: Path | None, calibration: Path | None) -> TrainedModel:
-    """The model of that name, "" for the embedded one, with local weights and data in the place of assets."""
-    from immabench.models.trained import NEEDS_NOTHING, trained_model, with_local
+def stored_model(name: str) -> Path | None:
+    """The folder that a model's name is, where it is one that `immabench quantize` wrote."""
+    from immabench.quantize.files import is_quantized
 
-    return with_local(trained_model(name or NEEDS_NOTHING), weights, data, calibration)
+    return Path(name) if name and is_quantized(Path(name)) else None
+
+
+def chosen_model(name: str, weights: Path | None, data: Path | None, calibration: Path | None) -> TrainedModel:
+    """The model of that name, "" for the embedded one, with local weights and data in the place of assets; of a folder
+    of `immabench quantize` the model that it was made of."""
+    from immabench.models.trained import NEEDS_NOTHING, trained_model, with_local
+    from immabench.quantize.files import read_description
+
+    folder = stored_model(name)
+    name = read_description(folder).model if folder else name or NEEDS_NOTHING
+    return with_local(trained_model(name), weights, data, calibration)

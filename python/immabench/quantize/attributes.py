@@ -16,8 +16,11 @@ PRODUCTS = {_aten.conv2d.default: "convolution", _aten.linear.default: "linear"}
 
 
 def is_product(node: Any) -> bool:
-    """Whether a node multiplies with a weight of the model."""
-    return isinstance(node, fx.Node) and node.target in PRODUCTS and is_attribute(node.args[1])
+    """Whether a node multiplies with a weight of the model, and adds no bias but one of the model."""
+    if not isinstance(node, fx.Node) or node.target not in PRODUCTS or not is_attribute(node.args[1]):
+        return False
+    bias = bias_of(node)
+    return bias is None or is_attribute(bias)
 
 
 def copied(graph: fx.GraphModule) -> fx.GraphModule:
@@ -51,13 +54,33 @@ def set_value(graph: fx.GraphModule, name: str, tensor: torch.Tensor) -> None:
 
 def module_path(node: fx.Node) -> str:
     """The path of the module whose code the node is from; "" for the model's own."""
+    return _innermost(node)[0]
+
+
+def module_class(node: fx.Node) -> str:
+    """The class of that module, with its module of Python."""
+    return _innermost(node)[1]
+
+
+def _innermost(node: fx.Node) -> tuple[str, str]:
     stack = node.meta.get("nn_module_stack") or {}
-    return next((str(path) for path, _ in reversed(list(stack.values()))), "")
+    return next(((str(path), str(named)) for path, named in reversed(list(stack.values()))), ("", ""))
+
+
+def layer_name(product: fx.Node) -> str:
+    """The name of the layer that a product of `own_parameters` is: its weight is `NAME.weight`."""
+    return str(product.args[1].target).rpartition(".")[0]
 
 
 def sizes(node: fx.Node) -> list[int]:
     """The shape a node's value had in the trace; dimensions that may change as they were then."""
     return [size if isinstance(size, int) else int(size.node.hint) for size in node.meta["val"].shape]
+
+
+def has_sizes(node: fx.Node) -> bool:
+    """Whether a node's value is a tensor of one dimension or more."""
+    traced = node.meta.get("val")
+    return isinstance(traced, torch.Tensor) and traced.dim() > 0
 
 
 def is_float(node: Any) -> bool:
@@ -73,8 +96,8 @@ def bias_of(node: fx.Node) -> fx.Node | None:
 
 
 def set_bias(graph: fx.GraphModule, product: fx.Node, bias: torch.Tensor) -> None:
-    """Make `bias` what a product adds, beside its weight where it had none."""
-    name = f"{str(product.args[1].target).rpartition('.')[0]}.bias".lstrip(".")
+    """Make `bias` what a product of `own_parameters` adds, beside its weight where it had none."""
+    name = f"{layer_name(product)}.bias"
     set_value(graph, name, bias)
     if bias_of(product) is None:
         with graph.graph.inserting_before(product):

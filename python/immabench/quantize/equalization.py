@@ -49,8 +49,12 @@ def equalizable_pairs(model: TracedModel) -> list[tuple[Layer, Layer]]:
 
 
 def _same_channels(model: TracedModel, first: Layer, second: Layer) -> bool:
-    """Whether output channel i of the first is input channel i of the second, and of nothing else."""
-    return second.is_product and second.groups == 1 and model.weight(second).shape[1] == first.columns
+    """Whether output channel i of the first is input channel i of the second, and of nothing else.
+
+    Channels of a linear layer are the last dimension, those of a convolution the second.
+    """
+    alike = second.is_product and (first.kind == "linear") == (second.kind == "linear")
+    return alike and second.groups == 1 and model.weight(second).shape[1] == first.columns
 
 
 def _equalize_pair(model: TracedModel, first: Layer, second: Layer) -> torch.Tensor:

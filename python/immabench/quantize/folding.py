@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from immabench.quantize.attributes import is_attribute, is_product, set_bias, set_value, value
+from immabench.quantize.attributes import PRODUCTS, bias_of, is_attribute, is_product, set_bias, set_value, sizes, value
 
 _aten = torch.ops.aten
 
@@ -24,8 +24,15 @@ def fold_batch_norms(graph: fx.GraphModule) -> int:
 
 def _foldable(graph: fx.GraphModule, node: fx.Node) -> bool:
     product, training = node.args[0], node.args[5]
-    alone = isinstance(product, fx.Node) and is_product(product) and len(product.users) == 1
-    return alone and not training and is_attribute(product.args[1]) and is_attribute(node.args[3])
+    if not isinstance(product, fx.Node) or not is_product(product) or len(product.users) > 1 or training:
+        return False
+    known = all(one is None or is_attribute(one) for one in node.args[1:3])
+    return known and all(is_attribute(one) for one in node.args[3:5]) and _has_its_channels(product)
+
+
+def _has_its_channels(product: fx.Node) -> bool:
+    """Whether the second dimension, which is normalized, is that of the outputs: not so of tokens [B, L, N]."""
+    return len(sizes(product)) == (2 if PRODUCTS[product.target] == "linear" else 4)
 
 
 def _fold(graph: fx.GraphModule, node: fx.Node) -> None:
@@ -34,7 +41,7 @@ def _fold(graph: fx.GraphModule, node: fx.Node) -> None:
     matrix = value(graph, product.args[1])
     factor = _double(graph, weight, 1.0) / torch.sqrt(value(graph, variance).double() + eps)
     shift = _double(graph, bias, 0.0) - value(graph, mean).double() * factor
-    own_bias = product.args[2] if len(product.args) > 2 else None
+    own_bias = bias_of(product)
     set_value(graph, name, (matrix.double() * factor.reshape(-1, *[1] * (matrix.dim() - 1))).to(matrix.dtype))
     set_bias(graph, product, (_double(graph, own_bias, 0.0) * factor + shift).to(matrix.dtype))
     product.meta["val"] = node.meta["val"]

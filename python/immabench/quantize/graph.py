@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import fx
 
 from immabench.errors import UsageError
-from immabench.quantize.attributes import bias_of, is_product, set_bias, set_value, value
+from immabench.quantize.attributes import is_attribute, value
 from immabench.quantize.folding import fold_batch_norms
+from immabench.quantize.in_place import out_of_place
+from immabench.quantize.own_parameters import own_parameters
 
 _aten = torch.ops.aten
 
 IGNORED = (_aten.dropout.default, _aten.alpha_dropout.default, _aten.feature_dropout.default)
-"""Give back their input in evaluation mode."""
+"""Give back their input in evaluation mode, where their third argument says so."""
 
 CHECKS = (_aten._assert_tensor_metadata.default,)
 
@@ -47,47 +47,46 @@ def trace(
 def clean(graph: fx.GraphModule) -> fx.GraphModule:
     """The graph without what is there for training or checking, changed where it is."""
     for node in list(graph.graph.nodes):
-        if node.target in IGNORED:
+        if node.op == "call_function":
+            out_of_place(node)
+        if node.target in IGNORED and not node.args[2]:
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
         elif node.target in CHECKS or (node.op == "call_module" and node.target == "_guards_fn"):
             graph.graph.erase_node(node)
-        elif node.op == "call_function":
-            _out_of_place(node)
-    _unshare_weights(graph)
+        elif node.target == _aten.conv2d.padding:
+            _number_padding(graph, node)
+    own_parameters(graph)
     fold_batch_norms(graph)
     graph.graph.eliminate_dead_code()
-    graph.delete_all_unused_submodules()
+    _delete_unread(graph)
     graph.recompile()
     return graph
 
 
-def _unshare_weights(graph: fx.GraphModule) -> None:
-    """Give each product a weight and a bias of its own, so that one can be changed without the other."""
-    uses: Counter[str] = Counter()
-    for node in [node for node in graph.graph.nodes if is_product(node)]:
-        name = str(node.args[1].target)
-        path = name.rpartition(".")[0]
-        uses[name] += 1
-        if uses[name] == 1:
-            continue
-        copied = f"{path}_{uses[name]}.weight"
-        bias = bias_of(node)
-        graph.add_submodule(copied.rpartition(".")[0], torch.nn.Module())
-        set_value(graph, copied, value(graph, node.args[1]).clone())
-        with graph.graph.inserting_before(node):
-            node.args = (node.args[0], graph.graph.get_attr(copied), None, *node.args[3:])
-        if bias is not None:
-            set_bias(graph, node, value(graph, bias).clone())
+def _delete_unread(graph: fx.GraphModule) -> None:
+    """Parameters and buffers that were copied, folded or never read, and modules that are empty then."""
+    read = {str(node.target) for node in graph.graph.nodes if is_attribute(node)}
+    for path, module in graph.named_modules(remove_duplicate=False):
+        for held in (module._parameters, module._buffers):
+            for name in [name for name in held if f"{path}.{name}".lstrip(".") not in read]:
+                del held[name]
+    graph.delete_all_unused_submodules()
 
 
-def _out_of_place(node: fx.Node) -> None:
-    """Make `relu_` a `relu`. Raises UsageError where what it changes is read again afterwards."""
-    operator = node.target
-    if not isinstance(operator, torch._ops.OpOverload) or not operator._schema.is_mutable:
+def _number_padding(graph: fx.GraphModule, node: fx.Node) -> None:
+    """Padding "same" and "valid" in numbers, but where one side of the image has more than the other."""
+    given = (*node.args, *(None, 1, "valid", 1, 1)[len(node.args) - 2 :])
+    image, weight, bias, stride, padding, dilation, groups = given
+    if not is_attribute(weight):
         return
-    changed = node.args[0]
-    if isinstance(changed, fx.Node) and any(node < user for user in changed.users):
-        raise UsageError(f"{operator} changes a value that is read again", "write the model without it")
-    packet: Callable[..., Any] = getattr(_aten, operator._schema.name.removeprefix("aten::")[:-1])
-    node.target = getattr(packet, operator._overloadname)
+    reaches = [(size - 1) * step for size, step in zip(value(graph, weight).shape[2:], _pair(dilation), strict=True)]
+    if padding == "same" and any(reach % 2 for reach in reaches):
+        return
+    padded = [reach // 2 for reach in reaches] if padding == "same" else [0, 0]
+    node.target = _aten.conv2d.default
+    node.args = (image, weight, bias, _pair(stride), padded, _pair(dilation), groups)
+
+
+def _pair(sizes: int | Sequence[int]) -> list[int]:
+    return [sizes] * 2 if isinstance(sizes, int) else [int(size) for size in (*sizes, *sizes)[:2]]

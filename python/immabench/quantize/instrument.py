@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from immabench.quantize.attributes import copied, is_float
-from immabench.quantize.layers import SELECTIONS, Layer, Operand
+from immabench.quantize.layers import Layer, Operand, selects
 
 Watcher = Callable[[torch.Tensor], None]
 
@@ -90,7 +90,7 @@ def instrument(graph: fx.GraphModule, layers: Iterable[Layer], rounding: torch.n
 
 def _insert_slot(graph: fx.GraphModule, operand: Operand, nodes: dict[str, fx.Node], slot: Slot) -> None:
     reader, node = nodes[operand.reader], nodes[operand.node]
-    name = f"slot_{operand.name.replace('.', '_')}"
+    name = f"slot_{reader.name}"  # a node reads one operand; names of layers with "_" for "." are not unique
     graph.add_submodule(name, slot)
     with graph.graph.inserting_before(reader):
         inserted = graph.graph.call_module(name, (node,))
@@ -104,7 +104,7 @@ def _insert_rounding(
     ends = {layer.output for layer in layers}
     inside = {name for layer in layers for name in _inside(nodes, layer)} - ends
     for node in nodes.values():
-        computes = node.op == "call_function" and node.target not in SELECTIONS
+        computes = node.op == "call_function" and not selects(node)
         if is_float(node) and (computes or node.op == "placeholder") and node.name not in inside:
             _insert_after(graph, node, f"rounded_{node.name}", rounding, keep=_is_slot)
 

@@ -6,15 +6,27 @@ the residual it adds and the activation after it, or an average pooling. Whateve
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from math import prod
 from typing import Literal
 
 import torch
 from torch import fx
 
-from immabench.quantize.attributes import PRODUCTS, bias_of, is_float, is_product, module_path, sizes, value
+from immabench.errors import UsageError
+from immabench.quantize.attributes import (
+    PRODUCTS,
+    bias_of,
+    has_sizes,
+    is_attribute,
+    is_float,
+    is_product,
+    layer_name,
+    module_path,
+    sizes,
+    value,
+)
 
 _aten = torch.ops.aten
 
@@ -42,7 +54,8 @@ SELECTIONS = {
     _aten.pad.default,
     _aten.constant_pad_nd.default,
 }
-"""Operators whose results are some of their operand's values, or 0: of codes they are codes of the same scale."""
+"""Operators whose results are some of their operand's values, or 0: of codes they are codes of the same scale. Where
+they pad with something else they are none (`selects`)."""
 
 UNKNOWN_PRODUCTS = {
     _aten.matmul.default,
@@ -52,11 +65,24 @@ UNKNOWN_PRODUCTS = {
     _aten.baddbmm.default,
     _aten.einsum.default,
     _aten.scaled_dot_product_attention.default,
+    _aten.mv.default,
+    _aten.addmv.default,
+    _aten.addbmm.default,
+    _aten.bilinear.default,
     _aten.conv1d.default,
+    _aten.conv1d.padding,
+    _aten.conv2d.padding,
     _aten.conv3d.default,
+    _aten.conv3d.padding,
+    _aten.conv_transpose1d.default,
     _aten.conv_transpose2d.input,
+    _aten.conv_transpose3d.input,
+    _aten.lstm.input,
+    _aten.gru.input,
+    _aten.rnn_tanh.input,
+    _aten.rnn_relu.input,
 }
-"""Products that stay in floats, and are listed."""
+"""Products that stay in floats, and are listed; and those of weights that are computed."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +109,8 @@ class Layer:
     """What one kernel does. `name` is the module path of its weight, of a pooling that of its module.
 
     `node` computes the product, `output` is the last node of what is fused: `bias`, `add`, `relu` and so on in `fused`.
-    `rows`, `columns` and `depth` are those of the product of one sample: M, N and K of one group of a convolution.
+    A convolution in groups is "depthwise". `rows`, `columns` and `depth` are M, N and K of the product of one sample;
+    of groups N is that of all and K that of one, so that M * N * K are their multiply-accumulates.
     """
 
     name: str
@@ -129,14 +156,17 @@ class Layer:
 
 
 def find_layers(graph: fx.GraphModule) -> list[Layer]:
-    """The layers of a graph of `quantize.graph.trace`, in the order they run."""
-    names: Counter[str] = Counter()
-    found = []
-    for node in graph.graph.nodes:
-        if is_product(node):
-            found.append(_product(graph, node))
-        elif node.target in POOLINGS and is_float(node.args[0]) and len(sizes(node.args[0])) == 4:
-            found.append(_pooling(node, names))
+    """The layers of a graph of `quantize.graph.trace`, in an order in which they can run: each after those it reads.
+
+    Raises UsageError for a convolution of an image without a batch.
+    """
+    nodes = list(graph.graph.nodes)
+    batch = next((sizes(node)[0] for node in nodes if node.op == "placeholder" and has_sizes(node)), 1)
+    found = [_product(graph, node, batch) for node in nodes if is_product(node)]
+    names = {layer.name for layer in found}
+    found += [_pooling(node, names) for node in nodes if _is_pooling(node)]
+    order = {node.name: place for place, node in enumerate(nodes)}
+    found.sort(key=lambda layer: order[layer.output])
     outputs = {layer.output for layer in found}
     return [replace(layer, operands=tuple(_stored(one, outputs) for one in layer.operands)) for layer in found]
 
@@ -146,8 +176,16 @@ def unknown_products(graph: fx.GraphModule) -> list[str]:
     return [
         f"{module_path(node) or 'model'}: {str(node.target).removeprefix('aten.')}"
         for node in graph.graph.nodes
-        if node.target in UNKNOWN_PRODUCTS
+        if node.target in UNKNOWN_PRODUCTS or (node.target in PRODUCTS and not is_product(node))
     ]
+
+
+def selects(node: fx.Node) -> bool:
+    """Whether a node's values are its first operand's, or 0: SELECTIONS, but padding with another number."""
+    if node.target not in SELECTIONS or not isinstance(node.args[0], fx.Node):
+        return False
+    pads_with = {_aten.pad.default: 3, _aten.constant_pad_nd.default: 2}.get(node.target)
+    return pads_with is None or not (node.args[pads_with] if len(node.args) > pads_with else 0)
 
 
 def _stored(operand: Operand, outputs: set[str]) -> Operand:
@@ -157,13 +195,13 @@ def _stored(operand: Operand, outputs: set[str]) -> Operand:
 
 def _behind(node: fx.Node) -> fx.Node:
     """What a node's values are selected from: behind views, paddings and maxima."""
-    while node.target in SELECTIONS and isinstance(node.args[0], fx.Node):
+    while selects(node):
         node = node.args[0]
     return node
 
 
-def _product(graph: fx.GraphModule, node: fx.Node) -> Layer:
-    name = str(node.args[1].target).rpartition(".")[0]
+def _product(graph: fx.GraphModule, node: fx.Node, batch: int) -> Layer:
+    name = layer_name(node)
     operands = [_operand(name, "input", node, node.args[0])]
     fused = ["bias"] if bias_of(node) is not None else []
     end = node
@@ -175,8 +213,11 @@ def _product(graph: fx.GraphModule, node: fx.Node) -> Layer:
         end = following
     weight = value(graph, node.args[1])
     groups = int(node.args[6]) if len(node.args) > 6 else 1
-    rows = prod(sizes(node)[1:]) // weight.shape[0]
+    rows = prod(sizes(node)) // weight.shape[0]
+    rows = rows // batch if rows % batch == 0 else rows  # what belongs to no sample is there once
     kind: Kind = "linear" if PRODUCTS[node.target] == "linear" else "depthwise" if groups > 1 else "convolution"
+    if kind != "linear" and len(sizes(node)) != 4:
+        raise UsageError(f"{name} convolves an image without a batch", "give images [n, c, h, w]")
     return Layer(
         name,
         kind,
@@ -191,10 +232,18 @@ def _product(graph: fx.GraphModule, node: fx.Node) -> Layer:
     )
 
 
-def _pooling(node: fx.Node, names: Counter[str]) -> Layer:
+def _is_pooling(node: fx.Node) -> bool:
+    """Whether a node averages images over windows, or over all pixels."""
+    if node.target not in POOLINGS or not is_float(node.args[0]) or len(sizes(node.args[0])) != 4:
+        return False
+    return node.target != _aten.mean.dim or {axis % 4 for axis in node.args[1] or ()} == {2, 3}
+
+
+def _pooling(node: fx.Node, names: set[str]) -> Layer:
+    """Named after its module, with a number where `names` has that; adds the name."""
     path = module_path(node) or str(node.name)
-    names[path] += 1
-    name = path if names[path] == 1 else f"{path}_{names[path]}"
+    name = next(one for one in chain([path], (f"{path}_{i}" for i in count(2))) if one not in names)
+    names.add(name)
     return Layer(name, "pooling", node.name, node.name, (), (_operand(name, "input", node, node.args[0]),))
 
 
@@ -227,6 +276,7 @@ def _adds_residual(node: fx.Node, product: fx.Node) -> bool:
     return (
         len(others) == 1
         and is_float(others[0])
+        and not is_attribute(others[0])
         and sizes(others[0]) == sizes(product)
         and not _later(others[0], product)
     )
@@ -244,4 +294,5 @@ def _activation(node: fx.Node) -> str:
     if node.target == _aten.gelu.default and node.kwargs.get("approximate", "none") == "none":
         return "gelu"
     # Clamped to [0, 6]: a ReLU whose codes saturate.
-    return "relu6" if node.target == _aten.hardtanh.default and tuple(node.args[1:3]) == (0.0, 6.0) else ""
+    clamps = node.target == _aten.hardtanh.default and tuple(node.args[1:3]) == (0.0, 6.0)
+    return "relu6" if clamps or node.target == _aten.relu6.default else ""

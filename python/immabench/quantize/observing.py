@@ -16,26 +16,31 @@ from immabench.quantize.traced import TracedModel
 
 @dataclass
 class Mean:
-    """The mean of a layer's input: of an image [C, H, W], of rows [K]; float64."""
+    """The mean of a layer's input: where `images`, an image [C, H, W], else rows [K]; float64."""
 
+    images: bool = False
     total: torch.Tensor | None = None
     count: int = 0
+    sizes: set[tuple[int, ...]] = field(default_factory=set)
 
     def add(self, values: torch.Tensor) -> None:
         """Take in a batch: images [B, C, H, W], or rows [..., K]."""
-        values = values if values.dim() == 4 else values.reshape(-1, values.shape[-1])
+        values = values if self.images else values.reshape(-1, values.shape[-1])
         total = values.sum(0, dtype=torch.float64)
-        if self.total is not None and self.total.shape != total.shape:
-            raise UsageError(
-                f"images of {list(total.shape)} after ones of {list(self.total.shape)}",
-                "calibrate with one size of image",
-            )
-        self.total = total if self.total is None else self.total + total
-        self.count += len(values)
+        self.sizes.add(tuple(total.shape))
+        if len(self.sizes) == 1:
+            self.total = total if self.total is None else self.total + total
+            self.count += len(values)
 
     @property
     def value(self) -> torch.Tensor:
-        """float32."""
+        """float32. Raises UsageError for images of several sizes, which have no mean."""
+        if len(self.sizes) > 1:
+            first, second = sorted(self.sizes)[:2]
+            raise UsageError(
+                f"calibration images of {list(first)} and of {list(second)} have no mean",
+                "calibrate with images of one size, or without bias correction",
+            )
         assert self.total is not None, "something was added"
         return (self.total / self.count).float()
 
@@ -64,7 +69,7 @@ def observe(
         seen.observers[name] = Observer()
         probe.watchers.append(seen.observers[name].observe)
     for layer in model.products:
-        seen.means[layer.name] = Mean()
+        seen.means[layer.name] = Mean(images=layer.kind != "linear")
         made.slots[layer.input.name].watchers.append(seen.means[layer.name].add)
     for inputs in batches:
         made.graph(*inputs)

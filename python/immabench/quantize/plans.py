@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict
 
-from immabench.errors import NothingSelectedError
+from immabench.errors import NothingSelectedError, UsageError
 from immabench.quantize.layers import Layer
 from immabench.quantize.recipes import ActivationRecipe, LayerRecipe, Recipe, WeightRecipe
 
@@ -32,23 +32,27 @@ class LayerPlan(BaseModel):
 
     @property
     def precision(self) -> str:
-        """`W8A8`, `W4A16`; "" for floats."""
-        if self.weights is None and self.activations is None:
-            return ""
-        weights = self.weights.bits if self.weights else 16
-        return f"W{weights}A{self.activations.bits if self.activations else 16}"
+        """`W8A8`, `W4A16`, of a pooling `A8`; "" for floats."""
+        activations = f"A{self.activations.bits}" if self.activations else "A16"
+        return f"W{self.weights.bits}{activations}" if self.weights else activations if self.activations else ""
 
 
 def plan(recipe: Recipe, layers: Sequence[Layer]) -> list[LayerPlan]:
-    """What each layer does. Raises NothingSelectedError for a pattern of the recipe that no layer matches."""
-    for pattern in recipe.layers:
-        check_layer_names([pattern], layers)
+    """What each layer does.
+
+    Raises NothingSelectedError for a pattern of the recipe that no layer matches, UsageError for a layer whose patterns
+    together make no valid pair.
+    """
+    _check_names(recipe.layers, [layer.name for layer in layers])
     return [_plan(recipe, layer) for layer in layers]
 
 
 def check_layer_names(patterns: Iterable[str], layers: Sequence[Layer]) -> None:
     """Raise NothingSelectedError, with the nearest names, for a pattern that no product of the model matches."""
-    names = [layer.name for layer in layers if layer.is_product]
+    _check_names(patterns, [layer.name for layer in layers if layer.is_product])
+
+
+def _check_names(patterns: Iterable[str], names: Sequence[str]) -> None:
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise NothingSelectedError.nearest("layer", pattern, names)
@@ -83,7 +87,10 @@ def _asked(recipe: Recipe, layer: Layer) -> tuple[WeightRecipe | None, Activatio
                 weights={**differences.weights, **given.weights},
                 activations={**differences.activations, **given.activations},
             )
-    return recipe.of_layer(differences)
+    try:
+        return recipe.of_layer(differences)
+    except ValueError as error:  # each pattern by itself is valid
+        raise UsageError(f"{layer.name}: {error}", "look at all patterns of [layers] that match it") from error
 
 
 def _met(
@@ -98,6 +105,8 @@ def _met(
         return None, None, "pixels of an image are read by many rows and have no scale of their own; stays in floats"
     if weights.group and layer.depth % weights.group:
         wider = WeightRecipe(bits=8, range=weights.range)
+        if activations is not None:
+            activations = activations.model_copy(update={"bits": 8})
         return wider, activations, f"groups of {weights.group} do not divide K={layer.depth}; 8 bits by channel"
     return weights, activations, ""
 
@@ -122,4 +131,23 @@ def _operator(
             "w8a16": "gemm_w8a16",
         }
     operator = known.get(widths, "")
-    return operator, "" if operator else f"no kernel here computes a {layer.kind} of {widths}"
+    scales = _unknown_scales(weights, widths)
+    return (
+        ("", scales)
+        if operator and scales
+        else (
+            operator,
+            "" if operator else f"no kernel here computes a {layer.kind} of {widths}",
+        )
+    )
+
+
+def _unknown_scales(weights: WeightRecipe, widths: str) -> str:
+    """Why kernels of these widths do not take the weights' scales, "" where they do (`ops.pack_weights`)."""
+    if weights.bits == 8 and not weights.symmetric:
+        return f"kernels of {widths} have no zero points of weights"
+    if weights.granularity == "group" and not weights.steps and weights.bits == 8:
+        return f"kernels of {widths} have no groups"
+    if weights.steps and widths != "w4a8":
+        return f"kernels of {widths} have no steps"
+    return ""

@@ -54,13 +54,16 @@ def _biases(
 def _parameters(
     model: TracedModel, plans: Sequence[LayerPlan], seen: Observations | None
 ) -> dict[str, QuantizationParameters]:
-    """Scales and zero points by the node whose values they are; the readers of one value agree on its scheme."""
+    """Scales and zero points by operand: readers of one value may have different recipes."""
     found: dict[str, QuantizationParameters] = {}
+    known: dict[tuple[str, str], QuantizationParameters] = {}
     for one, layer in zip(plans, model.layers, strict=True):
         recipe = one.activations
         if recipe is None or recipe.scales != "static" or seen is None:
             continue
         for operand in layer.operands if one.residual else layer.operands[:1]:
-            observer = seen.observers[operand.stored]
-            found[operand.stored] = calibrate(observer, recipe.scheme, str(recipe.calibrator))
+            key = (operand.stored, recipe.model_dump_json())
+            if key not in known:
+                known[key] = calibrate(seen.observers[operand.stored], recipe.scheme, str(recipe.calibrator))
+            found[operand.name] = known[key]
     return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from immabench.quantize.attributes import set_value
+from immabench.quantize.attributes import set_bias, set_value
 from immabench.quantize.instrument import Remembering, instrument
 from immabench.quantize.layers import Layer, Operand
 from immabench.quantize.plans import LayerPlan
@@ -25,7 +26,8 @@ class QuantizedModel(torch.nn.Module):
     """What `quantize.ptq.quantize` makes of a model.
 
     `weights` has the codes of quantized layers by name, `biases` theirs, `parameters_of` scale and zero point of static
-    activations by the node whose values they are. Sums are float32, in torch's order.
+    activations by operand ("conv1.input"): alike for all who read a value by the same recipe. Sums are float32, in
+    torch's order.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class QuantizedModel(torch.nn.Module):
         super().__init__()
         self.traced, self.recipe, self.plans = model, recipe, list(plans)
         self.weights, self.biases, self.parameters_of = dict(weights), dict(biases), dict(parameters_of)
+        self._plan_of = {plan.layer: plan for plan in self.plans}
         self._rounding = None if recipe.floats == "fp32" else Rounding(recipe.floats)
         self._made = instrument(model.graph, model.layers, self._rounding)
         self.graph = self._made.graph
         self._remembering: dict[tuple[str, str], Remembering] = {}
         self._quantizers = dict(self._all_quantizers())
+        self._add_biases()
         self._round_parameters()
         self._floats = {layer.name: self._float_parameters(layer) for layer in model.products}
         self._codes = {name: self._decoded(name) for name in self.weights}
@@ -52,11 +56,12 @@ class QuantizedModel(torch.nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         """The model's output for a batch of its inputs."""
-        with torch.no_grad():
-            output = self.graph(*inputs)
-        for shared in self._remembering.values():
-            shared.forget()
-        return output
+        try:
+            with torch.no_grad():
+                return self.graph(*inputs)
+        finally:
+            for shared in self._remembering.values():
+                shared.forget()
 
     def switch(self, layers: Iterable[str], *, weights: bool, activations: bool) -> None:
         """Let layers compute with quantized weights and activations, as their plans have them, or with floats."""
@@ -96,12 +101,20 @@ class QuantizedModel(torch.nn.Module):
         if key not in self._remembering:
             static = recipe.scales == "static"
             quantizer = (
-                StaticQuantizer(self.parameters_of[operand.stored])
+                StaticQuantizer(self.parameters_of[operand.name])
                 if static
                 else DynamicQuantizer(recipe.scheme, recipe.scales)
             )
             self._remembering[key] = Remembering(quantizer)
         return self._remembering[key]
+
+    def _add_biases(self) -> None:
+        """Where a bias was corrected that a layer had not: until then -0, which changes nothing it is added to."""
+        nodes = {node.name: node for node in self.graph.graph.nodes}
+        for layer in self.traced.products:
+            if layer.name in self.biases and "bias" not in layer.fused:
+                set_bias(self.graph, nodes[layer.node], torch.full((layer.columns,), -0.0))
+        self.graph.recompile()
 
     def _round_parameters(self) -> None:
         if self._rounding is None:
@@ -115,7 +128,13 @@ class QuantizedModel(torch.nn.Module):
         return state[layer.weight], state.get(layer.bias)
 
     def _decoded(self, name: str) -> Parameters:
-        return self.weights[name].values(), self.biases.get(name)
+        """As kernels take groups beside fp16 or bf16 activations: scales, and what codes stand for, of that type."""
+        weights, plan = self.weights[name], self._plan_of[name]
+        in_type = plan.activations is None and weights.recipe.granularity == "group" and not weights.recipe.steps
+        if self._rounding is None or not in_type:
+            return weights.values(), self.biases.get(name)
+        rounded = replace(weights, scale=self._rounding(weights.scale))
+        return self._rounding(rounded.values()), self.biases.get(name)
 
     def _set_parameters(self, name: str, parameters: Parameters) -> None:
         for part, tensor in zip(("weight", "bias"), parameters, strict=True):

@@ -29,7 +29,7 @@ class StaticQuantizer(torch.nn.Module):
 
 
 class DynamicQuantizer(torch.nn.Module):
-    """By the range of the values themselves: of all, or of each token (the last dimension)."""
+    """By the range of the finite values themselves: of all, or of each token (the last dimension)."""
 
     def __init__(self, scheme: TensorScheme, scales: str) -> None:
         super().__init__()
@@ -38,7 +38,8 @@ class DynamicQuantizer(torch.nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """The values that codes of `values` stand for, same shape."""
         dims = (-1,) if self.by_token else tuple(range(values.dim()))
-        low, high = values.amin(dims, keepdim=True).clamp(max=0), values.amax(dims, keepdim=True).clamp(min=0)
+        finite = values.nan_to_num(0, 0, 0)
+        low, high = finite.amin(dims, keepdim=True).clamp(max=0), finite.amax(dims, keepdim=True).clamp(min=0)
         scale, zero_point = scheme_parameters(self.scheme, low, high)
         qmin, qmax = self.scheme.codes
         steps = (values / scale).round_()

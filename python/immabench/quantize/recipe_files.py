@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from immabench.errors import NothingSelectedError, UsageError
-from immabench.quantize.recipes import Recipe
+from immabench.quantize.recipes import Recipe, first_error
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -72,7 +72,7 @@ def recipe_text(recipe: Recipe) -> str:
 
 
 def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """A recipe with "KEY=VALUE" changes, keys with dots: `activations.calibrator=mse`, `calibration.samples=64`.
+    """A recipe with "KEY=VALUE" changes, keys as in TOML: `activations.calibrator=mse`, `layers."conv1".floats=true`.
 
     The name says what was changed. Raises UsageError for what is no such text, an unknown key or an invalid result.
     """
@@ -83,7 +83,7 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
             raise UsageError(f"{text!r} is not KEY=VALUE", "write for example activations.calibrator=mse")
-        *path, last = key.split(".")
+        *path, last = _parts(key)
         inner = table
         for part in path:
             inner = inner.setdefault(part, {})
@@ -113,6 +113,19 @@ def _folder(family: str) -> Path:
     return (_INSTALLED if _INSTALLED.is_dir() else _SOURCE) / family / "recipes"
 
 
+def _parts(key: str) -> list[str]:
+    """The keys of a TOML key with dots; those in quotes may have dots themselves."""
+    try:
+        table = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return key.split(".")
+    parts = []
+    while isinstance(table, dict):
+        ((part, table),) = table.items()
+        parts.append(part)
+    return parts
+
+
 def _parsed(value: str) -> Any:
     """A TOML value where it is one, else the text itself."""
     try:
@@ -125,7 +138,4 @@ def _validated(table: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = str(first["msg"]).removeprefix("Value error, ")
-        raise UsageError(f"{where}: {f'{place}: ' if place else ''}{message}", "see docs/quantization.md") from error
+        raise UsageError(f"{where}: {first_error(error)}", "see docs/quantization.md") from error

@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from immabench.packing.schemes import GROUPS
 from immabench.quantize.calibrators import CALIBRATORS
@@ -138,6 +138,7 @@ class Recipe(_Table):
     def digest(self) -> str:
         """A short name of all that is in it but its name and description."""
         content = self.model_dump(mode="json", exclude={"name", "description"})
+        content["layers"] = list(content["layers"].items())  # their order counts
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     @model_validator(mode="after")
@@ -148,14 +149,19 @@ class Recipe(_Table):
                 _refuse(f"layers {pattern!r} has weights, but the recipe has no [weights]")
             if layer.activations and self.activations is None:
                 _refuse(f"layers {pattern!r} has activations, but the recipe has no [activations]")
-            _refuse(unsupported_pair(*self.of_layer(layer)))
+            try:
+                self.of_layer(layer)
+            except ValueError as error:
+                _refuse(f"layers {pattern!r}: {error}")
         return self
 
     def of_layer(self, layer: LayerRecipe) -> tuple[WeightRecipe | None, ActivationRecipe | None]:
-        """The tables with what differs for a layer."""
+        """The tables with what differs for a layer. Raises ValueError, in a line, where that is no valid pair."""
         if layer.floats:
             return None, None
-        return _changed(self.weights, layer.weights), _changed(self.activations, layer.activations)
+        changed = _changed(self.weights, layer.weights), _changed(self.activations, layer.activations)
+        _refuse(unsupported_pair(*changed))
+        return changed
 
 
 def unsupported_pair(weights: WeightRecipe | None, activations: ActivationRecipe | None) -> str:
@@ -186,7 +192,20 @@ def _unsupported_weights(weights: WeightRecipe | None) -> str:
 
 
 def _changed(table: Any, changes: dict[str, Any]) -> Any:
-    return type(table).model_validate({**table.model_dump(), **changes}) if changes else table
+    if not changes or table is None:
+        return table
+    try:
+        return type(table).model_validate({**table.model_dump(), **changes})
+    except ValidationError as error:
+        raise ValueError(first_error(error)) from error
+
+
+def first_error(error: ValidationError) -> str:
+    """The first thing that is wrong, in a line: `weights.bits: Input should be less than or equal to 8`."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
 
 
 def _refuse(reason: str) -> None:

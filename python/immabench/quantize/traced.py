@@ -34,9 +34,7 @@ class TracedModel:
             raise UsageError(
                 f"{type(model).__name__} has no convolution and no linear layer", "there is nothing to quantize"
             )
-        for name, tensor in graph.state_dict().items():
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                raise UsageError(f"{name} has NaN or infinite values", "look at the checkpoint")
+        _check(graph, layers)
         return cls(graph, tuple(layers), tuple(unknown_products(graph)))
 
     @property
@@ -59,3 +57,15 @@ class TracedModel:
     def set(self, name: str, tensor: torch.Tensor) -> None:
         """Change a parameter of the graph."""
         set_value(self.graph, name, tensor)
+
+
+def _check(graph: fx.GraphModule, layers: Sequence[Layer]) -> None:
+    """Infinity is an ordinary value of masks, but not of what layers multiply and add."""
+    of_layers = {name for layer in layers if layer.is_product for name in (layer.weight, layer.bias)}
+    for name, tensor in graph.state_dict().items():
+        if not tensor.is_floating_point():
+            continue
+        if tensor.isnan().any() or (name in of_layers and tensor.isinf().any()):
+            raise UsageError(f"{name} has NaN or infinite values", "look at the checkpoint")
+        if name in of_layers and tensor.dtype != torch.float32:
+            raise UsageError(f"{name} is {tensor.dtype}", "give a model of float32: model.float()")

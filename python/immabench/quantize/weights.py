@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from immabench.errors import UsageError
+from immabench.packing.quantizer import LEAST_SCALE
 from immabench.packing.quantizer import quantize_weights as quantize_in_steps
 from immabench.packing.schemes import weight_scheme
 from immabench.quantize.recipes import WeightRecipe
@@ -73,13 +74,16 @@ def from_matrix(matrix: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 
 @torch.no_grad()
 def quantize_weight(weight: torch.Tensor, recipe: WeightRecipe) -> LayerWeights:
-    """The nearest codes of a weight [N, C, kh, kw] or [N, K], taken as float32.
+    """The nearest codes of a weight [N, C, kh, kw] or [N, K], taken as float32, as docs/numerics.md (Quantization of
+    weights) has them. A scale of nothing but zeros is 1.
 
-    A scale of nothing but zeros is 1. Raises UsageError for weights that are NaN or infinite.
+    Raises UsageError for weights that are NaN or infinite, and for groups that do not divide K.
     """
     matrix = to_matrix(weight.detach().float()).contiguous()
     if not torch.isfinite(matrix).all():
         raise UsageError("weights are NaN or infinite", "look at the checkpoint")
+    if recipe.group and matrix.shape[1] % recipe.group:
+        raise UsageError(f"groups of {recipe.group} do not divide K={matrix.shape[1]}", "choose a group that does")
     if recipe.steps:
         return _in_steps(matrix, recipe, tuple(weight.shape))
     blocks = matrix.reshape(1, -1) if recipe.granularity == "tensor" else matrix
@@ -88,7 +92,7 @@ def quantize_weight(weight: torch.Tensor, recipe: WeightRecipe) -> LayerWeights:
     if recipe.range == "mse":
         shrink = _best_shrink(blocks, low, high, recipe.scheme)
         low, high = low * shrink, high * shrink
-    scale, zero_point = scheme_parameters(recipe.scheme, low, high)
+    scale, zero_point = _weight_parameters(recipe.scheme, low, high)
     codes = _codes(blocks, scale, zero_point, recipe.scheme).to(torch.int8)
     return LayerWeights(recipe, tuple(weight.shape), codes.reshape(matrix.shape), scale, zero_point)
 
@@ -105,6 +109,19 @@ def scheme_parameters(scheme: TensorScheme, low: torch.Tensor, high: torch.Tenso
     return scale, steps.to(torch.int32) + qmin
 
 
+def _weight_parameters(
+    scheme: TensorScheme, low: torch.Tensor, high: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `scheme_parameters`, but for weights: quotients of float64, rounded once, and at least `LEAST_SCALE`."""
+    qmin, qmax = scheme.codes
+    low64, high64 = low.double(), high.double()
+    quotient = torch.maximum(-low64, high64) / qmax if scheme.symmetric else (high64 - low64) / (qmax - qmin)
+    scale = torch.where(quotient > 0, quotient.clamp(min=LEAST_SCALE), 1.0).float()
+    if scheme.symmetric:
+        return scale, torch.zeros_like(scale, dtype=torch.int32)
+    return scale, torch.round(-low / scale).clamp(0, qmax - qmin).to(torch.int32) + qmin
+
+
 def _codes(blocks: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, scheme: TensorScheme) -> torch.Tensor:
     return torch.round(blocks / scale).add_(zero_point).clamp_(*scheme.codes)
 
@@ -112,11 +129,11 @@ def _codes(blocks: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, 
 def _best_shrink(blocks: torch.Tensor, low: torch.Tensor, high: torch.Tensor, scheme: TensorScheme) -> torch.Tensor:
     """The factor of each block's range with the least squared error; all of it where several have the same."""
     best = torch.ones_like(low)
-    least = torch.full_like(low, float("inf"))
+    least = torch.full_like(low, float("inf"), dtype=torch.float64)
     for shrink in np.linspace(1.0, LEAST_SHRINK, SHRINKS):
-        scale, zero_point = scheme_parameters(scheme, low * shrink, high * shrink)
+        scale, zero_point = _weight_parameters(scheme, low * shrink, high * shrink)
         codes = _codes(blocks, scale, zero_point, scheme)
-        error = codes.sub_(zero_point).mul_(scale).sub_(blocks).square_().sum(1, keepdim=True)
+        error = codes.sub_(zero_point).mul_(scale).sub_(blocks).square_().sum(1, keepdim=True, dtype=torch.float64)
         better = error < least
         best, least = torch.where(better, float(shrink), best), torch.where(better, error, least)
     return best

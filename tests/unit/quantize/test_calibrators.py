@@ -153,7 +153,9 @@ def test_zeros_do_not_decide_where_entropy_cuts() -> None:
     positive = np.abs(values("normal"))
     scheme = TensorScheme(8, symmetric=False)
     alone = CALIBRATORS["entropy"](observed(positive), scheme)
-    among = CALIBRATORS["entropy"](observed(np.concatenate([positive, np.zeros(7 * len(positive), np.float32)])), scheme)
+    among = CALIBRATORS["entropy"](
+        observed(np.concatenate([positive, np.zeros(7 * len(positive), np.float32)])), scheme
+    )
     assert among == alone
     assert among.magnitude > 0.6 * positive.max()
 
