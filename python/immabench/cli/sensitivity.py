@@ -19,6 +19,7 @@ from immabench.cli.trained import (
     SetOption,
     WeightsOption,
     chosen_model,
+    stored_model,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def sensitivity(
     from immabench.cli.progress import SampleProgress
     from immabench.quantize.recipe_files import load_recipe
 
-    _check(resume, out)
+    _check(model, resume, out)
     chosen = chosen_model(model, weights, data, calibration)
     wanted = load_recipe(chosen.recipes, recipe, changes or ())
     folder = out or Path("runs") / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-sensitivity-{chosen.name}"
@@ -99,9 +100,11 @@ def sensitivity(
     _show(_finished(rows, in_floats, wanted, keep, folder), as_json)
 
 
-def _check(resume: bool, out: Path | None) -> None:
+def _check(model: str, resume: bool, out: Path | None) -> None:
     from immabench.errors import UsageError
 
+    if stored_model(model):
+        raise UsageError(f"{model} is quantized already", "name the model it was made of, and a recipe")
     if resume and out is None:
         raise UsageError("--resume continues a folder", "name it with --out")
 
