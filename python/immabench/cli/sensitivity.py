@@ -167,9 +167,11 @@ def _show(study: Study, as_json: bool) -> None:
     lines = [_line(layer.name, layer) for layer in ranked(study.rows)]
     print_table(title, columns, lines, numeric=columns[1:])
     everything = whole(study.rows, "all")
-    print(f"all layers: {_points(everything)[0]} points of top-1 lost ({_points(everything)[1]}), ", end="")
+    drop, interval = _points(everything)
+    print(f"all layers: drop {drop} points ({interval}), ", end="")
     print(f"KL divergence {everything.kl_divergence:.2e} nats, SQNR {_decibels(everything)} dB")
-    print(f"gain: what of it goes away with this layer in floats; samples: {first.data}")
+    print("gain: how much less the KL divergence of all layers is with this one in floats")
+    print(f"samples: {first.data}")
     if study.in_floats:
         print(f"in floats by the recipe: {', '.join(study.in_floats)}")
     if first.watermark:
