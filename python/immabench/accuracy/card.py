@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from immabench.accuracy.rows import AccuracyRow
 from immabench.accuracy.statistics import CONFIDENCE
+from immabench.models.layer_names import summarize
 from immabench.quantize.calibrators import CALIBRATORS
 from immabench.quantize.recipe_files import load_recipe
 from immabench.quantize.recipes import Recipe
@@ -115,6 +116,9 @@ def _line(entry: Entry, found: Mapping[Entry, AccuracyRow]) -> list[str]:
 
 
 def _fallbacks(found: Mapping[Entry, AccuracyRow]) -> list[str]:
-    """Layers that compute with more than asked, once for each recipe."""
-    by_recipe = {entry.recipe: row.fallbacks for entry, row in found.items()}
-    return [f"{recipe}: {reason}" for recipe, reasons in by_recipe.items() for reason in reasons]
+    """Layers that compute with more than asked, by recipe and reason."""
+    layers: dict[tuple[str, str], dict[str, None]] = {}
+    for entry, row in found.items():
+        for layer, reason in (text.split(": ", 1) for text in row.fallbacks):
+            layers.setdefault((entry.recipe, reason), {})[layer] = None
+    return [f"{recipe}, {summarize(names)}: {reason}" for (recipe, reason), names in layers.items()]
