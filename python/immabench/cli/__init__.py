@@ -21,6 +21,7 @@ COMMANDS = (
     "assets",
     "quantize",
     "evaluate",
+    "sensitivity",
     "card",
     "caps",
     "ceilings",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +60,17 @@ def read_recipe(path: Path) -> Recipe:
     return _validated({"name": path.stem, **table}, str(path))
 
 
+def recipe_text(recipe: Recipe) -> str:
+    """A recipe as a TOML file that `read_recipe` reads the same from; keys that have their defaults are left out."""
+    content = recipe.model_dump(mode="json", exclude_defaults=True)
+    layers = content.pop("layers", {})
+    tables = {key: content.pop(key) for key, value in list(content.items()) if isinstance(value, dict)}
+    blocks = [_lines(content)]
+    blocks += [f"[{key}]\n{_lines(table)}" for key, table in tables.items()]
+    blocks += [f"[layers.{_key(pattern)}]\n{_lines(table)}" for pattern, table in layers.items()]
+    return "\n".join(blocks)
+
+
 def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     """A recipe with "KEY=VALUE" changes, keys as in TOML: `activations.calibrator=mse`, `layers."conv1".floats=true`.
 
@@ -79,6 +92,21 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
         inner[last] = _parsed(value)
     table["name"] = f"{recipe.name} {' '.join(changes)}"
     return _validated(table, f"recipe {recipe.name} with {', '.join(changes)}")
+
+
+def _lines(table: dict[str, Any]) -> str:
+    return "".join(f"{_key(key)} = {_written(value)}\n" for key, value in table.items())
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _written(key)
+
+
+def _written(value: Any) -> str:
+    """A TOML value. JSON's are, but for tables and that TOML wants DEL escaped too."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_key(key)} = {_written(one)}' for key, one in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def _folder(family: str) -> Path:

@@ -50,7 +50,7 @@ def write_plots(document: Document, folder: Path) -> list[str]:
     matplotlib.use("Agg")
     folder.mkdir(exist_ok=True)
     with matplotlib.rc_context(STYLE):
-        return [name for name, figure, records in _figures(document) if _save(folder / name, figure, records)]
+        return [name for name, figure, records in _figures(document) if save(folder / name, figure, records)]
 
 
 def _figures(document: Document) -> Iterable[tuple[str, Figure, list[dict[str, Any]]]]:
@@ -65,7 +65,8 @@ def _figures(document: Document) -> Iterable[tuple[str, Figure, list[dict[str, A
         yield f"emulation_{grid.name}", grid_plot(grid), grid_records(grid)
 
 
-def _save(stem: Path, figure: Figure, records: list[dict[str, Any]]) -> bool:
+def save(stem: Path, figure: Figure, records: list[dict[str, Any]]) -> bool:
+    """Write a figure as .png and .svg and its numbers as .csv, and close it; there must be numbers."""
     import matplotlib.pyplot as plt
 
     figure.savefig(stem.with_suffix(".png"), dpi=160)
