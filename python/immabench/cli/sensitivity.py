@@ -57,8 +57,8 @@ def register(app: typer.Typer) -> None:
 
 
 def sensitivity(
-    recipe: Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="w8a8 and so on.")],
     model: ModelArgument = "",
+    recipe: Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="w8a8, w4 and so on.")] = "w8a8",
     samples: Annotated[int, typer.Option("--samples", min=1, help="How many samples each pass takes.")] = 128,
     on: Annotated[
         Samples, typer.Option("--on", help="Calibration data that is not observed, or evaluation data.")
