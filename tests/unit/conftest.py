@@ -237,3 +237,13 @@ def _cpu_rate(
 
 def _column(scale: Any) -> Any:
     return None if scale is None else scale.reshape(-1, 1)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch on one thread: tiny models lose by more, and sums in one order come out the same each time."""
+    torch = pytest.importorskip("torch", reason="models are torch's: pip install 'immabench[models]'")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

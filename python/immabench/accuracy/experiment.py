@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -143,43 +144,52 @@ class Experiment:
         self, recipe: Recipe, quantized: QuantizedModel, logits: Logits, reference: Logits, seconds: float
     ) -> AccuracyRow:
         labels = self.data.labels
-        right = correct(logits, labels)
-        top1 = proportion(int(right.sum()), len(labels))
-        paired = paired_difference(right, correct(reference, labels))
+        top1 = proportion(int(correct(logits, labels).sum()), len(labels))
         has_top5 = logits.shape[1] > MOST_CLASSES_WITHOUT_TOP5
         return AccuracyRow(
+            **self.figures(recipe, self.data, logits, reference, seconds),
             key=self.key(recipe),
-            model=self.model.name,
-            title=self.model.title,
-            watermark=self.model.watermark,
             precision=precision(recipe, quantized.plans, self.traced),
-            recipe=recipe.name,
-            recipe_digest=recipe.digest,
-            weights_digest=self.weights_digest,
-            data=self.data.name,
-            data_digest=self.data.digest,
             calibration=self.calibrated_with(recipe),
-            samples=len(labels),
-            accuracy_top1=top1.value,
             accuracy_interval=top1.interval,
             accuracy_top5=float(correct(logits, labels, 5).mean()) if has_top5 else None,
-            reference_top1=float(correct(reference, labels).mean()),
-            difference=paired.value,
-            difference_interval=paired.interval,
-            p_value=paired.p_value,
-            gained=paired.gained,
-            lost=paired.lost,
-            distinguishable=paired.distinguishable,
-            sqnr_db=sqnr_db(logits, reference),
-            kl_divergence=kl_divergence(logits, reference),
             size_bytes=quantized.size_bytes,
             quantized_macs=quantized_macs(quantized.plans, self.traced),
             fallbacks=[f"{plan.layer}: {plan.fallback}" for plan in quantized.plans if plan.fallback],
-            seconds=round(seconds, 1),
-            measured_at=utc_now(),
-            machine=f"{cpu_info().name}, {torch.get_num_threads()} threads",
-            versions=versions(),
         )
+
+    def figures(
+        self, recipe: Recipe, data: Dataset, logits: Logits, reference: Logits, seconds: float
+    ) -> dict[str, Any]:
+        """What every row says of logits of a recipe beside those of fp32, but its key and calibration data."""
+        right = correct(logits, data.labels)
+        theirs = correct(reference, data.labels)
+        paired = paired_difference(right, theirs)
+        return {
+            "model": self.model.name,
+            "title": self.model.title,
+            "watermark": self.model.watermark,
+            "recipe": recipe.name,
+            "recipe_digest": recipe.digest,
+            "weights_digest": self.weights_digest,
+            "data": data.name,
+            "data_digest": data.digest,
+            "samples": len(data),
+            "accuracy_top1": float(right.mean()),
+            "reference_top1": float(theirs.mean()),
+            "difference": paired.value,
+            "difference_interval": paired.interval,
+            "p_value": paired.p_value,
+            "gained": paired.gained,
+            "lost": paired.lost,
+            "distinguishable": paired.distinguishable,
+            "sqnr_db": sqnr_db(logits, reference),
+            "kl_divergence": kl_divergence(logits, reference),
+            "seconds": round(seconds, 2),
+            "measured_at": utc_now(),
+            "machine": f"{cpu_info().name}, {torch.get_num_threads()} threads",
+            "versions": versions(),
+        }
 
 
 def versions() -> dict[str, str]:

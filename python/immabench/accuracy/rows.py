@@ -1,4 +1,4 @@
-"""What one evaluation found: a row, written when it is done and never changed."""
+"""What evaluations find: rows, written when they are done and never changed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ SCHEMA_VERSION: Final = 1
 Interval = tuple[float, float]
 
 
-class AccuracyRow(BaseModel):
-    """A model with a recipe on evaluation data, beside the same model in fp32 on the same samples.
+class SimulatedRow(BaseModel):
+    """What every row has: a model with a recipe on data, beside the same model in fp32 on the same samples.
 
-    Accuracies and their differences are fractions, intervals those of `immabench.accuracy.statistics`. What a
-    simulation cannot know, how long it takes on hardware, is None.
+    Accuracies and their differences are fractions, intervals those of `immabench.accuracy.statistics`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,8 +26,6 @@ class AccuracyRow(BaseModel):
     title: str
     watermark: str
     runtime: Literal["simulated"] = "simulated"
-    precision: str
-    """`W8A8`, `W4A16`, `bf16`: of most multiply-accumulates."""
     recipe: str
     recipe_digest: str
     weights_digest: str
@@ -38,9 +35,6 @@ class AccuracyRow(BaseModel):
     """The calibration data, "" where none was needed."""
     samples: int
     accuracy_top1: float
-    accuracy_interval: Interval
-    accuracy_top5: float | None
-    """None of a model with at most 5 classes."""
     reference_top1: float
     difference: float
     difference_interval: Interval
@@ -52,6 +46,21 @@ class AccuracyRow(BaseModel):
     """Of the logits, against those of fp32; None where they are the same."""
     kl_divergence: float
     """Mean over samples, of the softmax in fp32 from that of the model, in nats."""
+    seconds: float
+    """What the evaluation took: the simulation's time, no figure of the precision's speed."""
+    measured_at: str
+    machine: str
+    versions: dict[str, str]
+
+
+class AccuracyRow(SimulatedRow):
+    """A recipe on evaluation data. What a simulation cannot know, how long it takes on hardware, is None."""
+
+    precision: str
+    """`W8A8`, `W4A16`, `bf16`: of most multiply-accumulates."""
+    accuracy_interval: Interval
+    accuracy_top5: float | None
+    """None of a model with few classes."""
     size_bytes: int
     quantized_macs: float
     """The share of layers' multiply-accumulates that have integer weights."""
@@ -59,8 +68,3 @@ class AccuracyRow(BaseModel):
     """Layers that compute with more than the recipe asked for, each with its reason."""
     latency_ms_p50: float | None = None
     throughput: float | None = None
-    seconds: float
-    """What the evaluation took: the simulation's time, no figure of the precision's speed."""
-    measured_at: str
-    machine: str
-    versions: dict[str, str]

@@ -9,24 +9,20 @@ which needs no labels, ranks.
 from __future__ import annotations
 
 import hashlib
-import platform
 import time
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from immabench import __version__
 from immabench.accuracy.experiment import Experiment
-from immabench.accuracy.outputs import Logits, Progress, correct, kl_divergence, outputs, silent, sqnr_db
+from immabench.accuracy.outputs import Logits, Progress, outputs, silent
 from immabench.accuracy.row_files import RowFile
 from immabench.accuracy.sensitivity_rows import Quantized, SensitivityRow, ranked
-from immabench.accuracy.statistics import paired_difference
 from immabench.errors import NothingSelectedError, UsageError
-from immabench.measure.run_folder import utc_now
 from immabench.models.datasets import Dataset, balanced_subset
 from immabench.models.datasets.dataset import Subset
 from immabench.quantize.plans import LayerPlan, check_layer_names, plan
@@ -100,41 +96,17 @@ class Sensitivity:
         return lambda what, done, total: self._progress(what, place * total + done, count * total)
 
     def _row(self, one: Pass, key: str, progress: Progress) -> SensitivityRow:
-        reference, model, labels = self._reference, self.experiment.model, self.data.labels
+        reference, model = self._reference, self.experiment.model
         _switch(self.quantized, one)
         start = time.monotonic()
         logits = outputs(self.quantized, self.data, model.batch, progress, f"layers of {self.recipe.name}")
         seconds = time.monotonic() - start
-        right = correct(logits, labels)
-        paired = paired_difference(right, correct(reference, labels))
         return SensitivityRow(
+            **self.experiment.figures(self.recipe, self.data, logits, reference, seconds),
             key=key,
-            model=model.name,
-            title=model.title,
-            watermark=model.watermark,
-            recipe=self.recipe.name,
-            recipe_digest=self.recipe.digest,
-            weights_digest=self.experiment.weights_digest,
-            data=self.data.name,
-            data_digest=self.data.digest,
             calibration=self._calibration.name if self._calibration else "",
-            samples=len(labels),
             layer=one.layer,
             quantized=one.quantized,
-            accuracy_top1=float(right.mean()),
-            reference_top1=float(correct(reference, labels).mean()),
-            difference=paired.value,
-            difference_interval=paired.interval,
-            p_value=paired.p_value,
-            gained=paired.gained,
-            lost=paired.lost,
-            distinguishable=paired.distinguishable,
-            sqnr_db=sqnr_db(logits, reference),
-            kl_divergence=kl_divergence(logits, reference),
-            seconds=round(seconds, 2),
-            measured_at=utc_now(),
-            machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
-            versions={"immabench": __version__, "torch": torch.__version__, "numpy": np.__version__},
         )
 
 

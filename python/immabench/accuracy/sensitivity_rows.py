@@ -4,61 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from immabench.accuracy.rows import Interval
-
-SCHEMA_VERSION: Final = 1
+from immabench.accuracy.rows import SimulatedRow
 
 Quantized = Literal["none", "all", "weights", "activations", "both", "others"]
 """What of a model was quantized: nothing, all layers, one layer's weights, its activations or both, or all others."""
 
 
-class SensitivityRow(BaseModel):
-    """A model with part of a recipe, beside the same model in fp32 on the same samples.
+class SensitivityRow(SimulatedRow):
+    """A model with part of a recipe."""
 
-    Accuracies and their differences are fractions, intervals those of `immabench.accuracy.statistics`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = SCHEMA_VERSION
-    key: str
-    """Names everything that the figures depend on."""
-    model: str
-    title: str
-    watermark: str
-    runtime: Literal["simulated"] = "simulated"
-    recipe: str
-    recipe_digest: str
-    weights_digest: str
-    data: str
-    data_digest: str
-    calibration: str
-    """The calibration data, "" where none was needed."""
-    samples: int
     layer: str
     """"" of the whole model."""
     quantized: Quantized
-    accuracy_top1: float
-    reference_top1: float
-    difference: float
-    difference_interval: Interval
-    p_value: float
-    gained: int
-    lost: int
-    distinguishable: bool
-    sqnr_db: float | None
-    """Of the logits, against those of fp32; None where they are the same."""
-    kl_divergence: float
-    """Mean over samples, of the softmax in fp32 from that of the model, in nats."""
-    seconds: float
-    """What the pass took: the simulation's time, no figure of the precision's speed."""
-    measured_at: str
-    machine: str
-    versions: dict[str, str]
 
     @property
     def drop(self) -> float:

@@ -23,7 +23,7 @@ SECTIONS = (
 
 
 @pytest.fixture(autouse=True)
-def _toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _toy(one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A trained model that is quick, in the place of all others and of the one that needs nothing."""
     monkeypatch.setattr(trained, "_MODELS", (toy(),))
     monkeypatch.setattr(trained, "NEEDS_NOTHING", "toy")

@@ -16,7 +16,7 @@ from immabench.quantize.recipe_files import read_recipe, recipe_text
 
 
 @pytest.fixture
-def recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+def recipe(one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A trained model, `planted`, and the path of the recipe that ruins one of its layers."""
     monkeypatch.setattr(trained, "_MODELS", (planted(),))
     path = tmp_path / "tensor.toml"
