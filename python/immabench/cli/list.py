@@ -91,12 +91,27 @@ def _providers() -> tuple[list[Entry], tuple[str, ...]]:
 
 
 def _models() -> tuple[list[Entry], tuple[str, ...]]:
+    """Architectures that are traced into suites, and trained models; one of both kinds is one entry."""
     from immabench.models import list_models
+    from immabench.models.trained import trained_models
 
-    return [
-        {"name": m.name, "variants": list(m.variants), "description": m.description, "source": m.source}
+    entries: dict[str, Entry] = {
+        m.name: {"name": m.name, "variants": list(m.variants), "description": m.description, "source": m.source}
         for m in list_models()
-    ], ("name",)
+    }
+    for trained in trained_models():
+        about = {"variants": [], "description": f"{trained.title}; {trained.evaluation_data}", "source": ""}
+        entry = entries.setdefault(trained.name, {"name": trained.name, **about})
+        entry |= {"trained": trained.title, "weights": _weights_state(trained.weights), "recipes": trained.recipes}
+    untrained = {"trained": None, "weights": None, "recipes": None}
+    return [{**untrained, **entries[name]} for name in sorted(entries)], ("name",)
+
+
+def _weights_state(asset: str) -> str:
+    """Whether a trained model can be loaded here."""
+    from immabench.assets import asset_named, state_of
+
+    return state_of(asset_named(asset)).status if asset else "trained on first use"
 
 
 LISTINGS: dict[str, Callable[[], tuple[list[Entry], tuple[str, ...]]]] = {
@@ -111,7 +126,7 @@ COLUMNS = {
     "kernels": ("id", "architectures", "threads", "shared_bytes", "registers"),
     "suites": ("name", "cases", "description", "source"),
     "providers": ("name", "available", "devices", "kernels", "detail"),
-    "models": ("name", "variants", "description", "source"),
+    "models": ("name", "variants", "trained", "weights", "recipes", "description"),
 }
 """What the tables for people show; the JSON has more."""
 

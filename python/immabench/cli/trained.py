@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from immabench.models.trained import TrainedModel
 
 ModelArgument = Annotated[
-    str, typer.Argument(help="A trained model, or a folder of `immabench quantize`; resnet18-digits without.")
+    str,
+    typer.Argument(
+        help="A trained model (`immabench list models`), or a folder of `quantize`; resnet18-digits without."
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

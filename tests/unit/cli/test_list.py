@@ -43,7 +43,12 @@ def test_registers_come_from_the_sass_facts(run: Any, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("what", "key", "name"),
-    [("suites", "name", "quick"), ("providers", "name", "torch"), ("models", "name", "resnet18")],
+    [
+        ("models", "weights", "trained on first use"),
+        ("suites", "name", "quick"),
+        ("providers", "name", "torch"),
+        ("models", "name", "resnet18"),
+    ],
 )
 def test_other_lists(run: Any, what: str, key: str, name: str) -> None:
     assert name in [entry[key] for entry in run("list", what, "--json").data]
