@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +57,7 @@ def evaluate(
     from immabench.accuracy.experiment import Experiment
     from immabench.cli.progress import SampleProgress
     from immabench.errors import UsageError
+    from immabench.measure.run_folder import new_run_path
     from immabench.quantize.recipe_files import load_recipe
 
     if resume and out is None:
@@ -69,7 +69,7 @@ def evaluate(
         if stored
         else [load_recipe(chosen.recipes, name, changes or ()) for name in recipe or ["fp32"]]
     )
-    folder = out or Path("runs") / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-evaluate-{chosen.name}"
+    folder = out or new_run_path(f"evaluate-{chosen.name}")
     store = Evaluations(folder, resume)
     with SampleProgress() as progress:
         experiment = Experiment(chosen, limit, progress, stored)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,12 +86,13 @@ def sensitivity(
     from immabench.accuracy.experiment import Experiment
     from immabench.accuracy.sensitivity import Sensitivity
     from immabench.cli.progress import SampleProgress
+    from immabench.measure.run_folder import new_run_path
     from immabench.quantize.recipe_files import load_recipe
 
     _check(model, resume, out)
     chosen = chosen_model(model, weights, data, calibration)
     wanted = load_recipe(chosen.recipes, recipe, changes or ())
-    folder = out or Path("runs") / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-sensitivity-{chosen.name}"
+    folder = out or new_run_path(f"sensitivity-{chosen.name}")
     with SampleProgress() as progress:
         experiment = Experiment(chosen, progress=progress)
         study = Sensitivity(experiment, wanted, _judged(experiment, wanted, samples, on), progress)

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,12 +126,11 @@ def _resumed(run: Path, asked: Selection, out: Path | None) -> RunFolder:
 
 
 def _created(selection: Selection, out: Path | None, force: bool) -> RunFolder:
-    from immabench.measure.run_folder import RunFolder
+    from immabench.measure.run_folder import RunFolder, new_run_path
     from immabench.measure.sweep import run_meta
 
     tag = "+".join([*(Path(name).stem for name in selection.suites), *(["shapes"] if selection.shapes else [])])
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    return RunFolder.create(out or Path("runs") / f"{stamp}-{tag}", force, run_meta(selection, sys.argv))
+    return RunFolder.create(out or new_run_path(tag), force, run_meta(selection, sys.argv))
 
 
 def _connected(scheduler: str) -> AbstractContextManager[Scheduler | None]:

@@ -10,6 +10,7 @@ hold every row at once. `bench/bench_scale.py` measures it.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
 import warnings
@@ -56,6 +57,13 @@ Line = TypeVar("Line", Row, _Named)
 def utc_now() -> str:
     """The time as rows and run.json write it: ISO 8601, UTC, whole seconds."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_run_path(tag: str) -> Path:
+    """`runs/<utc>-<tag>`, with a number behind it where another run of the same second has that."""
+    path = Path("runs") / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{tag}"
+    others = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], others) if not one.exists())
 
 
 class RunFolder:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from immabench.errors import RunFolderError
 from immabench.measure.case import Job
 from immabench.measure.rows import Row
-from immabench.measure.run_folder import RunFolder
+from immabench.measure.run_folder import RunFolder, new_run_path
 from immabench.problems import Problem
 
 
@@ -127,3 +127,13 @@ def test_csv_flattens_counts(folder: RunFolder) -> None:
 def test_an_empty_run_has_an_empty_table(folder: RunFolder) -> None:
     assert folder.frame().empty
     assert "row_id" in folder.frame().columns
+
+
+def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = []
+    for _ in range(20):
+        paths.append(new_run_path("quick"))
+        paths[-1].mkdir(parents=True)
+    assert len(set(paths)) == 20
+    assert paths[0].name.endswith("Z-quick")
