@@ -8,9 +8,12 @@ from pathlib import Path
 from immabench.accuracy.experiment import Experiment
 from immabench.accuracy.row_files import RowFile, rows_in
 from immabench.accuracy.rows import AccuracyRow
+from immabench.quantize.plans import ResolvedRecipe, plan
 from immabench.quantize.recipes import Recipe
 
 FILE = "accuracy.jsonl"
+RESOLVED = "resolved"
+"""The folder beside it with each recipe as the model's layers met it."""
 
 
 class Evaluations(RowFile[AccuracyRow]):
@@ -25,8 +28,16 @@ class Evaluations(RowFile[AccuracyRow]):
         for recipe in recipes:
             key = experiment.key(recipe)
             if key not in self.rows:
+                self._write_resolved(experiment, recipe)
                 self.add(experiment.evaluate(recipe))
             yield self.rows[key]
+
+    def _write_resolved(self, experiment: Experiment, recipe: Recipe) -> None:
+        """Beside the rows, by their `recipe_digest`: what each layer was asked for and computes with."""
+        folder = self.path.parent / RESOLVED
+        folder.mkdir(exist_ok=True)
+        resolved = ResolvedRecipe(recipe=recipe, layers=plan(recipe, experiment.traced.layers))
+        (folder / f"{recipe.digest}.json").write_text(resolved.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_rows(path: Path) -> list[AccuracyRow]:

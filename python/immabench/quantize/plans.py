@@ -37,6 +37,15 @@ class LayerPlan(BaseModel):
         return f"W{self.weights.bits}{activations}" if self.weights else activations if self.activations else ""
 
 
+class ResolvedRecipe(BaseModel):
+    """A recipe with what each layer of one model does by it, all defaults and fallbacks spelled out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: Recipe
+    layers: list[LayerPlan]
+
+
 def plan(recipe: Recipe, layers: Sequence[Layer]) -> list[LayerPlan]:
     """What each layer does.
 

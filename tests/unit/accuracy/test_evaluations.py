@@ -10,11 +10,12 @@ pytest.importorskip("torch", reason="models are torch's: pip install 'immabench[
 
 from toy_models import toy
 
-from immabench.accuracy.evaluations import FILE, Evaluations, read_rows
+from immabench.accuracy.evaluations import FILE, RESOLVED, Evaluations, read_rows
 from immabench.accuracy.experiment import Experiment
 from immabench.accuracy.rows import AccuracyRow
 from immabench.errors import RunFolderError
-from immabench.quantize.recipe_files import BUILT_IN
+from immabench.quantize.plans import ResolvedRecipe
+from immabench.quantize.recipe_files import BUILT_IN, load_recipe
 from immabench.quantize.recipes import Recipe
 
 FP32, BF16 = BUILT_IN["fp32"], BUILT_IN["bf16"]
@@ -43,6 +44,16 @@ def test_interrupted_work_goes_on(tmp_path: Path) -> None:
     assert second.evaluated == ["bf16"], "fp32 was there"
     assert [row.recipe for row in rows] == ["fp32", "bf16"]
     assert read_rows(tmp_path / FILE) == rows
+
+
+def test_the_resolved_recipe_is_kept_with_its_row(tmp_path: Path) -> None:
+    w4 = load_recipe("resnet18", "w4")
+    (row,) = Evaluations(tmp_path).evaluate(Counted(), [w4])
+    text = (tmp_path / RESOLVED / f"{row.recipe_digest}.json").read_text(encoding="utf-8")
+    resolved = ResolvedRecipe.model_validate_json(text)
+    assert resolved.recipe == w4
+    assert [layer.layer for layer in resolved.layers] == ["conv1", "conv2", "mean", "fc"]
+    assert [f"{layer.layer}: {layer.fallback}" for layer in resolved.layers if layer.fallback] == row.fallbacks != []
 
 
 def test_a_torn_line_is_evaluated_again(tmp_path: Path) -> None:
