@@ -28,14 +28,15 @@ class Evaluations(RowFile[AccuracyRow]):
         for recipe in recipes:
             key = experiment.key(recipe)
             if key not in self.rows:
+                row = experiment.evaluate(recipe)
                 self._write_resolved(experiment, recipe)
-                self.add(experiment.evaluate(recipe))
+                self.add(row)
             yield self.rows[key]
 
     def _write_resolved(self, experiment: Experiment, recipe: Recipe) -> None:
         """Beside the rows, by their `recipe_digest`: what each layer was asked for and computes with."""
         folder = self.path.parent / RESOLVED
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         resolved = ResolvedRecipe(recipe=recipe, layers=plan(recipe, experiment.traced.layers))
         (folder / f"{recipe.digest}.json").write_text(resolved.model_dump_json(indent=1) + "\n", encoding="utf-8")
 

@@ -110,11 +110,12 @@ class Experiment:
         logits = reference if is_reference else self.outputs(quantized, recipe.name)
         return self._row(recipe, quantized, logits, reference, time.monotonic() - start)
 
-    def key(self, recipe: Recipe) -> str:
-        """Names all that a row of a recipe depends on: weights, data, recipe, versions."""
+    def key(self, recipe: Recipe, data: Dataset | None = None, *more: str) -> str:
+        """Names all that a row of a recipe depends on: weights, data (the evaluation's), recipe, versions, `more`."""
         calibrated = self.calibration(recipe).digest if self._calibrates(recipe) else ""
         stored = read_description(self._stored).tensors_sha256 if self._stored is not None else calibrated
-        parts = (self.weights_digest, self.data.digest, stored, recipe.digest, __version__, torch.__version__)
+        judged = self.data if data is None else data
+        parts = (self.weights_digest, judged.digest, stored, recipe.digest, __version__, torch.__version__, *more)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def calibrated_with(self, recipe: Recipe) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -28,18 +29,20 @@ class RowFile(Generic[AnyRow]):
             drop_torn_line(path)
             self.rows = {row.key: row for row in rows_in(path, kind)}
             return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        except OSError as error:
-            raise RunFolderError(
-                f"{path.parent} cannot be written ({error.strerror})", "choose another --out"
-            ) from error
+        _require_writable(path.parent)
 
     def add(self, row: AnyRow) -> None:
-        """Keep a row; it is on disk when this returns."""
+        """Keep a row; it is on disk when this returns. The folder is made for the first one: bad input leaves none."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.rows[row.key] = row
         append_line(self.path, row.model_dump_json())
+
+
+def _require_writable(folder: Path) -> None:
+    """Raise RunFolderError, before any work is done, for a folder that cannot be made or written."""
+    nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise RunFolderError(f"{folder} cannot be written", "choose another --out")
 
 
 def rows_in(path: Path, kind: type[AnyRow]) -> list[AnyRow]:

@@ -8,7 +8,6 @@ which needs no labels, ranks.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -17,7 +16,6 @@ from typing import NamedTuple
 
 import torch
 
-from immabench import __version__
 from immabench.accuracy.experiment import Experiment
 from immabench.accuracy.outputs import Logits, Progress, outputs, silent
 from immabench.accuracy.row_files import RowFile
@@ -77,19 +75,11 @@ class Sensitivity:
 
     def key(self, one: Pass) -> str:
         """Names all that a row depends on: weights, data, recipe, versions, and what is quantized."""
-        calibrated = self._calibration.digest if self._calibration else ""
-        digests = (self.experiment.weights_digest, self.data.digest, calibrated, self.recipe.digest)
-        parts = (*digests, __version__, torch.__version__, *one)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-    @cached_property
-    def _calibration(self) -> Dataset | None:
-        """What scales are found from, where any are."""
-        return self.experiment.calibration(self.recipe) if self.recipe.needs_calibration else None
+        return self.experiment.key(self.recipe, self.data, *one)
 
     @cached_property
     def _reference(self) -> Logits:
-        return outputs(self.experiment.traced.graph, self.data, self.experiment.model.batch, self._progress, "fp32")
+        return self.experiment.outputs(self.experiment.traced.graph, "fp32", self.data)
 
     def _counting(self, place: int, count: int) -> Progress:
         """Progress of one pass as that of all."""
@@ -104,7 +94,7 @@ class Sensitivity:
         return SensitivityRow(
             **self.experiment.figures(self.recipe, self.data, logits, reference, seconds),
             key=key,
-            calibration=self._calibration.name if self._calibration else "",
+            calibration=self.experiment.calibrated_with(self.recipe),
             layer=one.layer,
             quantized=one.quantized,
         )

@@ -49,10 +49,9 @@ def card(
         for number, row in enumerate(store.evaluate(experiment, recipes), start=1):
             rows.append(row)
             print(f"[{number}/{len(recipes)}] {row.recipe}: {100 * row.difference:+.2f} points", file=sys.stderr)
+    given = (("--limit", limit), ("--weights", weights), ("--data", data), ("--calibration", calibration))
+    options = [text for option, value in given if value is not None for text in (option, str(value))]
+    command = shlex.join(["immabench", "card", chosen.name, *options])
     page = folder / "CARD.md"
-    page.write_text(render_card(chosen.recipes, rows, _command(chosen.name, limit)), encoding="utf-8")
+    page.write_text(render_card(chosen.recipes, rows, command), encoding="utf-8")
     print_json([row.model_dump(mode="json") for row in rows]) if as_json else print(page)
-
-
-def _command(name: str, limit: int | None) -> str:
-    return shlex.join(["immabench", "card", name, *(["--limit", str(limit)] if limit else [])])

@@ -62,8 +62,8 @@ def evaluate(
 
     if resume and out is None:
         raise UsageError("--resume continues a folder", "name it with --out")
-    chosen = chosen_model(model, weights, data, calibration)
     stored = stored_model(model)
+    chosen = chosen_model(_made_of(stored) if stored else model, weights, data, calibration)
     recipes = (
         [_recipe_of(stored, recipe, changes)]
         if stored
@@ -79,6 +79,13 @@ def evaluate(
             print(f"interrupted; continue with the same command, --out {folder} --resume", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
     _show(rows, folder, as_json)
+
+
+def _made_of(stored: Path) -> str:
+    """The name of the model that a folder was quantized from."""
+    from immabench.quantize.files import read_description
+
+    return read_description(stored).model
 
 
 def _recipe_of(stored: Path, names: list[str] | None, changes: list[str] | None) -> Recipe:

@@ -18,7 +18,6 @@ from immabench.cli.trained import (
     SetOption,
     WeightsOption,
     chosen_model,
-    stored_model,
 )
 
 if TYPE_CHECKING:
@@ -86,10 +85,12 @@ def sensitivity(
     from immabench.accuracy.experiment import Experiment
     from immabench.accuracy.sensitivity import Sensitivity
     from immabench.cli.progress import SampleProgress
+    from immabench.errors import UsageError
     from immabench.measure.run_folder import new_run_path
     from immabench.quantize.recipe_files import load_recipe
 
-    _check(model, resume, out)
+    if resume and out is None:
+        raise UsageError("--resume continues a folder", "name it with --out")
     chosen = chosen_model(model, weights, data, calibration)
     wanted = load_recipe(chosen.recipes, recipe, changes or ())
     folder = out or new_run_path(f"sensitivity-{chosen.name}")
@@ -98,15 +99,6 @@ def sensitivity(
         study = Sensitivity(experiment, wanted, _judged(experiment, wanted, samples, on), progress)
         rows, in_floats = _measured(study, layers or (), folder, resume)
     _show(_finished(rows, in_floats, wanted, keep, folder), as_json)
-
-
-def _check(model: str, resume: bool, out: Path | None) -> None:
-    from immabench.errors import UsageError
-
-    if stored_model(model):
-        raise UsageError(f"{model} is quantized already", "name the model it was made of, and a recipe")
-    if resume and out is None:
-        raise UsageError("--resume continues a folder", "name it with --out")
 
 
 def _judged(experiment: Experiment, recipe: Recipe, samples: int, on: Samples) -> Dataset:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="A trained model (`immabench list models`), or a folder of `quantize`; resnet18-digits without."
+        help="A trained model, as `immabench list models` has them; resnet18-digits, which needs nothing, without."
     ),
 ]
 SetOption = Annotated[
@@ -42,11 +42,13 @@ def stored_model(name: str) -> Path | None:
 
 
 def chosen_model(name: str, weights: Path | None, data: Path | None, calibration: Path | None) -> TrainedModel:
-    """The model of that name, "" for the embedded one, with local weights and data in the place of assets; of a folder
-    of `immabench quantize` the model that it was made of."""
-    from immabench.models.trained import NEEDS_NOTHING, trained_model, with_local
-    from immabench.quantize.files import read_description
+    """The model of that name, "" for the embedded one, with local weights and data in the place of assets.
 
-    folder = stored_model(name)
-    name = read_description(folder).model if folder else name or NEEDS_NOTHING
-    return with_local(trained_model(name), weights, data, calibration)
+    Raises UsageError for a folder of `immabench quantize`: what it was made of is another model.
+    """
+    from immabench.errors import UsageError
+    from immabench.models.trained import NEEDS_NOTHING, trained_model, with_local
+
+    if stored_model(name):
+        raise UsageError(f"{name} is quantized already", "name the model that it was made of")
+    return with_local(trained_model(name or NEEDS_NOTHING), weights, data, calibration)

@@ -174,7 +174,7 @@ def test_a_killed_study_goes_on_where_it_was(
 
 def test_what_is_there_is_not_overwritten_and_damage_is_named(tmp_path: Path) -> None:
     path = tmp_path / FILE
-    RowFile(path, SensitivityRow)
+    path.touch()
     with pytest.raises(RunFolderError, match=r"exists; continue it with --resume"):
         RowFile(path, SensitivityRow)
     path.write_text("{}\n")

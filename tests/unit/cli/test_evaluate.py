@@ -116,6 +116,32 @@ def test_bad_input_is_one_line(run: Any, arguments: tuple[str, ...], code: int, 
     assert len(result.err.strip().splitlines()) == 1, result.err
 
 
+@pytest.mark.parametrize(
+    "arguments", [("evaluate", "--recipe", "w8a9"), ("evaluate", "--limit", "61"), ("card", "--limit", "61")]
+)
+def test_bad_input_leaves_nothing_behind(run: Any, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).code in (2, 5)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["quantize", "card"])
+def test_a_quantized_folder_is_not_quantized_again(run: Any, command: str) -> None:
+    assert run("quantize", "--out", "made").code == 0
+    result = run(command, "made", "--out", "again")
+    assert (result.code, result.err.strip()) == (
+        2,
+        "immabench: made is quantized already; name the model that it was made of",
+    )
+    assert not Path("again").exists()
+
+
+def test_a_card_of_other_data_says_so(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "SECTIONS", SECTIONS)
+    monkeypatch.setattr(trained, "with_local", lambda model, *_: model)
+    assert run("card", "toy", "--limit", "12", "--data", "my images", "--out", "c").code == 0
+    assert "Made by `immabench card toy --limit 12 --data 'my images'`;" in Path("c", "CARD.md").read_text()
+
+
 def test_unknown_layers_are_one_line(run: Any) -> None:
     Path("mine.toml").write_text('[weights]\nbits = 8\n[layers."conv7"]\nfloats = true\n')
     result = run("quantize", "--recipe", "mine.toml")
