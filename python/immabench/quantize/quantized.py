@@ -65,13 +65,15 @@ class QuantizedModel(torch.nn.Module):
 
     def switch(self, layers: Iterable[str], *, weights: bool, activations: bool) -> None:
         """Let layers compute with quantized weights and activations, as their plans have them, or with floats."""
+        operands = {layer.name: layer.operands for layer in self.traced.layers}
         for name in layers:
             if name in self.weights:
                 self._set_parameters(name, (self._codes if weights else self._floats)[name])
-            for slot in (f"{name}.input", f"{name}.residual"):
-                if slot in self._made.slots:
-                    quantizer = self._quantizers.get(slot) if activations else None
-                    self._made.slots[slot].quantizer = quantizer or self._rounding
+            for operand in operands[name]:
+                quantizer = self._quantizers.get(operand.name) if activations else None
+                self._made.slots[operand.name].quantizer = quantizer or self._rounding
+            if name in self._made.attention:
+                self._made.attention[name].codes = activations and self._plan_of[name].activations is not None
 
     @property
     def size_bytes(self) -> int:
@@ -92,7 +94,7 @@ class QuantizedModel(torch.nn.Module):
             if plan.activations is None:
                 continue
             layer = layers[plan.layer]
-            for operand in layer.operands if plan.residual else layer.operands[:1]:
+            for operand in plan.quantized_operands(layer):
                 yield operand.name, self._quantizer(operand, plan.activations)
 
     def _quantizer(self, operand: Operand, recipe: ActivationRecipe) -> torch.nn.Module:
