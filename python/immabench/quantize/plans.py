@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict
 
+from immabench.attention import DEPTHS
 from immabench.errors import NothingSelectedError, UsageError
 from immabench.quantize.layers import Layer, Operand
 from immabench.quantize.recipes import ActivationRecipe, LayerRecipe, Recipe, WeightRecipe
@@ -105,9 +106,18 @@ def _without_weights(layer: Layer, activations: ActivationRecipe | None) -> Laye
         wanted, activations = activations.attention, activations.of_attention
     if not wanted:
         return LayerPlan(layer=layer.name, kind=layer.kind)
-    narrow = f"no kernel here computes {layer.kind} of {activations.bits} bits" if activations.bits < 8 else ""
-    operator = "" if narrow else OPERATOR_OF[layer.kind]
-    return LayerPlan(layer=layer.name, kind=layer.kind, activations=activations, operator=operator, note=narrow)
+    note = _unknown_without_weights(layer, activations)
+    operator = "" if note else OPERATOR_OF[layer.kind]
+    return LayerPlan(layer=layer.name, kind=layer.kind, activations=activations, operator=operator, note=note)
+
+
+def _unknown_without_weights(layer: Layer, activations: ActivationRecipe) -> str:
+    if activations.bits < 8:
+        return f"no kernel here computes {layer.kind} of {activations.bits} bits"
+    depth = layer.depth // (2 * layer.groups)
+    if layer.kind == "attention" and depth not in DEPTHS:
+        return f"heads of {depth} have no kernel: those of {', '.join(map(str, DEPTHS))} have"
+    return ""
 
 
 def _asked(recipe: Recipe, layer: Layer) -> tuple[WeightRecipe | None, ActivationRecipe | None]:

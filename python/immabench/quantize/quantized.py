@@ -51,7 +51,7 @@ class QuantizedModel(torch.nn.Module):
         self._add_biases()
         self._round_parameters()
         self._floats = {layer.name: self._float_parameters(layer) for layer in model.products}
-        self._codes = {name: self._decoded(name) for name in self.weights}
+        self._codes = {name: self.decoded(name) for name in self.weights}
         self.switch([layer.name for layer in model.layers], weights=True, activations=True)
 
     def forward(self, *inputs: torch.Tensor) -> Any:
@@ -129,8 +129,11 @@ class QuantizedModel(torch.nn.Module):
         state = self.graph.state_dict()
         return state[layer.weight], state.get(layer.bias)
 
-    def _decoded(self, name: str) -> Parameters:
-        """As kernels take groups beside fp16 or bf16 activations: scales, and what codes stand for, of that type."""
+    def decoded(self, name: str) -> Parameters:
+        """What the codes of a layer stand for, and its bias.
+
+        As kernels take groups beside fp16 or bf16 activations: scales, and what codes stand for, of that type.
+        """
         weights, plan = self.weights[name], self._plan_of[name]
         in_type = plan.activations is None and weights.recipe.granularity == "group" and not weights.recipe.steps
         if self._rounding is None or not in_type:
