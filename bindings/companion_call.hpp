@@ -73,7 +73,7 @@ void compute_companion(const std::string& family, const Call<Arguments>& call, i
   call.operands.expect_one_place();
   const Operand& first = call.operands.first();
   if (first.place().cuda) first.reject("is on a CUDA device", "move it to the CPU; launch_" + family + " runs on the GPU");
-  call.operands.expect_values();
+  call.operands.expect_values(false);
   const py::gil_scoped_release release;
   cpu::compute(call.arguments, threads);
 }

@@ -72,7 +72,7 @@ void finish_sums(const py::object& sums, const py::object& out, const py::object
   const Operand& from = operands.take("sums", sums);
   from.expect_type({ElementType::kS32, ElementType::kF32}, "pass int32 sums, or float32 ones");
   const auto& shape = from.shape();
-  if (shape.size() != 2 && shape.size() != 3) from.reject("has shape " + describe(shape), "pass [.., M, N]");
+  if ((shape.size() != 2 && shape.size() != 3) || from.elements() == 0) from.reject("has shape " + describe(shape), "pass [.., M, N]");
   a.type = from.type() == ElementType::kF32 ? cpu::SumType::kF32 : cpu::SumType::kS32;
   a.batch = shape.size() == 3 ? shape[0] : 1, a.rows = shape[shape.size() - 2], a.columns = shape.back();
   const Operand& to = operands.take("out", out);

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from immabench.attention import CODE_ZERO, LOG2_E, MOST_KEYS, POWERS, check_score_scale
+from immabench.attention import CODE_ZERO, MOST_KEYS, check_score_scale
 from immabench.errors import OperandError, UsageError
 from immabench.kernels import CompanionConfig, any_config, companion_configs, native
 from immabench.numerics import check_scale
@@ -165,48 +165,48 @@ def _launch(kernel: str, tokens: list[Tensor], out: Tensor, call: _Call, *, on_g
         native().emulate_attention_s8(kernel, *tokens, out, **options)
 
 
-# ---- on the CPU, step by step as the specification says
+# ---- on the CPU: products head by head, and native passes between and after them
 
 
 def _exact(q: Tensor, k: Tensor, v: Tensor, call: _Call) -> Tensor:
     heads = [x.transpose(1, 2).flatten(0, 1).contiguous() for x in (q, k, v)]
-    scores = torch.stack([torch._int_mm(one, keys.t()) for one, keys in zip(heads[0], heads[1], strict=True)])
-    codes = _codes(scores.view(q.shape[0], -1, k.shape[1]), call)
-    stored = (codes + CODE_ZERO).to(torch.int8).view(scores.shape)
-    sums = torch.stack([torch._int_mm(one, values) for one, values in zip(stored, heads[2], strict=True)])
-    sums -= CODE_ZERO * heads[2].sum(dim=1, keepdim=True, dtype=torch.int32)
-    total = codes.sum(dim=-1).clamp(min=1).to(torch.float32).view(*scores.shape[:2], 1)
-    x = sums.to(torch.float32) * (_one(1.0) / total) * _one(call.v_scale)
-    out = _rounded(x, call)
+    scores = _products(heads[0], heads[1].transpose(1, 2))
+    codes, row_scale = _softmax(scores, call)
+    sums = _products(codes, heads[2])
+    out = torch.empty(sums.shape, dtype=dtype_of(call.output_type))
+    to_codes = call.output_type == "s8"
+    native().finish_sums(
+        sums,
+        out,
+        a_zero=torch.tensor([CODE_ZERO], dtype=torch.int32),
+        b_sum=heads[2].sum(dim=1, dtype=torch.int32),
+        row_scale=row_scale,
+        col_scale=_one(call.v_scale),
+        out_scale=_one(call.out_scale) if to_codes else None,
+        out_zero=torch.tensor([call.out_zero], dtype=torch.int32) if to_codes else None,
+        threads=torch.get_num_threads(),
+    )
     return out.view(q.shape[0], q.shape[2], q.shape[1], q.shape[3]).transpose(1, 2).contiguous()
 
 
-def _codes(scores: Tensor, call: _Call) -> Tensor:
-    """0 to 255 of int32 scores [batch, rows, keys], 0 for keys that do not count: `immabench.attention` in torch."""
-    wide = scores.to(torch.int64)
-    absent = None
-    if call.lengths is not None:
-        absent = (torch.arange(scores.shape[-1]) >= call.lengths[:, None])[:, None]
-        wide = wide.masked_fill(absent, -(2**31))
-    distance = (wide.amax(dim=-1, keepdim=True) - wide).clamp(max=2**31 - 1).to(torch.float32)
-    t = (distance * _one(call.scale * -LOG2_E)).clamp(min=-16)
-    whole = t.round()
-    f = t - whole
-    g = torch.full_like(f, float(POWERS[-1]))
-    for power in POWERS[-2::-1]:
-        g = g * f + float(power)
-    e = (g.view(torch.int32) + (whole.to(torch.int32) << 23)).view(torch.float32)  # g * 2^whole
-    codes = e.round().to(torch.int32)
-    return codes if absent is None else codes.masked_fill(absent, 0)
+def _products(a: Tensor, b: Tensor) -> Tensor:
+    """int32 products [heads, M, N] of int8 [heads, M, K] and [heads, K, N]."""
+    sums = torch.empty((*a.shape[:2], b.shape[2]), dtype=torch.int32)
+    for one, other, out in zip(a, b, sums, strict=True):
+        torch._int_mm(one, other, out=out)
+    return sums
 
 
-def _rounded(x: Tensor, call: _Call) -> Tensor:
-    if call.output_type != "s8":
-        return x.to(dtype_of(call.output_type))
-    steps = (x / _one(call.out_scale)).round()
-    return (steps.clamp(-128 - call.out_zero, 127 - call.out_zero) + call.out_zero).to(torch.int8)
+def _softmax(scores: Tensor, call: _Call) -> tuple[Tensor, Tensor]:
+    """int8 codes of scores [heads, queries, keys], and float32 scales of rows [heads, queries]."""
+    codes, row_scale = torch.empty(scores.shape, dtype=torch.int8), torch.empty(scores.shape[:2])
+    matrices = {"x": scores.flatten(0, 1), "codes": codes.flatten(0, 1), "row_scale": row_scale.flatten()}
+    lengths = None if call.lengths is None else call.lengths.contiguous()
+    threads = torch.get_num_threads()
+    native().compute_softmax_quantize(**matrices, scale=float(call.scale), lengths=lengths, threads=threads)
+    return codes, row_scale
 
 
 def _one(value: Any) -> Tensor:
-    """A number in float32, so that torch rounds it once."""
-    return torch.tensor(float(value), dtype=torch.float32)
+    """A number in float32, rounded once."""
+    return torch.tensor([float(value)], dtype=torch.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple, TypedDict
 
 import torch
@@ -58,7 +59,7 @@ class EpilogueOptions(TypedDict, total=False):
 
 
 class TensorKind(NamedTuple):
-    """What is known of a tensor without looking at its values: what a call is checked by, and its checks are kept by."""
+    """What is known of a tensor without looking at its values: what a call is checked by, its checks are kept by."""
 
     dtype: torch.dtype
     shape: torch.Size
@@ -71,7 +72,7 @@ class TensorKind(NamedTuple):
 
     def numel(self) -> int:
         """How many elements it has."""
-        return self.shape.numel()
+        return prod(self.shape)
 
 
 class Epilogue(NamedTuple):
@@ -153,7 +154,10 @@ def dtype_of(output_type: str) -> torch.dtype:
 
 
 def expect(
-    name: str, tensor: torch.Tensor | None, dtypes: tuple[torch.dtype, ...], shapes: Sequence[tuple[int, ...]] = ()
+    name: str,
+    tensor: torch.Tensor | TensorKind | None,
+    dtypes: tuple[torch.dtype, ...],
+    shapes: Sequence[tuple[int, ...]] = (),
 ) -> None:
     """Raise OperandError for a tensor of none of `dtypes`, or of none of `shapes` where there are any."""
     if tensor is None:
@@ -173,4 +177,4 @@ def _kind(vector: torch.Tensor | None) -> str:
 
 
 def _contiguous(tensor: torch.Tensor | None) -> torch.Tensor | None:
-    return None if tensor is None else tensor.contiguous()
+    return None if tensor is None else tensor.detach().contiguous()

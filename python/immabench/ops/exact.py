@@ -1,5 +1,5 @@
-"""Products on the CPU, the bits of the kernels: `torch._int_mm` of whatever integers the weights stand for, between native
-passes that gather patches and finish the sums.
+"""Products on the CPU, the bits of the kernels: `torch._int_mm` of whatever integers the weights stand for, between
+native passes that gather patches and finish the sums.
 
 Only sums that kernels add up in floats, of weights beside f16 and bf16, have no specified bits (docs/numerics.md).
 """
@@ -26,6 +26,9 @@ PIECE_BYTES = 2**22
 K_MULTIPLE = 32
 """What rows of patches are padded to. On one CPU with AVX-512 VNNI 12544 x 64 x 147 took 0.39 ms, K = 160 0.35 ms; and
 runs of few bytes are moved as whole vectors."""
+
+KEPT_GEOMETRIES = 1024
+"""Of convolutions: more than a model has, at several batches."""
 
 Tensors = dict[str, Tensor | None]
 """Operands by the names that launches have for them."""
@@ -100,10 +103,10 @@ def _patches(geometry: Convolution, image: Tensor, zero: Tensor | None, row_byte
     return patches
 
 
-_sizes = functools.lru_cache(maxsize=1024)(geometry_sizes)
+_sizes = functools.lru_cache(maxsize=KEPT_GEOMETRIES)(geometry_sizes)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=KEPT_GEOMETRIES)
 def _some_images(geometry: Convolution, images: int) -> Convolution:
     return replace(geometry, images=images)
 

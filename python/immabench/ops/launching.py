@@ -52,10 +52,11 @@ class TensorBuffers:
 
 
 def launch(problem: Problem, product: Product, epilogue: Epilogue, out_shape: list[int]) -> torch.Tensor:
-    """The output of a product whose operands are known to fit. Raises UsageError for a kernel that cannot compute it."""
+    """The output of a product whose operands are known to fit. Raises UsageError for a kernel that cannot compute
+    it."""
     b = product.b.contiguous()
-    if problem.conv:
-        b = b.view(problem.n, -1) if not product.packed else b
+    if problem.conv and not product.packed:
+        b = b.view(problem.n, -1)
     tensors = {"a": product.a.contiguous(), "b": b, **epilogue.operands(problem, b)}
     packed = {name: tensor.contiguous() for name, tensor in product.packed.items()}
     device = product.a.device
