@@ -1,4 +1,4 @@
-// What surrounds a product on the CPU: the patches before it, the epilogue after it. The rest is beside its kernels' calls.
+// Products on the CPU and what surrounds them: the patches before, the epilogue after. The rest is beside its kernels' calls.
 #include <cpu/cpu.hpp>
 
 #include <deque>
@@ -63,6 +63,42 @@ void expect_together(const char* name, bool there, bool needed) {
     throw py::value_error(std::string("operand '") + name + (there ? "' is given, and nothing that it is of" : "' is missing"));
 }
 
+// The operands of an epilogue as Python has them; none of them where it is None.
+struct EpilogueObjects {
+  const py::object &a_zero, &b_sum, &row_scale, &col_scale, &bias, &residual, &residual_scale, &residual_zero, &out_scale,
+      &out_zero;
+};
+
+// The epilogue of sums of this shape, and its output.
+void take_epilogue(CpuOperands& operands, cpu::FinishArguments& a, const std::vector<std::int64_t>& shape, const py::object& out,
+                   const EpilogueObjects& given, const std::string& activation) {
+  a.batch = shape.size() == 3 ? shape[0] : 1, a.rows = shape[shape.size() - 2], a.columns = shape.back();
+  const Operand& to = operands.take("out", out);
+  to.expect_shape(shape, "the output has the shape of the sums");
+  a.out = to.address();
+  EpilogueArguments& e = a.epilogue;
+  e.output = expect_output(to), e.activation = parse_activation(activation);
+  const std::int64_t rows = a.batch * a.rows, columns = a.batch * a.columns;
+  e.a_zero = operands.take_vector("a_zero", given.a_zero, ElementType::kS32, rows, &e.a_zero_stride);
+  e.b_sum = operands.take_vector("b_sum", given.b_sum, ElementType::kS32, columns);
+  e.row_scale = operands.take_vector("row_scale", given.row_scale, ElementType::kF32, rows, &e.row_scale_stride);
+  e.col_scale = operands.take_vector("col_scale", given.col_scale, ElementType::kF32, columns, &e.col_scale_stride);
+  e.bias = operands.take_vector("bias", given.bias, ElementType::kF32, columns);
+  e.residual_scale = operands.take_vector("residual_scale", given.residual_scale, ElementType::kF32, 1);
+  e.residual_zero = operands.take_vector("residual_zero", given.residual_zero, ElementType::kS32, 1);
+  e.out_scale = operands.take_vector("out_scale", given.out_scale, ElementType::kF32, columns, &e.out_scale_stride);
+  e.out_zero = operands.take_vector("out_zero", given.out_zero, ElementType::kS32, columns, &e.out_zero_stride);
+  if (!given.residual.is_none()) {
+    const Operand& added = operands.take("residual", given.residual);
+    added.expect_shape(shape, "the residual has the shape of the sums");
+    e.residual = added.address(), e.residual_type = expect_output(added);
+    if (e.residual_type == OutputType::kS32) added.reject("holds int32", "pass floats, or codes");
+  }
+  expect_together("residual_scale", e.residual_scale, e.residual && e.residual_type == OutputType::kS8);
+  expect_together("out_scale", e.out_scale, e.output == OutputType::kS8);
+  expect_together("b_sum", e.b_sum, e.a_zero);
+}
+
 void finish_sums(const py::object& sums, const py::object& out, const py::object& a_zero, const py::object& b_sum,
                  const py::object& row_scale, const py::object& col_scale, const py::object& bias, const py::object& residual,
                  const py::object& residual_scale, const py::object& residual_zero, const py::object& out_scale,
@@ -72,37 +108,58 @@ void finish_sums(const py::object& sums, const py::object& out, const py::object
   const Operand& from = operands.take("sums", sums);
   from.expect_type({ElementType::kS32, ElementType::kF32}, "pass int32 sums, or float32 ones");
   const auto& shape = from.shape();
-  if ((shape.size() != 2 && shape.size() != 3) || from.elements() == 0) from.reject("has shape " + describe(shape), "pass [.., M, N]");
+  if ((shape.size() != 2 && shape.size() != 3) || from.elements() == 0)
+    from.reject("has shape " + describe(shape), "pass [.., M, N]");
   a.type = from.type() == ElementType::kF32 ? cpu::SumType::kF32 : cpu::SumType::kS32;
-  a.batch = shape.size() == 3 ? shape[0] : 1, a.rows = shape[shape.size() - 2], a.columns = shape.back();
-  const Operand& to = operands.take("out", out);
-  to.expect_shape(shape, "the output has the shape of the sums");
-  a.sums = from.address(), a.out = to.address();
-  EpilogueArguments& e = a.epilogue;
-  e.output = expect_output(to), e.activation = parse_activation(activation);
-  const std::int64_t rows = a.batch * a.rows, columns = a.batch * a.columns;
-  e.a_zero = operands.take_vector("a_zero", a_zero, ElementType::kS32, rows, &e.a_zero_stride);
-  e.b_sum = operands.take_vector("b_sum", b_sum, ElementType::kS32, columns);
-  e.row_scale = operands.take_vector("row_scale", row_scale, ElementType::kF32, rows, &e.row_scale_stride);
-  e.col_scale = operands.take_vector("col_scale", col_scale, ElementType::kF32, columns, &e.col_scale_stride);
-  e.bias = operands.take_vector("bias", bias, ElementType::kF32, columns);
-  e.residual_scale = operands.take_vector("residual_scale", residual_scale, ElementType::kF32, 1);
-  e.residual_zero = operands.take_vector("residual_zero", residual_zero, ElementType::kS32, 1);
-  e.out_scale = operands.take_vector("out_scale", out_scale, ElementType::kF32, columns, &e.out_scale_stride);
-  e.out_zero = operands.take_vector("out_zero", out_zero, ElementType::kS32, columns, &e.out_zero_stride);
-  if (!residual.is_none()) {
-    const Operand& added = operands.take("residual", residual);
-    added.expect_shape(shape, "the residual has the shape of the sums");
-    e.residual = added.address(), e.residual_type = expect_output(added);
-    if (e.residual_type == OutputType::kS32) added.reject("holds int32", "pass floats, or codes");
-  }
-  expect_together("residual_scale", e.residual_scale, e.residual && e.residual_type == OutputType::kS8);
-  expect_together("out_scale", e.out_scale, e.output == OutputType::kS8);
-  expect_together("b_sum", e.b_sum, e.a_zero);
-  if (a.type == cpu::SumType::kF32 && (e.a_zero || e.output == OutputType::kS32))
+  a.sums = from.address();
+  take_epilogue(operands, a, shape, out,
+                {a_zero, b_sum, row_scale, col_scale, bias, residual, residual_scale, residual_zero, out_scale, out_zero},
+                activation);
+  if (a.type == cpu::SumType::kF32 && (a.epilogue.a_zero || a.epilogue.output == OutputType::kS32))
     from.reject("holds float32", "floats have no zero point, and are no int32 output");
   const py::gil_scoped_release release;
   cpu::compute(a, threads);
+}
+
+// An int8 image of this geometry.
+const Operand& take_image(CpuOperands& operands, const char* name, const py::object& image, const ConvolutionArguments& g) {
+  if (const char* reason = g.invalid_reason()) throw py::value_error(std::string("geometry: ") + reason);
+  const Operand& from = operands.take(name, image);
+  from.expect_type({ElementType::kS8}, "quantize it to int8");
+  from.expect_shape({g.images, g.height, g.width, g.channels}, "pass the image that 'geometry' tells of, NHWC");
+  return from;
+}
+
+const Operand& take_matrix(CpuOperands& operands, const char* name, const py::object& matrix) {
+  const Operand& operand = operands.take(name, matrix);
+  operand.expect_type({ElementType::kS8}, "quantize it to int8");
+  if (operand.shape().size() != 2 || operand.elements() == 0)
+    operand.reject("has shape " + describe(operand.shape()), "pass a matrix with at least one element");
+  return operand;
+}
+
+void multiply_s8(const py::object& a_object, const py::object& b_object, const py::object& out, const py::object& geometry,
+                 const py::object& a_zero, const py::object& b_sum, const py::object& row_scale, const py::object& col_scale,
+                 const py::object& bias, const py::object& residual, const py::object& residual_scale,
+                 const py::object& residual_zero, const py::object& out_scale, const py::object& out_zero,
+                 const std::string& activation, int threads) {
+  if (!cpu::can_multiply()) throw py::value_error("this CPU has no AVX-512 VNNI; see multiplies_s8()");
+  CpuOperands operands;
+  cpu::ProductArguments call;
+  const Operand& b = take_matrix(operands, "b", b_object);
+  call.b = b.address(), call.k = b.shape()[1];
+  ConvolutionArguments& g = call.patches.geometry = parse_convolution(geometry);
+  const Operand& a = g.present() ? take_image(operands, "a", a_object, g) : take_matrix(operands, "a", a_object);
+  const std::int64_t rows = g.present() ? g.m() : a.shape()[0], k = g.present() ? g.k() : a.shape()[1];
+  if (k != call.k) b.reject("has rows of " + std::to_string(call.k), "those of A have " + std::to_string(k));
+  take_epilogue(operands, call.finish, {rows, b.shape()[0]}, out,
+                {a_zero, b_sum, row_scale, col_scale, bias, residual, residual_scale, residual_zero, out_scale, out_zero},
+                activation);
+  if (g.present() && call.finish.epilogue.a_zero_stride) throw py::value_error("pixels of an image have one a_zero; pass [1]");
+  (g.present() ? call.patches.image : call.a) = a.address();
+  call.patches.zero = g.present() ? call.finish.epilogue.a_zero : 0;
+  const py::gil_scoped_release release;
+  cpu::compute(call, threads);
 }
 
 void gather_patches(const py::object& image, const py::object& patches, const py::dict& geometry, const py::object& zero,
@@ -110,11 +167,7 @@ void gather_patches(const py::object& image, const py::object& patches, const py
   CpuOperands operands;
   cpu::PatchArguments a;
   a.geometry = parse_convolution(geometry);
-  if (const char* reason = a.geometry.invalid_reason()) throw py::value_error(std::string("geometry: ") + reason);
-  const Operand& from = operands.take("image", image);
-  from.expect_type({ElementType::kS8}, "quantize it to int8");
-  from.expect_shape({a.geometry.images, a.geometry.height, a.geometry.width, a.geometry.channels},
-                    "pass the image that 'geometry' tells of, NHWC");
+  const Operand& from = take_image(operands, "image", image, a.geometry);
   const Operand& to = operands.take("patches", patches);
   to.expect_type({ElementType::kS8}, "allocate them as int8");
   const auto& shape = to.shape();
@@ -131,10 +184,17 @@ void gather_patches(const py::object& image, const py::object& patches, const py
 void register_cpu(py::module_& module) {
   using py::arg;
   const auto optional = [](const char* name) { return py::arg_v(name, py::none()); };
-  module.def("finish_sums", &finish_sums, arg("sums"), arg("out"), py::kw_only(), optional("a_zero"), optional("b_sum"),
-             optional("row_scale"), optional("col_scale"), optional("bias"), optional("residual"), optional("residual_scale"),
-             optional("residual_zero"), optional("out_scale"), optional("out_zero"), arg("activation") = "none",
-             arg("threads") = 1, "The epilogue of a product, natively on the CPU; fills the output.");
+  // Defines a function with what precedes an epilogue, `names`, and what the epilogue takes.
+  const auto define = [&](const char* name, auto function, const char* text, const auto&... names) {
+    module.def(name, function, names..., optional("a_zero"), optional("b_sum"), optional("row_scale"), optional("col_scale"),
+               optional("bias"), optional("residual"), optional("residual_scale"), optional("residual_zero"),
+               optional("out_scale"), optional("out_zero"), arg("activation") = "none", arg("threads") = 1, text);
+  };
+  define("finish_sums", &finish_sums, "The epilogue of a product, natively on the CPU; fills the output.", arg("sums"),
+         arg("out"), py::kw_only());
+  define("multiply_s8", &multiply_s8, "A product or a convolution with its epilogue, natively on the CPU; fills the output.",
+         arg("a"), arg("b"), arg("out"), py::kw_only(), optional("geometry"));
+  module.def("multiplies_s8", &cpu::can_multiply, "Whether this CPU has the instructions of multiply_s8.");
   module.def("gather_patches", &gather_patches, arg("image"), arg("patches"), py::kw_only(), arg("geometry"), optional("zero"),
              arg("threads") = 1, "The rows of the GEMM that a convolution is, natively on the CPU.");
 }

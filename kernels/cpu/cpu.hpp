@@ -30,6 +30,17 @@ struct PatchArguments {
   ConvolutionArguments geometry;
 };
 
+// out = the epilogue of A B^T: int8 A [rows, K] or the patches of an image, int8 B [columns, K]; `finish` has no sums and no
+// batch. By vpdpbusd, where this CPU has it (`can_multiply`).
+struct ProductArguments {
+  std::uint64_t a = 0, b = 0;
+  std::int64_t k = 0;
+  PatchArguments patches;  // without an image, A is a matrix
+  FinishArguments finish;
+};
+bool can_multiply();
+
+void compute(const ProductArguments& arguments, int threads);
 void compute(const FinishArguments& arguments, int threads);
 void compute(const PatchArguments& arguments, int threads);
 void compute(const QuantizeArguments& arguments, int threads);

@@ -1,6 +1,7 @@
 #include <cpu/parallel.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <thread>
 #if defined(__unix__) || defined(__APPLE__)
@@ -14,6 +15,29 @@ namespace {
 constexpr int kPartsPerThread = 4;
 constexpr int kMostHelpers = 255;
 
+// How long a thread looks out for work, or for others' last part, before it sleeps. Waking takes tens of microseconds, in a
+// virtual machine above all, and a model's next layer comes within so many.
+constexpr std::chrono::microseconds kLookout{200};
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Returns when `word` no longer is `old`.
+void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) {
+  const auto end = std::chrono::steady_clock::now() + kLookout;
+  do {
+    for (int i = 0; i < 64; ++i, relax()) {
+      if (word.load(std::memory_order_acquire) != old) return;
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  word.wait(old, std::memory_order_acquire);
+}
+
 struct Job {
   Range run;
   const void* pass;
@@ -22,7 +46,7 @@ struct Job {
   void part(std::int64_t index) const { run(pass, count * index / parts, count * (index + 1) / parts); }
 };
 
-// Threads that sleep until there is a job. Its parts are claimed by counting a ticket down: the job's number above, parts left
+// Threads that wait for a job. Its parts are claimed by counting a ticket down: the job's number above, parts left
 // below. Who claims one has that job until the part is done, for the caller waits for every part.
 class Pool {
  public:
@@ -36,7 +60,7 @@ class Pool {
     wake_.fetch_add(1);
     wake_.notify_all();
     work();
-    for (std::uint32_t left; (left = left_.load(std::memory_order_acquire)) != 0;) left_.wait(left);
+    for (std::uint32_t left; (left = left_.load(std::memory_order_acquire)) != 0;) wait_while(left_, left);
   }
 
   std::mutex busy;
@@ -50,7 +74,7 @@ class Pool {
     for (;;) {
       const std::uint32_t seen = wake_.load();
       if (index < helpers_.load(std::memory_order_relaxed)) work();
-      wake_.wait(seen);
+      wait_while(wake_, seen);
     }
   }
 

@@ -96,8 +96,10 @@ struct AvgPool {
       return;
     }
     i8* __restrict out = writable<i8>(a.out) + index;
-    const float low = float(-128 - zero), high = float(127 - zero);
-    for (int i = 0; i < count; ++i) out[i] = code_of(float(sums[i]) / divisor * factor, low, high, zero);
+    // Copies, since codes could be the bytes of anything.
+    const float by = factor, low = float(-128 - zero), high = float(127 - zero);
+    const i32 shift = zero;
+    for (int i = 0; i < count; ++i) out[i] = code_of(float(sums[i]) / divisor * by, low, high, shift);
   }
 };
 

@@ -33,10 +33,10 @@ struct Ends {
 Ends range_with_zero(const float* values, i64 count) {
   i32 below = 0, above = 0;
   for (i64 i = 0; i < count; ++i) {
-    const i32 bits = i32(bits_of(values[i])), magnitude = bits & 0x7FFFFFFF;
+    const i32 bits = i32(bits_of(values[i])), magnitude = bits & 0x7FFFFFFF, negative = bits >> 31;
     const i32 finite = magnitude < 0x7F800000 ? magnitude : 0;
-    below = std::max(below, bits < 0 ? finite : 0);
-    above = std::max(above, bits < 0 ? 0 : finite);
+    below = std::max(below, finite & negative);
+    above = std::max(above, finite & ~negative);
   }
   return {-float_of(u32(below)), float_of(u32(above))};
 }
@@ -182,6 +182,8 @@ struct LayerNormQuantize {
 
 // ---- softmax
 
+constexpr int kCodeOffset = 128;  // codes 0 to 255 are stored as int8
+
 struct SoftmaxQuantize {
   const SoftmaxQuantizeArguments& a;
 
@@ -192,22 +194,27 @@ struct SoftmaxQuantize {
       const int keys = std::clamp(length, 0, a.columns);
       i8* codes = writable<i8>(a.codes) + row * a.columns;
       const i32 sum = row_codes(exponential, at<i32>(a.x) + row * a.columns, codes, keys);
-      std::fill(codes + keys, codes + a.columns, i8(-128));
+      std::fill(codes + keys, codes + a.columns, i8(-kCodeOffset));
       writable<float>(a.row_scale)[row] = 1.0f / float(std::max(sum, 1));
     }
   }
 
  private:
-  static i32 row_codes(const SoftmaxCodes& exponential, const i32* __restrict scores, i8* __restrict codes, int keys) {
-    i32 largest = std::numeric_limits<i32>::min(), sum = 0;
+  static i32 largest_of(const i32* scores, int keys) {
+    i32 largest = std::numeric_limits<i32>::min();
     for (int i = 0; i < keys; ++i) largest = std::max(largest, scores[i]);
+    return largest;
+  }
+
+  // Writes codes, and returns the sum of what they stand for.
+  static i32 row_codes(const SoftmaxCodes& exponential, const i32* __restrict scores, i8* __restrict codes, int keys) {
+    const u32 largest = u32(largest_of(scores, keys));
+    const SoftmaxCodes by = exponential;  // a copy, since codes could be the bytes of anything
     for (int i = 0; i < keys; ++i) {
-      const u32 distance = std::min(u32(largest) - u32(scores[i]), 0x7FFFFFFFu);
-      const int code = exponential.code(float(i32(distance)));
-      codes[i] = i8(code - 128);
-      sum += code;
+      const u32 exact = largest - u32(scores[i]), distance = exact < 0x7FFFFFFF ? exact : 0x7FFFFFFF;
+      codes[i] = i8(by.code(float(i32(distance))) - kCodeOffset);
     }
-    return sum;
+    return sum_of(codes, keys) + kCodeOffset * keys;
   }
 };
 

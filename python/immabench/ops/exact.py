@@ -1,5 +1,5 @@
-"""Products on the CPU, the bits of the kernels: `torch._int_mm` of whatever integers the weights stand for, between
-native passes that gather patches and finish the sums.
+"""Products on the CPU, the bits of the kernels: of whatever integers the weights stand for, natively where the CPU has
+AVX-512 VNNI, else by `torch._int_mm` between native passes that gather patches and finish the sums.
 
 Only sums that kernels add up in floats, of weights beside f16 and bf16, have no specified bits (docs/numerics.md).
 """
@@ -27,6 +27,10 @@ K_MULTIPLE = 32
 """What rows of patches are padded to. On one CPU with AVX-512 VNNI 12544 x 64 x 147 took 0.39 ms, K = 160 0.35 ms; and
 runs of few bytes are moved as whole vectors."""
 
+LEAST_ROWS = 16
+"""Of products that are computed natively: each call brings B into the order of its instructions, which takes as long as
+some rows, and torch multiplies few rows without."""
+
 KEPT_GEOMETRIES = 1024
 """Of convolutions: more than a model has, at several batches."""
 
@@ -44,14 +48,13 @@ def compute_exactly(problem: Problem, operands: Tensors, packed: Mapping[str, Te
         finish(problem, torch.matmul(a.float(), weights.float().transpose(-1, -2)), operands, out)
     elif not problem.has_integer_sum:
         finish(problem, _sums_of_groups(problem, a, packed), operands, out)
-    elif problem.conv:
-        _convolve(problem, a, integer_weights(problem, packed) if packed else b, operands, out)
     else:
         if packed:
             b = integer_weights(problem, packed)
         elif problem.a_type == "s4":
             a, b = unpack_s4(a), unpack_s4(b)
-        _multiply(problem, a, b, operands, out)
+        by = _product if _natively(problem) else (_convolve if problem.conv else _multiply)
+        by(problem, a, b, operands, out)
 
 
 def finish(problem: Problem, sums: Tensor, operands: Mapping[str, Tensor | None], out: Tensor) -> None:
@@ -63,8 +66,21 @@ def finish(problem: Problem, sums: Tensor, operands: Mapping[str, Tensor | None]
     native().finish_sums(sums, out, activation=problem.activation, threads=threads, **present)
 
 
+def _natively(problem: Problem) -> bool:
+    """Whether a product is computed as a whole by the native module."""
+    return bool(problem.m >= LEAST_ROWS and problem.batch == 1 and native().multiplies_s8())
+
+
+def _product(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Tensor) -> None:
+    """A product, or a convolution, with its epilogue, in one native call."""
+    present = {name: value for name, value in operands.items() if value is not None}
+    geometry = None if problem.convolution is None else _sizes(problem.convolution)
+    options = {"activation": problem.activation, "threads": torch.get_num_threads()}
+    native().multiply_s8(a, b, out, geometry=geometry, **options, **present)
+
+
 def _multiply(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Tensor) -> None:
-    """A product, or a batch of them, in pieces of rows."""
+    """A product, or a batch of them, by torch, in pieces of rows."""
     if problem.batch > 1:
         sums = _memory_of_sums(problem, out)
         for index in range(problem.batch):
@@ -78,7 +94,7 @@ def _multiply(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Te
 
 
 def _convolve(problem: Problem, image: Tensor, filters: Tensor, operands: Tensors, out: Tensor) -> None:
-    """A convolution in pieces of images; one whose patches are the image as it lies is a product."""
+    """A convolution by torch, in pieces of images; one whose patches are the image as it lies is a product."""
     geometry = problem.convolution
     assert geometry is not None
     if geometry.is_plain:
