@@ -130,11 +130,13 @@ const Operand& take_image(CpuOperands& operands, const char* name, const py::obj
   return from;
 }
 
-const Operand& take_matrix(CpuOperands& operands, const char* name, const py::object& matrix) {
-  const Operand& operand = operands.take(name, matrix);
+// An int8 matrix, or a batch of them.
+const Operand& take_matrices(CpuOperands& operands, const char* name, const py::object& matrices) {
+  const Operand& operand = operands.take(name, matrices);
   operand.expect_type({ElementType::kS8}, "quantize it to int8");
-  if (operand.shape().size() != 2 || operand.elements() == 0)
-    operand.reject("has shape " + describe(operand.shape()), "pass a matrix with at least one element");
+  const std::size_t rank = operand.shape().size();
+  if ((rank != 2 && rank != 3) || operand.elements() == 0)
+    operand.reject("has shape " + describe(operand.shape()), "pass a matrix with at least one element, or a batch of them");
   return operand;
 }
 
@@ -146,13 +148,17 @@ void multiply_s8(const py::object& a_object, const py::object& b_object, const p
   if (!cpu::can_multiply()) throw py::value_error("this CPU has no AVX-512 VNNI; see multiplies_s8()");
   CpuOperands operands;
   cpu::ProductArguments call;
-  const Operand& b = take_matrix(operands, "b", b_object);
-  call.b = b.address(), call.k = b.shape()[1];
+  const Operand& b = take_matrices(operands, "b", b_object);
+  call.b = b.address(), call.k = b.shape().back();
   ConvolutionArguments& g = call.patches.geometry = parse_convolution(geometry);
-  const Operand& a = g.present() ? take_image(operands, "a", a_object, g) : take_matrix(operands, "a", a_object);
-  const std::int64_t rows = g.present() ? g.m() : a.shape()[0], k = g.present() ? g.k() : a.shape()[1];
+  const Operand& a = g.present() ? take_image(operands, "a", a_object, g) : take_matrices(operands, "a", a_object);
+  std::vector<std::int64_t> shape = g.present() ? std::vector<std::int64_t>{g.m(), g.k()} : a.shape();
+  const std::int64_t k = shape.back();
   if (k != call.k) b.reject("has rows of " + std::to_string(call.k), "those of A have " + std::to_string(k));
-  take_epilogue(operands, call.finish, {rows, b.shape()[0]}, out,
+  if (shape.size() != b.shape().size() || (shape.size() == 3 && shape[0] != b.shape()[0]))
+    b.reject("has shape " + describe(b.shape()), "pass as many matrices as A has");
+  shape.back() = b.shape()[b.shape().size() - 2];
+  take_epilogue(operands, call.finish, shape, out,
                 {a_zero, b_sum, row_scale, col_scale, bias, residual, residual_scale, residual_zero, out_scale, out_zero},
                 activation);
   if (g.present() && call.finish.epilogue.a_zero_stride) throw py::value_error("pixels of an image have one a_zero; pass [1]");

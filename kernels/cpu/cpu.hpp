@@ -30,8 +30,8 @@ struct PatchArguments {
   ConvolutionArguments geometry;
 };
 
-// out = the epilogue of A B^T: int8 A [rows, K] or the patches of an image, int8 B [columns, K]; `finish` has no sums and no
-// batch. By vpdpbusd, where this CPU has it (`can_multiply`).
+// out = the epilogue of A B^T: int8 A [batch, rows, K] or the patches of an image, int8 B [batch, columns, K]; `finish` has no
+// sums. By vpdpbusd, where this CPU has it (`can_multiply`).
 struct ProductArguments {
   std::uint64_t a = 0, b = 0;
   std::int64_t k = 0;

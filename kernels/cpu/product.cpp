@@ -32,6 +32,8 @@ constexpr int kLanes = 16, kPanel = 64, kTileRows = 6, kQuad = 4;
 constexpr i64 kQuadBytes = kPanel * kQuad;  // of a panel: four elements of K of all its columns
 constexpr int kCacheBytes = 384 << 10;      // patches and sums of a block of rows, beside a panel, in the second cache
 constexpr int kMostRows = 96;
+// What is as much work as an element's way through arithmetic: bytes that are brought into order, products.
+constexpr i64 kBytesAnElement = 8, kProductsAnElement = 64;
 
 constexpr i64 rounded_up(i64 value, i64 multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -65,13 +67,16 @@ constexpr i64 rounded_up(i64 value, i64 multiple) { return (value + multiple - 1
   for (int i = 0; i < 16; ++i) r[i] = t[i];
 }
 
-// B in panels. Items are vectors of 16 columns.
+// B of every product in panels. Items are vectors of 16 columns.
 struct Packing {
   const i8* b;
   u8* packed;
   i64 n, k, quads;
 
-  [[IMMABENCH_VNNI]] void columns(i64 first) const {
+  i64 vectors() const { return (n + kLanes - 1) / kLanes; }
+  i64 bytes() const { return (n + kPanel - 1) / kPanel * quads * kQuadBytes; }  // of a product
+
+  [[IMMABENCH_VNNI]] void columns(const i8* b, u8* packed, i64 first) const {
     u8* to = packed + first / kPanel * quads * kQuadBytes + first % kPanel * kQuad;
     for (i64 quad = 0; quad < quads; quad += kLanes) {
       __m512i words[kLanes];
@@ -86,7 +91,11 @@ struct Packing {
   }
 
   static void range(const void* pass, i64 begin, i64 end) {
-    for (i64 vector = begin; vector < end; ++vector) static_cast<const Packing*>(pass)->columns(vector * kLanes);
+    const Packing& p = *static_cast<const Packing*>(pass);
+    for (i64 item = begin; item < end; ++item) {
+      const i64 product = item / p.vectors();
+      p.columns(p.b + product * p.n * p.k, p.packed + product * p.bytes(), item % p.vectors() * kLanes);
+    }
   }
 };
 
@@ -193,38 +202,42 @@ template <int kVectors>
   }
 }
 
-// Items are blocks of rows.
+// Items are blocks of rows, so many of each product. The rows of all products follow each other.
 struct Product {
   const ProductArguments& a;
   const u8* packed;
-  i64 blocks, stride;
+  i64 packed_bytes, blocks, stride;
   bool gathered;
 
-  i64 first(i64 block) const { return a.finish.rows * block / blocks; }
-
   void operator()(i64 begin, i64 end) const {
-    const i64 most = a.finish.rows / blocks + 1, n = a.finish.columns;
+    const i64 m = a.finish.rows, most = m / blocks + 1, n = a.finish.columns;
     const auto patches = std::make_unique_for_overwrite<i8[]>(gathered ? std::size_t(most * stride) : 0);
     const auto sums = std::make_unique_for_overwrite<i32[]>(std::size_t(most * n));
-    for (i64 block = begin; block < end; ++block) rows(first(block), first(block + 1), patches.get(), sums.get());
+    for (i64 item = begin; item < end; ++item) {
+      const i64 product = item / blocks, block = item % blocks;
+      const u8* panels = packed + product * packed_bytes;
+      rows(product * m + m * block / blocks, product * m + m * (block + 1) / blocks, panels, patches.get(), sums.get());
+    }
   }
 
  private:
-  void rows(i64 begin, i64 end, i8* patches, i32* sums) const {
+  void rows(i64 begin, i64 end, const u8* panels, i8* patches, i32* sums) const {
     i32 start[kMostRows];
     if (gathered) Patches{a.patches, a.patches.zero ? *at<i32>(a.patches.zero) : 0}.gather(begin, end, patches);
     const i8* from = gathered ? patches : at<i8>(a.a) + begin * a.k;
     for (i64 row = 0; row < end - begin; ++row) start[row] = start_of(from + row * stride, stride);
-    multiply_rows({from, stride, stride / kQuad, start, sums, a.finish.columns}, packed, end - begin);
+    multiply_rows({from, stride, stride / kQuad, start, sums, a.finish.columns}, panels, end - begin);
     FinishArguments finish = a.finish;
     finish.sums = reinterpret_cast<std::uint64_t>(sums) - std::uint64_t(begin * finish.columns) * sizeof(i32);
     Finish<i32>{finish}(begin, end);
   }
 };
 
-i64 blocks_of(i64 rows, i64 bytes_each, int threads) {
+// Of each product, so many that patches and sums stay in the second cache, and all threads have as many.
+i64 blocks_of(const FinishArguments& finish, i64 bytes_each, int threads) {
   const i64 most = std::clamp<i64>(kCacheBytes / bytes_each / kTileRows * kTileRows, kTileRows, kMostRows);
-  return std::min(rows, rounded_up((rows + most - 1) / most, threads));
+  const i64 blocks = (finish.rows + most - 1) / most;
+  return finish.batch % threads == 0 ? blocks : std::min(finish.rows, rounded_up(blocks, threads));
 }
 
 }  // namespace
@@ -237,18 +250,20 @@ bool can_multiply() {
 void compute(const ProductArguments& given, int threads) {
   ProductArguments a = given;
   const bool image = a.patches.geometry.present();
-  const i64 stride = rounded_up(a.k, kQuad), n = a.finish.columns, quads = stride / kQuad;
+  const i64 stride = rounded_up(a.k, kQuad), n = a.finish.columns;
   if (!image && stride != a.k) {  // rows that are no whole words are copied like patches of single pixels
-    a.patches = {.image = a.a, .geometry = {.images = 1, .height = 1, .width = int(a.finish.rows), .channels = int(a.k)}};
+    const int rows = int(a.finish.batch * a.finish.rows);
+    a.patches = {.image = a.a, .geometry = {.images = 1, .height = 1, .width = rows, .channels = int(a.k)}};
   }
   a.patches.row_bytes = stride;
-  const i64 panels = (n + kPanel - 1) / kPanel;
-  const auto packed = std::make_unique_for_overwrite<u8[]>(std::size_t(panels * quads * kQuadBytes));
-  const Packing packing{at<i8>(a.b), packed.get(), n, a.k, quads};
-  deal_out(&Packing::range, &packing, (n + kLanes - 1) / kLanes, std::max<i64>(1, 8 * kLeastElements / (kLanes * a.k)), threads);
-  const Product product{a, packed.get(), blocks_of(a.finish.rows, stride + 4 * n, threads), stride, a.patches.image != 0};
-  // Of 64 products one is as much work as an element's way through arithmetic.
-  run(product, product.blocks, (a.finish.rows / product.blocks + 1) * n * a.k / 64, threads);
+  Packing packing{at<i8>(a.b), nullptr, n, a.k, stride / kQuad};
+  const auto packed = std::make_unique_for_overwrite<u8[]>(std::size_t(a.finish.batch * packing.bytes()));
+  packing.packed = packed.get();
+  const i64 few = std::max<i64>(1, kBytesAnElement * kLeastElements / (kLanes * a.k));
+  deal_out(&Packing::range, &packing, a.finish.batch * packing.vectors(), few, threads);
+  const i64 blocks = blocks_of(a.finish, stride + i64{sizeof(i32)} * n, threads);
+  const Product product{a, packed.get(), packing.bytes(), blocks, stride, a.patches.image != 0};
+  run(product, a.finish.batch * blocks, (a.finish.rows / blocks + 1) * n * a.k / kProductsAnElement, threads);
 }
 
 #else

@@ -15,6 +15,7 @@ from immabench.errors import OperandError, UsageError
 from immabench.kernels import CompanionConfig, any_config, companion_configs, native
 from immabench.numerics import check_scale
 from immabench.ops.epilogue import dtype_of
+from immabench.ops.exact import natively
 from immabench.ops.launching import EMULATED, expect_one_device
 
 ROW_BYTES = 16
@@ -101,6 +102,18 @@ class _Call:
             raise OperandError(f"{given}, expected torch.int32 [{q.shape[0]}]", "pass one length a batch")
         expect_one_device({"q": q, "k": k, "lengths": self.lengths})
 
+    def ends(self, v: Tensor, row_scale: Tensor) -> dict[str, Tensor]:
+        """The last steps as what follows the sums of codes and values [heads, depth, keys]."""
+        zero, sums = torch.tensor([CODE_ZERO], dtype=torch.int32), v.sum(dim=-1, dtype=torch.int32)
+        steps = {"a_zero": zero, "b_sum": sums, "row_scale": row_scale, "col_scale": _one(self.v_scale)}
+        if self.output_type != "s8":
+            return steps
+        return {
+            **steps,
+            "out_scale": _one(self.out_scale),
+            "out_zero": torch.tensor([self.out_zero], dtype=torch.int32),
+        }
+
 
 def _expect_tokens(q: Tensor, k: Tensor, v: Tensor) -> None:
     for name, tokens in (("q", q), ("k", k), ("v", v)):
@@ -165,36 +178,34 @@ def _launch(kernel: str, tokens: list[Tensor], out: Tensor, call: _Call, *, on_g
         native().emulate_attention_s8(kernel, *tokens, out, **options)
 
 
-# ---- on the CPU: products head by head, and native passes between and after them
+# ---- on the CPU: products of all heads, and a native pass between them
 
 
 def _exact(q: Tensor, k: Tensor, v: Tensor, call: _Call) -> Tensor:
-    heads = [x.transpose(1, 2).flatten(0, 1).contiguous() for x in (q, k, v)]
-    scores = _products(heads[0], heads[1].transpose(1, 2))
-    codes, row_scale = _softmax(scores, call)
-    sums = _products(codes, heads[2])
-    out = torch.empty(sums.shape, dtype=dtype_of(call.output_type))
-    to_codes = call.output_type == "s8"
-    native().finish_sums(
-        sums,
-        out,
-        a_zero=torch.tensor([CODE_ZERO], dtype=torch.int32),
-        b_sum=heads[2].sum(dim=1, dtype=torch.int32),
-        row_scale=row_scale,
-        col_scale=_one(call.v_scale),
-        out_scale=_one(call.out_scale) if to_codes else None,
-        out_zero=torch.tensor([call.out_zero], dtype=torch.int32) if to_codes else None,
-        threads=torch.get_num_threads(),
+    # Of values the keys come last, as the rows of weights have K.
+    heads = [x.permute(order).flatten(0, 1).contiguous() for x, order in ((q, _BY_HEAD), (k, _BY_HEAD), (v, _BY_DEPTH))]
+    shape = (*heads[0].shape[:2], k.shape[1])
+    codes, row_scale = _softmax(_multiply(heads[0], heads[1], torch.empty(shape, dtype=torch.int32)), call)
+    out = _multiply(
+        codes, heads[2], torch.empty(heads[0].shape, dtype=dtype_of(call.output_type)), **call.ends(heads[2], row_scale)
     )
     return out.view(q.shape[0], q.shape[2], q.shape[1], q.shape[3]).transpose(1, 2).contiguous()
 
 
-def _products(a: Tensor, b: Tensor) -> Tensor:
-    """int32 products [heads, M, N] of int8 [heads, M, K] and [heads, K, N]."""
-    sums = torch.empty((*a.shape[:2], b.shape[2]), dtype=torch.int32)
-    for one, other, out in zip(a, b, sums, strict=True):
-        torch._int_mm(one, other, out=out)
-    return sums
+_BY_HEAD, _BY_DEPTH = (0, 2, 1, 3), (0, 2, 3, 1)
+
+
+def _multiply(a: Tensor, b: Tensor, out: Tensor, **epilogue: Tensor) -> Tensor:
+    """`out` [heads, M, N] of int8 a [heads, M, K] and b [heads, N, K], and what follows the sums."""
+    threads = torch.get_num_threads()
+    if natively(a.shape[1]):
+        native().multiply_s8(a, b, out, threads=threads, **epilogue)
+        return out
+    sums = torch.empty(out.shape, dtype=torch.int32)
+    for one, other, there in zip(a, b, sums, strict=True):
+        torch._int_mm(one, other.t(), out=there)
+    native().finish_sums(sums, out, threads=threads, **epilogue)
+    return out
 
 
 def _softmax(scores: Tensor, call: _Call) -> tuple[Tensor, Tensor]:

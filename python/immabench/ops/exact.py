@@ -53,7 +53,7 @@ def compute_exactly(problem: Problem, operands: Tensors, packed: Mapping[str, Te
             b = integer_weights(problem, packed)
         elif problem.a_type == "s4":
             a, b = unpack_s4(a), unpack_s4(b)
-        by = _product if _natively(problem) else (_convolve if problem.conv else _multiply)
+        by = _product if natively(problem.m) else (_convolve if problem.conv else _multiply)
         by(problem, a, b, operands, out)
 
 
@@ -66,9 +66,9 @@ def finish(problem: Problem, sums: Tensor, operands: Mapping[str, Tensor | None]
     native().finish_sums(sums, out, activation=problem.activation, threads=threads, **present)
 
 
-def _natively(problem: Problem) -> bool:
-    """Whether a product is computed as a whole by the native module."""
-    return bool(problem.m >= LEAST_ROWS and problem.batch == 1 and native().multiplies_s8())
+def natively(rows: int) -> bool:
+    """Whether products of so many rows are computed as a whole by the native module."""
+    return bool(rows >= LEAST_ROWS and native().multiplies_s8())
 
 
 def _product(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Tensor) -> None:
