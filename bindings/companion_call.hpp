@@ -78,7 +78,8 @@ void compute_companion(const std::string& family, const Call<Arguments>& call, i
   cpu::compute(call.arguments, threads);
 }
 
-// Defines emulate_<family>, launch_<family> and, where there is such a pass, compute_<family>, which take the inputs of `make` by the names in `names`.
+// Defines emulate_<family>, launch_<family> and, where there is such a pass, compute_<family>, which take the inputs of `make`
+// by the names in `names`.
 template <class Arguments, class... Inputs, class... Names>
 void define(py::module_& module, const std::string& family, Call<Arguments> (*make)(Inputs...), const Names&... names) {
   using py::arg;
@@ -96,10 +97,9 @@ void define(py::module_& module, const std::string& family, Call<Arguments> (*ma
       arg("kernel_id"), names..., arg("stream") = 0,
       "Launches a kernel on the operands' GPU and the given stream; returns at once.");
   if constexpr (requires(const Arguments& arguments) { cpu::compute(arguments, 1); }) {
-    module.def(
-        ("compute_" + family).c_str(),
-        [make, family](Inputs... inputs, int threads) { compute_companion(family, make(inputs...), threads); }, names...,
-        arg("threads") = 1, "Computes the same natively on the CPU; fills the outputs.");
+    module.def(("compute_" + family).c_str(),
+               [make, family](Inputs... inputs, int threads) { compute_companion(family, make(inputs...), threads); }, names...,
+               arg("threads") = 1, "Computes the same natively on the CPU; fills the outputs.");
   }
 }
 

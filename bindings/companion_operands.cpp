@@ -124,7 +124,8 @@ void OperandSet::expect_values(bool finite) const {
       };
       if (values == Values::kScales && !(floats[i] > 0 && std::isfinite(floats[i])))
         reject(std::to_string(floats[i]), "scales are positive and finite");
-      if (finite && values == Values::kFinite && !std::isfinite(floats[i])) reject(std::to_string(floats[i]), "its values are finite");
+      if (finite && values == Values::kFinite && !std::isfinite(floats[i]))
+        reject(std::to_string(floats[i]), "its values are finite");
       if (values == Values::kZeroPoints && (integers[i] < -128 || integers[i] > 127))
         reject(std::to_string(integers[i]), "zero points lie in -128..127");
     }

@@ -1,5 +1,7 @@
 // Products on the CPU and what surrounds them: the patches before, the epilogue after. The rest is beside its kernels' calls.
+#include <algorithm>
 #include <cpu/cpu.hpp>
+#include <cpu/parallel.hpp>
 
 #include <deque>
 
@@ -70,8 +72,8 @@ struct EpilogueObjects {
 };
 
 // The epilogue of sums of this shape, and its output.
-void take_epilogue(CpuOperands& operands, cpu::FinishArguments& a, const std::vector<std::int64_t>& shape, const py::object& out,
-                   const EpilogueObjects& given, const std::string& activation) {
+void take_epilogue(CpuOperands& operands, cpu::FinishArguments& a, const std::vector<std::int64_t>& shape,
+                   const py::object& out, const EpilogueObjects& given, const std::string& activation) {
   a.batch = shape.size() == 3 ? shape[0] : 1, a.rows = shape[shape.size() - 2], a.columns = shape.back();
   const Operand& to = operands.take("out", out);
   to.expect_shape(shape, "the output has the shape of the sums");
@@ -185,6 +187,17 @@ void gather_patches(const py::object& image, const py::object& patches, const py
   cpu::compute(a, threads);
 }
 
+constexpr const char* kInstructions[] = {"baseline", "avx2", "avx512"};  // in the order of cpu::Instructions
+
+std::string instructions() { return kInstructions[int(cpu::best_instructions())]; }
+
+void limit_instructions(const std::string& name) {
+  const auto found = std::find(std::begin(kInstructions), std::end(kInstructions), name);
+  if (found == std::end(kInstructions))
+    throw py::value_error("instructions '" + name + "' are unknown; take baseline, avx2 or avx512");
+  cpu::limit_instructions(cpu::Instructions(found - kInstructions));
+}
+
 }  // namespace
 
 void register_cpu(py::module_& module) {
@@ -201,6 +214,9 @@ void register_cpu(py::module_& module) {
   define("multiply_s8", &multiply_s8, "A product or a convolution with its epilogue, natively on the CPU; fills the output.",
          arg("a"), arg("b"), arg("out"), py::kw_only(), optional("geometry"));
   module.def("multiplies_s8", &cpu::can_multiply, "Whether this CPU has the instructions of multiply_s8.");
+  module.def("cpu_instructions", &instructions, "What native passes are compiled for that run here: baseline, avx2 or avx512.");
+  module.def("limit_cpu_instructions", &limit_instructions, arg("name"),
+             "Lets native passes take no instructions beyond these.");
   module.def("gather_patches", &gather_patches, arg("image"), arg("patches"), py::kw_only(), arg("geometry"), optional("zero"),
              arg("threads") = 1, "The rows of the GEMM that a convolution is, natively on the CPU.");
 }

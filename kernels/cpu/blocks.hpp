@@ -88,7 +88,8 @@ inline void copy_floats(const float* __restrict values, float* __restrict out, i
 // ---- codes
 
 // clamp(rint(quotient) + zero, low + zero, high + zero), a NaN being 0: `low` and `high` are whole numbers, of magnitudes below
-// 2^22, so that the clamp may come first. 1.5 * 2^23 added to such a number rounds it half to even and leaves it in the low bits.
+// 2^22, so that the clamp may come first. 1.5 * 2^23 added to such a number rounds it half to even and leaves it in the low
+// bits.
 inline i8 code_of(float quotient, float low, float high, i32 zero) {
   float clamped = quotient == quotient ? quotient : 0.0f;
   clamped = clamped < low ? low : clamped;

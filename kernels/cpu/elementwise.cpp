@@ -34,9 +34,8 @@ void quantize_elements(const QuantizeArguments& a, i64 row, i64 column, i64 inde
   alignas(64) i8 unpacked[kBlock];
   const float* values = widened(a.type, a.x, index, buffer, count);
   i8* codes = a.code_type == CodeType::kS8 ? writable<i8>(a.codes) + index : unpacked;
-  with_scales(a, row, column, [&](auto scale, auto zero) {
-    quantize_block(values, scale, zero, float(a.qmin), float(a.qmax), codes, count);
-  });
+  with_scales(a, row, column,
+              [&](auto scale, auto zero) { quantize_block(values, scale, zero, float(a.qmin), float(a.qmax), codes, count); });
   if (a.code_type == CodeType::kS4) pack(codes, writable<simt::u8>(a.codes) + index / 2, count);
 }
 

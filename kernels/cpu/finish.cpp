@@ -13,8 +13,14 @@ void compute(const FinishArguments& a, int threads) {
 }
 
 void compute(const RequantizeArguments& a, int threads) {
-  FinishArguments finish{.sums = a.x, .out = a.codes, .type = a.accumulators ? SumType::kS32 : SumType::kS8, .rows = a.rows,
-                         .columns = a.columns, .qmin = a.qmin, .qmax = a.qmax, .epilogue = {}};
+  FinishArguments finish{.sums = a.x,
+                         .out = a.codes,
+                         .type = a.accumulators ? SumType::kS32 : SumType::kS8,
+                         .rows = a.rows,
+                         .columns = a.columns,
+                         .qmin = a.qmin,
+                         .qmax = a.qmax,
+                         .epilogue = {}};
   EpilogueArguments& e = finish.epilogue;
   e.a_zero = a.x_zero_point, e.bias = a.bias, e.output = OutputType::kS8;
   e.row_scale = a.row_scale, e.row_scale_stride = a.row_scale_stride;

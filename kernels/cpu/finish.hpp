@@ -42,10 +42,8 @@ void scale_block(const Sum* __restrict sums, const Columns& c, float row_scale, 
   for (int i = 0; i < count; ++i) values[i] = float(sums[i]) * row_scale * c.scale[i] + c.bias[i];
 }
 template <class Sum>
-void scale_block(const Sum* __restrict sums, const Columns& c, float row_scale, i32 zero, float* __restrict values,
-                 int count) {
-  for (int i = 0; i < count; ++i)
-    values[i] = float(without(sums[i], zero, c.b_sum[i])) * row_scale * c.scale[i] + c.bias[i];
+void scale_block(const Sum* __restrict sums, const Columns& c, float row_scale, i32 zero, float* __restrict values, int count) {
+  for (int i = 0; i < count; ++i) values[i] = float(without(sums[i], zero, c.b_sum[i])) * row_scale * c.scale[i] + c.bias[i];
 }
 
 template <class T, class Widen>

@@ -124,19 +124,28 @@ void deal_out(Range run, const void* pass, std::int64_t count, std::int64_t leas
            threads - 1);
 }
 
-Instructions best_instructions() {
+namespace {
+
+std::atomic<Instructions> instruction_limit{Instructions::kAvx512};
+
+Instructions present_instructions() {
 #if defined(__x86_64__) && defined(__GNUC__)
-  static const Instructions best = [] {
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return avx2 && avx512 ? Instructions::kAvx512 : avx2 ? Instructions::kAvx2 : Instructions::kBaseline;
-  }();
-  return best;
-#else
-  return Instructions::kBaseline;
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (avx2) return avx512 ? Instructions::kAvx512 : Instructions::kAvx2;
 #endif
+  return Instructions::kBaseline;
 }
+
+}  // namespace
+
+Instructions best_instructions() {
+  static const Instructions present = present_instructions();
+  return std::min(present, instruction_limit.load(std::memory_order_relaxed));
+}
+
+void limit_instructions(Instructions limit) { instruction_limit = limit; }
 
 }  // namespace immabench::cpu

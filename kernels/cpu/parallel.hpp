@@ -17,8 +17,10 @@ void deal_out(Range run, const void* pass, std::int64_t count, std::int64_t leas
 // 5 a nanosecond. Less is not worth a second thread.
 constexpr std::int64_t kLeastElements = 1 << 15;
 
+// In ascending order. `best_instructions` are those of this CPU, none beyond the limit, by which tests see the others' code.
 enum class Instructions { kBaseline, kAvx2, kAvx512 };
 Instructions best_instructions();
+void limit_instructions(Instructions limit);
 
 // The same pass compiled for each set of instructions. `flatten` has all that it calls inlined, and so compiled for that set.
 template <class Pass>
@@ -49,8 +51,8 @@ Range best_range() {
 // pass(begin, end) for parts of [0, count), of which each item moves so many elements.
 template <class Pass>
 void run(const Pass& pass, std::int64_t count, std::int64_t elements_each, int threads) {
-  deal_out(best_range<Pass>(), &pass, count, std::max<std::int64_t>(1, kLeastElements / std::max<std::int64_t>(1, elements_each)),
-           threads);
+  deal_out(best_range<Pass>(), &pass, count,
+           std::max<std::int64_t>(1, kLeastElements / std::max<std::int64_t>(1, elements_each)), threads);
 }
 
 }  // namespace immabench::cpu

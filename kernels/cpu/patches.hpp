@@ -68,7 +68,8 @@ struct Patches {
     const int before = std::clamp(-left, 0, g.filter_width), within = std::clamp(g.width - left, before, g.filter_width);
     const i64 channels = g.channels;
     if (before) std::memset(to, zero, std::size_t(before * channels));
-    if (within > before) move_run(to + before * channels, pixels + (left + before) * channels, (within - before) * channels, ends);
+    if (within > before)
+      move_run(to + before * channels, pixels + (left + before) * channels, (within - before) * channels, ends);
     if (within < g.filter_width) std::memset(to + within * channels, zero, std::size_t((g.filter_width - within) * channels));
   }
 

@@ -25,8 +25,8 @@ namespace {
 #define IMMABENCH_VNNI gnu::target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
 #define IMMABENCH_UNROLL _Pragma("GCC unroll 16")  // at once, so that arrays of vectors are registers
 
-using simt::u8;
 using simt::u64;
+using simt::u8;
 
 constexpr int kLanes = 16, kPanel = 64, kTileRows = 6, kQuad = 4;
 constexpr i64 kQuadBytes = kPanel * kQuad;  // of a panel: four elements of K of all its columns
@@ -183,8 +183,7 @@ template <int kVectors>
 // -128 * the sum of a row.
 [[IMMABENCH_VNNI]] i32 start_of(const i8* row, i64 bytes) {
   __m512i sum = _mm512_setzero_si512();
-  for (i64 k = 0; k < bytes; k += 64)
-    sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), load_bytes(row + k, bytes - k));
+  for (i64 k = 0; k < bytes; k += 64) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), load_bytes(row + k, bytes - k));
   return -128 * _mm512_reduce_add_epi32(sum);
 }
 
@@ -243,8 +242,8 @@ i64 blocks_of(const FinishArguments& finish, i64 bytes_each, int threads) {
 }  // namespace
 
 bool can_multiply() {
-  static const bool can = best_instructions() == Instructions::kAvx512 && immabench::cpu::has_avx512_vnni();
-  return can;
+  static const bool present = has_avx512_vnni();
+  return present && best_instructions() == Instructions::kAvx512;
 }
 
 void compute(const ProductArguments& given, int threads) {

@@ -222,7 +222,9 @@ struct SoftmaxQuantize {
 
 // Rows are gone through several times, in the nearest cache.
 void compute(const QuantizeDynamicArguments& a, int threads) { run(QuantizeDynamic{a}, a.rows, 2 * i64{a.columns}, threads); }
-void compute(const LayerNormQuantizeArguments& a, int threads) { run(LayerNormQuantize{a}, a.rows, 4 * i64{a.columns}, threads); }
+void compute(const LayerNormQuantizeArguments& a, int threads) {
+  run(LayerNormQuantize{a}, a.rows, 4 * i64{a.columns}, threads);
+}
 void compute(const SoftmaxQuantizeArguments& a, int threads) { run(SoftmaxQuantize{a}, a.rows, 2 * i64{a.columns}, threads); }
 
 }  // namespace immabench::cpu

@@ -3,6 +3,7 @@ number of threads."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,18 @@ from immabench.problems import Problem
 
 pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, on hostile values
+
+
+@pytest.fixture(scope="module", autouse=True, params=["baseline", "avx2", "avx512"])
+def instructions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Everything once with the code of each set of instructions."""
+    native().limit_cpu_instructions(request.param)
+    if native().cpu_instructions() != request.param:
+        native().limit_cpu_instructions("avx512")
+        pytest.skip(f"this CPU has no {request.param}")
+    yield
+    native().limit_cpu_instructions("avx512")
+
 
 FLOATS = ("f32", "f16", "bf16")
 ENDS = (1, 15, 16, 17, 31, 33, 64, 65)
