@@ -132,29 +132,38 @@ def _of_static_codes(
 
 
 def _of_found_codes(w: GraphWriter, product: Product, layer: Layer, reading: Reading, integers: IntegerWeights) -> str:
-    """Integer sums, whose scale is known when they are: `f32(sum) * (x_scale * w_scale) + bias`."""
-    node, where = product.node, layer.name
+    """Integer sums, whose scale is known when they are."""
+    node, where, by_token = product.node, layer.name, reading.recipe.scales == "token"
     found = w.activations.found(reading, w.tensor(node.args[0]))
-    scale = w.nodes.constant(_along_channels(integers.scale, product), f"{where}.weight.scale")
+    if product.images:
+        given = [found.codes, *_unsigned_filters(w, layer, integers, found)]
+    else:
+        codes = w.nodes.constant(integers.codes.T, f"{where}.weight.codes", TensorProto.INT8)
+        given = [found.codes, codes, *([] if by_token else [found.zero_point])]
     operator = "ConvInteger" if product.images else "MatMulInteger"
-    # onnxruntime's ConvInteger takes unsigned filters alone.
-    codes = integers.codes.astype(np.int16) + 128 if product.images else integers.codes.T
-    type_, zero = (TensorProto.UINT8, 128) if product.images else (TensorProto.INT8, 0)
-    given = [
-        found.codes,
-        w.nodes.constant(codes, f"{where}.weight.codes", type_),
-        found.zero_point,
-        w.nodes.constant(np.int64(zero), f"{where}.weight.zero_point", type_),
-    ]
-    by_token = reading.recipe.scales == "token" and not reading.recipe.symmetric
-    if by_token:
-        del given[2:]
     sums = w.nodes.add(operator, given, where, type_=TensorProto.INT32, **product.attributes)
-    if by_token:
+    if by_token and not reading.recipe.symmetric:
         sums = w.nodes.add("Sub", [sums, _of_zero_points(w, layer, found, integers)], where)
-    scales = w.nodes.add("Mul", [found.scale, scale], f"{where}.scale")
-    floats = w.nodes.add("Mul", [w.nodes.cast(sums, FLOAT, where), scales], where)
+    scale = w.nodes.constant(_along_channels(integers.scale, product), f"{where}.weight.scale")
+    floats = _scaled(w, where, w.nodes.cast(sums, FLOAT, where), found.scale, scale, by_token)
     return _added(w, node, floats, _by_channel(w, product, _bias(w, layer, FLOAT)))
+
+
+def _scaled(w: GraphWriter, where: str, sums: str, x_scale: str, w_scale: str, by_token: bool) -> str:
+    """`sum * (x_scale * w_scale)`, which onnxruntime fuses; by token `(sum * x_scale) * w_scale`, which it does not.
+
+    Its fused product has one scale for all tokens, but fuses several all the same, with wrong results (1.31.1).
+    """
+    if by_token:
+        return w.nodes.add("Mul", [w.nodes.add("Mul", [sums, x_scale], where), w_scale], where)
+    return w.nodes.add("Mul", [sums, w.nodes.add("Mul", [x_scale, w_scale], f"{where}.scale")], where)
+
+
+def _unsigned_filters(w: GraphWriter, layer: Layer, integers: IntegerWeights, found: Codes) -> list[str]:
+    """Filters 128 higher with the zero points of both: onnxruntime's ConvInteger takes no signed ones."""
+    name = f"{layer.name}.weight"
+    codes = w.nodes.constant(integers.codes.astype(np.int16) + 128, f"{name}.codes", TensorProto.UINT8)
+    return [codes, found.zero_point, w.nodes.constant(np.int64(128), f"{name}.zero_point", TensorProto.UINT8)]
 
 
 def _of_zero_points(w: GraphWriter, layer: Layer, found: Codes, integers: IntegerWeights) -> str:
