@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FLOAT = TensorProto.FLOAT
 
+NOT_CODES = "its sums go on as floats, or its result does, and integer convolutions give codes alone"
+
 
 @dataclass(frozen=True)
 class Product:
@@ -164,8 +166,8 @@ def _in_sum(w: GraphWriter, product: Product, layer: Layer, result: str) -> str:
     reading, residual = w.readings.all_alike(w.node_named(layer.output)), w.readings.of_operand(layer.residual)
     if not w.engine.codes_in_sums:
         return result
-    if reading is None or reading.parameters is None or (layer.residual and residual is None):
-        w.in_floats.setdefault(layer.name, "what it gives is read as floats, and integer convolutions give codes alone")
+    if reading is None or reading.parameters is None or (layer.residual and residual is None) or "gelu" in layer.fused:
+        w.in_floats.setdefault(layer.name, NOT_CODES)
         return result
     if residual is None or residual.parameters is None:
         return result

@@ -50,7 +50,7 @@ def test_a_quantized_folder_is_exported_by_its_own_recipe(run: Any) -> None:
 def test_floats_and_notes_are_printed(run: Any) -> None:
     result = run("export", "--recipe", "w8a8", "--set", "activations.residuals=false", "--out", "toy.onnx")
     assert result.code == 0, result.err
-    assert "in floats: conv1: what it gives is read as floats" in result.out
+    assert "in floats: conv1: its sums go on as floats, or its result does" in result.out
     assert "note: this model was made of random numbers" in result.out
     assert result.out.strip().splitlines()[-1] == "toy.onnx"
     assert "for onnxruntime, opset 21, IR version 10" in result.out
