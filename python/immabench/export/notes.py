@@ -11,16 +11,11 @@ def notes(engine: Engine, quantized: QuantizedModel) -> tuple[str, ...]:
     """Everything there is to say of a quantized model in an engine."""
     recipe, plans = quantized.recipe, quantized.plans
     activations = [plan.activations for plan in plans if plan.activations]
-    of_static = [one for one in activations if one.scales == "static"]
     found = [one for one in activations if one.scales != "static"]
     widened = sum(_is_widened(plan) for plan in plans)
     alone = any(plan.weights and not plan.activations for plan in plans)
     asymmetric = any(one.scales == "tensor" and one.bits == 8 and not one.symmetric for one in found)
     said = (
-        (
-            engine.name == "tensorrt" and bool(of_static),
-            "TensorRT saturates at code -128, symmetric recipes at -127",
-        ),
         (widened > 0, f"{widened} layers have weights of 4 bits or less as int8, which is what is multiplied"),
         (
             engine.name == "onnxruntime" and recipe.floats == "bf16",

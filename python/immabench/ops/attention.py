@@ -17,6 +17,7 @@ from immabench.numerics import check_scale
 from immabench.ops.epilogue import dtype_of
 from immabench.ops.exact import natively
 from immabench.ops.launching import EMULATED, expect_one_device
+from immabench.ops.watching import tell
 
 ROW_BYTES = 16
 """What rows of a head start on, so that the kernels copy them."""
@@ -50,8 +51,10 @@ def attention_s8(
     _expect_tokens(q, k, v)
     call.check(q, k)
     if not q.is_cuda and not kernel:
+        tell("cpu:attention_s8")
         return _exact(q, k, v, call)
     chosen = _chosen(q, k, kernel)
+    tell(chosen)
     out = torch.empty(q.shape, dtype=dtype_of(output_type), device=q.device)
     with torch.cuda.device(q.device) if q.is_cuda else nullcontext():
         _launch(chosen, [_loadable(x) for x in (q, k, v)], out, call, on_gpu=q.is_cuda)

@@ -20,6 +20,7 @@ from immabench.kernels import (
 from immabench.numerics import Array, check_scale
 from immabench.ops.epilogue import DTYPES, NAMES, expect
 from immabench.ops.launching import EMULATED, expect_one_device
+from immabench.ops.watching import tell
 from immabench.providers.torch_tensors import to_numpy
 
 FLOATS = tuple(DTYPES[name] for name in ("f32", "f16", "bf16"))
@@ -52,6 +53,7 @@ def compute(
 
 def _compute(family: str, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> None:
     """By the native pass, which looks at the values itself: what is wrong with them is said as everywhere."""
+    tell(f"cpu:{family}")
     run = getattr(native(), f"compute_{family}")
     try:
         run(**{name: tensor.detach() for name, tensor in tensors.items()}, **options, threads=torch.get_num_threads())
@@ -72,7 +74,7 @@ def _emulate(
     _check_values(arrays)
     filled = {name: to_numpy(tensor) for name, tensor in outputs.items()}
     emulate = getattr(native(), f"emulate_{family}")
-    emulate(_config(family, shape, kernel).id, **arrays, **filled, **options)
+    emulate(_told(_config(family, shape, kernel)), **arrays, **filled, **options)
 
 
 def _launch(
@@ -81,7 +83,7 @@ def _launch(
     with torch.cuda.device(next(iter(tensors.values())).device):
         stream = int(torch.cuda.current_stream().cuda_stream)
         launch = getattr(native(), f"launch_{family}")
-        launch(_config(family, shape, kernel).id, **tensors, **options, stream=stream)
+        launch(_told(_config(family, shape, kernel)), **tensors, **options, stream=stream)
 
 
 def _config(family: str, shape: CompanionShape, kernel: str) -> CompanionConfig:
@@ -95,6 +97,11 @@ def _config(family: str, shape: CompanionShape, kernel: str) -> CompanionConfig:
     if reason:
         raise UsageError(f"{kernel} cannot compute this: {reason}", "leave kernel out")
     return config
+
+
+def _told(config: CompanionConfig) -> str:
+    tell(config.id)
+    return config.id
 
 
 def _check_values(arrays: Mapping[str, Array]) -> None:

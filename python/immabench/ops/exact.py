@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 from immabench.convolution import Convolution
 from immabench.kernels import geometry_sizes, native
 from immabench.ops.packed_codes import float_weights, integer_weights, unpack_s4
+from immabench.ops.watching import tell
 from immabench.problems import Problem
 
 PIECE_BYTES = 2**22
@@ -44,16 +45,20 @@ def compute_exactly(problem: Problem, operands: Tensors, packed: Mapping[str, Te
     assert a is not None
     assert b is not None
     if not problem.is_integer:
+        tell("torch:matmul")
         weights = float_weights(problem, packed) if packed else b
         finish(problem, torch.matmul(a.float(), weights.float().transpose(-1, -2)), operands, out)
     elif not problem.has_integer_sum:
+        tell("torch:_int_mm")
         finish(problem, _sums_of_groups(problem, a, packed), operands, out)
     else:
         if packed:
             b = integer_weights(problem, packed)
         elif problem.a_type == "s4":
             a, b = unpack_s4(a), unpack_s4(b)
-        by = _product if natively(problem.m) else (_convolve if problem.conv else _multiply)
+        native_product = natively(problem.m)
+        tell("cpu:multiply_s8" if native_product else "torch:_int_mm")
+        by = _product if native_product else (_convolve if problem.conv else _multiply)
         by(problem, a, b, operands, out)
 
 

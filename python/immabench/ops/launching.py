@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import torch
 
 from immabench.errors import UsageError
-from immabench.hardware import cuda_state
+from immabench.hardware import GPUS, cuda_state
 from immabench.kernels import illegal_reason, is_emulated, kernel_config
 from immabench.operands import OPERAND_NAMES
 from immabench.ops.epilogue import Epilogue, TensorKind, dtype_of
 from immabench.ops.exact import compute_exactly
+from immabench.ops.watching import tell
 from immabench.predict import machine_of, machine_of_device
 from immabench.predict.selection import select
 from immabench.problems import Problem
@@ -79,23 +80,40 @@ def expect_one_device(tensors: Mapping[str, torch.Tensor | TensorKind | None]) -
 
 def _launch(buffers: TensorBuffers, packed: dict[str, torch.Tensor], kernel: str) -> None:
     problem: Problem = buffers.problem
-    if buffers.device_kind == "cuda":
-        CudaLaunch(_chosen(problem, kernel, on_gpu=True), buffers, packed=packed).launch()  # type: ignore[arg-type]
+    on_gpu = buffers.device_kind == "cuda"
+    config_id = _chosen(problem, kernel, on_gpu=on_gpu)
+    tell(config_id)
+    if on_gpu:
+        CudaLaunch(config_id, buffers, packed=packed).launch()  # type: ignore[arg-type]
     else:
         on_host = {name: to_numpy(tensor) for name, tensor in packed.items()}
-        config_id = _chosen(problem, kernel, on_gpu=False)
         EmulatedLaunch(config_id, buffers.on_host(), packed=on_host).launch()  # type: ignore[arg-type]
 
 
 def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:
     """The id of the kernel that is named, or predicted to be fastest: on this GPU, or on the one emulation assumes."""
     if kernel in ("", EMULATED):
-        gpus = cuda_state()["devices"]
-        machine = machine_of_device(gpus[torch.cuda.current_device()]) if on_gpu else machine_of(EMULATED_GPU)
-        return select(problem, machine).config.id
+        return _fastest(problem) if on_gpu else _emulated(problem)
     config = kernel_config(kernel)
     alone = not on_gpu and not is_emulated(config)
     reason = "it runs on a GPU alone" if alone else illegal_reason(config, problem)
     if reason:
         raise UsageError(f"{kernel} cannot compute {problem.key}: {reason}", "leave kernel out")
     return kernel
+
+
+def _fastest(problem: Problem) -> str:
+    """Predicted, on the current GPU."""
+    machine = machine_of_device(cuda_state()["devices"][torch.cuda.current_device()])
+    return select(problem, machine).config.id
+
+
+def _emulated(problem: Problem) -> str:
+    """Predicted to be fastest on the GPU that emulation assumes, or on the first that has such kernels at all."""
+    refused: list[UsageError] = []
+    for gpu in (EMULATED_GPU, *GPUS):
+        try:
+            return select(problem, machine_of(gpu)).config.id
+        except UsageError as error:
+            refused.append(error)
+    raise refused[0]

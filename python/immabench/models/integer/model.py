@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx
+
+from immabench.ops.watching import watching
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Step:
     precision: str
     converts: bool = False
     note: str = ""
+
+
+class StepTime(NamedTuple):
+    """`kernel` is what `ops.watching` tells of the step, "" where torch computed it."""
+
+    step: Step
+    seconds: float
+    kernel: str
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,8 @@ class IntegerModel(torch.nn.Module):
             out: torch.Tensor = self.graph(*inputs)
         return out
 
-    def timed(self, *inputs: torch.Tensor) -> list[tuple[Step, float]]:
-        """Each step with the seconds it took, one after the other: on a GPU each waits for the one before."""
+    def timed(self, *inputs: torch.Tensor) -> list[StepTime]:
+        """Each step with the time it took, one after the other: on a GPU each waits for the one before."""
         timer = _Timer(self.graph, self._step_of)
         with torch.no_grad():
             timer.run(*inputs)
@@ -91,17 +101,19 @@ def _is_device(argument: Any) -> bool:
 class _Timer(fx.Interpreter):
     def __init__(self, graph: fx.GraphModule, step_of: Mapping[str, Step]) -> None:
         super().__init__(graph)
-        self._step_of, self.times = step_of, list[tuple[Step, float]]()
+        self._step_of, self.times = step_of, list[StepTime]()
 
     def run_node(self, n: fx.Node) -> Any:
         step = self._step_of.get(n.name)
         if step is None:
             return super().run_node(n)
+        kernels: list[str] = []
         start = time.perf_counter()
-        found = super().run_node(n)
+        with watching(kernels.append):
+            found = super().run_node(n)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        self.times.append((step, time.perf_counter() - start))
+        self.times.append(StepTime(step, time.perf_counter() - start, ", ".join(kernels)))
         return found
 
 

@@ -287,8 +287,19 @@ def test_what_is_made_on_a_device_moves_with_the_model() -> None:
 def test_times_of_every_step() -> None:
     model = lower(quantized(resnet(), (IMAGES,), **RECIPES["w8a8"]))
     times = model.timed(IMAGES)
-    assert [step for step, _ in times] == list(model.steps)
-    assert all(seconds > 0 for _, seconds in times)
+    assert [one.step for one in times] == list(model.steps)
+    assert all(one.seconds > 0 for one in times)
+    by_layer = {one.step.name: one.kernel for one in times}
+    assert by_layer["stem"] in ("cpu:multiply_s8", "torch:_int_mm")
+    assert (by_layer["stem/quantize"], by_layer["pool"]) == ("cpu:quantize", "cpu:max_pool2d")
+
+
+def test_kernels_that_are_emulated_are_named() -> None:
+    pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+    model = lower(quantized(resnet(), (IMAGES,), **RECIPES["w8a8"]), "emulated")
+    by_layer = {one.step.name: one.kernel for one in model.timed(IMAGES[:1])}
+    assert by_layer["stem"].startswith(("imma_conv_s8s8s32_", "wgmma_conv_s8s8s32_"))
+    assert by_layer["pool"].startswith("max_pool2d_")
 
 
 def test_a_model_is_what_lower_makes_of_it() -> None:
