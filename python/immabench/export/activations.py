@@ -91,11 +91,14 @@ class Activations:
         scale = self._scale(farthest, most, where)
         steps = self._nodes.add("Round", [self._nodes.add("Div", [value, scale], where)], where)
         codes = self._clipped_floats(steps, -most, most, where)
-        zero = self._nodes.constant(np.int8(0), f"{where}.zero_point")
-        return Codes(self._nodes.cast(codes, TensorProto.INT8, where), scale, zero)
+        if self._higher:
+            codes = self._nodes.add("Add", [codes, self._number(self._higher, "higher")], where)
+        zero = self._nodes.constant(np.int64(self._higher), f"{where}.zero_point", self.type)
+        return Codes(self._nodes.cast(codes, self.type, where), scale, zero)
 
     def _by_range(self, reading: Reading, value: str) -> Codes:
-        where, (qmin, qmax) = reading.operand.name, reading.recipe.scheme.codes
+        where = reading.operand.name
+        qmin, qmax = (end + self._higher for end in reading.recipe.scheme.codes)
         none = self._number(0.0, "zero")
         low = self._nodes.add("Min", [self._reduced("ReduceMin", value, reading), none], where)
         high = self._nodes.add("Max", [self._reduced("ReduceMax", value, reading), none], where)
@@ -105,8 +108,7 @@ class Activations:
         zero = self._nodes.add("Add", [least, self._number(qmin, "qmin")], where)
         steps = self._nodes.add("Round", [self._nodes.add("Div", [value, scale], where)], where)
         codes = self._clipped_floats(self._nodes.add("Add", [steps, zero], where), qmin, qmax, where)
-        types = (self._nodes.cast(one, TensorProto.INT8, where) for one in (codes, zero))
-        return Codes(next(types), scale, next(types))
+        return Codes(self._nodes.cast(codes, self.type, where), scale, self._nodes.cast(zero, self.type, where))
 
     def _reduced(self, operator: str, value: str, reading: Reading) -> str:
         where = reading.operand.name

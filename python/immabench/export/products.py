@@ -122,15 +122,16 @@ def _multiplied(w: GraphWriter, product: Product, given: list[str], bias: str | 
 def _of_found_codes(w: GraphWriter, product: Product, layer: Layer, reading: Reading, integers: IntegerWeights) -> str:
     """Integer sums, whose scale is known when they are."""
     node, where, by_token = product.node, layer.name, reading.recipe.scales == "token"
+    has_zeros = by_token and not reading.recipe.symmetric
     found = w.activations.found(reading, w.tensor(node.args[0]))
     if product.images:
         given = [found.codes, *_unsigned_filters(w, layer, integers, found)]
     else:
         codes = w.nodes.constant(integers.codes.T, f"{where}.weight.codes", TensorProto.INT8)
-        given = [found.codes, codes, *([] if by_token else [found.zero_point])]
+        given = [found.codes, codes, *([] if has_zeros else [found.zero_point])]
     operator = "ConvInteger" if product.images else "MatMulInteger"
     sums = w.nodes.add(operator, given, where, type_=TensorProto.INT32, **product.attributes)
-    if by_token and not reading.recipe.symmetric:
+    if has_zeros:
         sums = w.nodes.add("Sub", [sums, _of_zero_points(w, layer, found, integers)], where)
     scale = w.nodes.constant(_along_channels(integers.scale, product), f"{where}.weight.scale")
     floats = _scaled(w, where, w.nodes.cast(sums, FLOAT, where), found.scale, scale, by_token)

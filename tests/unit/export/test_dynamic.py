@@ -40,11 +40,12 @@ def images(**tables: Any) -> QuantizedModel:
     return quantized(traced(model, 2, 3, 8, 8), **tables)
 
 
+@pytest.mark.parametrize("precise", ["0", "1"])
 @pytest.mark.parametrize("name", LINEAR)
-def test_linear_layers(name: str) -> None:
+def test_linear_layers(name: str, precise: str) -> None:
     """One layer reads the same floats both ways: the codes are the same, and fp32 sums differ by their roundings."""
     made = linear(weights={"bits": min(8, LINEAR[name].get("bits", 8))}, activations=LINEAR[name])
-    got, want = run(session(to_onnx(made)), TOKENS)["output"], made(TOKENS).numpy()
+    got, want = run(session(to_onnx(made), x64quantprecision=precise), TOKENS)["output"], made(TOKENS).numpy()
     assert np.abs(got - want).max() <= 40 * 2.0**-24 * 4 * np.abs(want).max()
 
 
