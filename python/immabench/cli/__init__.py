@@ -23,6 +23,7 @@ COMMANDS = (
     "evaluate",
     "sensitivity",
     "card",
+    "e2e",
     "caps",
     "ceilings",
     "report",
