@@ -1,0 +1,61 @@
+"""Which values of a graph are read as codes, by whom and with which scale: where Q and DQ stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import fx
+
+from immabench.quantize.layers import Operand, selects
+from immabench.quantize.quantized import QuantizedModel
+from immabench.quantize.recipes import ActivationRecipe
+from immabench.quantize.schemes import QuantizationParameters
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An operand that its layer reads as codes; `parameters` is None where scales are found when running."""
+
+    operand: Operand
+    recipe: ActivationRecipe
+    parameters: QuantizationParameters | None
+
+
+class Readings:
+    """All operands of a quantized model that are read as codes, and the values that nobody reads otherwise."""
+
+    def __init__(self, quantized: QuantizedModel) -> None:
+        self._readings: dict[tuple[str, str], Reading] = {}
+        for plan, layer in zip(quantized.plans, quantized.traced.layers, strict=True):
+            for operand in layer.operands:
+                if plan.activations is None or (operand.role == "residual" and not plan.residual):
+                    continue
+                parameters = quantized.parameters_of.get(operand.name)
+                self._readings[operand.reader, operand.node] = Reading(operand, plan.activations, parameters)
+
+    def of(self, reader: fx.Node, node: fx.Node) -> Reading | None:
+        """How one node reads the value of another, None where it reads floats."""
+        return self._readings.get((reader.name, node.name))
+
+    def of_operand(self, operand: Operand) -> Reading | None:
+        """How an operand is read, None where as floats."""
+        return self._readings.get((operand.reader, operand.node))
+
+    def all_alike(self, node: fx.Node) -> Reading | None:
+        """The first reader of a value that everybody reads as codes of one static scale, through views and maxima too.
+
+        Such a value is codes where it lies in memory: of codes, they select codes.
+        """
+        found = self._readers(node)
+        first = found[0] if found else None
+        if first is None or first.parameters is None:
+            return None
+        alike = all(other is not None and other.parameters == first.parameters for other in found)
+        return first if alike else None
+
+    def _readers(self, node: fx.Node) -> list[Reading | None]:
+        found: list[Reading | None] = []
+        for user in node.users:
+            reading = self.of(user, node)
+            found += self._readers(user) if reading is None and selects(user) else [reading]
+        return found

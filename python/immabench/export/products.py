@@ -1,0 +1,204 @@
+"""Convolutions and linear layers in ONNX: of floats, of codes with static scales, of codes with scales found when
+running, and with weights alone in codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import TensorProto
+from torch import fx
+
+from immabench.export.codes import Reading
+from immabench.export.sums import bias_codes, sum_parameters
+from immabench.export.weights import IntegerWeights, integer_weights, write_alone, write_integers
+from immabench.export.writer import arguments
+from immabench.quantize.attributes import is_product, sizes
+from immabench.quantize.layers import Layer
+from immabench.quantize.schemes import QuantizationParameters
+
+if TYPE_CHECKING:
+    from immabench.export.writer import GraphWriter
+
+FLOAT = TensorProto.FLOAT
+
+
+@dataclass(frozen=True)
+class Product:
+    """A node that multiplies: `images` whether it convolves, `attributes` what ONNX's Conv has beside operands."""
+
+    node: fx.Node
+    images: bool
+    attributes: dict[str, Any]
+
+    @property
+    def flat(self) -> bool:
+        """Whether it multiplies a matrix, as Gemm does."""
+        return not self.images and len(sizes(self.node.args[0])) == 2
+
+
+def convolution(w: GraphWriter, node: fx.Node) -> str:
+    """conv1d, conv2d and conv3d."""
+    given = arguments(node)
+    rank = len(sizes(given["weight"])) - 2
+    if given["padding"] in ("same", "valid"):
+        before, after = _named_padding(given, rank)
+    else:
+        before = after = _each(given["padding"], rank)
+    attributes = {
+        "strides": _each(given["stride"], rank),
+        "pads": [*before, *after],
+        "dilations": _each(given["dilation"], rank),
+        "group": int(given["groups"]),
+    }
+    return _product(w, Product(node, True, attributes))
+
+
+def linear(w: GraphWriter, node: fx.Node) -> str:
+    """Gemm of a matrix, else MatMul and Add."""
+    return _product(w, Product(node, False, {}))
+
+
+def _product(w: GraphWriter, product: Product) -> str:
+    layer = w.layer_of(product.node) if is_product(product.node) else None
+    if layer is None or layer.name not in w.quantized.weights:
+        return _of_floats(w, product)
+    reading = w.readings.of(product.node, product.node.args[0])
+    integers = integer_weights(w, layer)
+    if reading is None or integers is None:
+        return _of_decoded_weights(w, product, layer)
+    if reading.parameters is None:
+        return _of_found_codes(w, product, layer, reading, integers)
+    return _of_static_codes(w, product, layer, reading.parameters, integers)
+
+
+def _of_floats(w: GraphWriter, product: Product) -> str:
+    node, type_ = product.node, w.type_at(product.node)
+    image, weight, bias = (*node.args, None)[:3]
+    given = [w.read(node, image, type_), w.tensor(weight, type_)]
+    if product.images or product.flat:
+        given += [w.tensor(bias, type_)] if bias is not None else []
+        return w.emit(node, "Conv", given, **product.attributes) if product.images else w.emit(node, "Gemm", given, transB=1)
+    turned = w.nodes.add("Transpose", [given[1]], w.where(node), perm=[1, 0])
+    return _added(w, node, w.emit(node, "MatMul", [given[0], turned]), None if bias is None else w.tensor(bias, type_))
+
+
+def _of_decoded_weights(w: GraphWriter, product: Product, layer: Layer) -> str:
+    node, type_ = product.node, w.type_at(product.node)
+    if w.plans[layer.name].activations is not None:
+        w.in_floats[layer.name] = "groups of weights with scales of their own"
+    weight = write_alone(w, layer, type_, columns=not product.images)
+    given = [w.read(node, node.args[0], type_), weight]
+    bias = _bias(w, layer, type_)
+    if product.images or product.flat:
+        return w.emit(node, "Conv" if product.images else "Gemm", [*given, *([bias] if bias else [])], **product.attributes)
+    return _added(w, node, w.emit(node, "MatMul", given), bias)
+
+
+def _of_static_codes(
+    w: GraphWriter, product: Product, layer: Layer, parameters: QuantizationParameters, integers: IntegerWeights
+) -> str:
+    """Q/DQ around a float operator, which the engine replaces by an integer one."""
+    node = product.node
+    columns = not product.images and w.engine.integer_bias
+    given = [w.read(node, node.args[0]), write_integers(w, layer, integers, columns)]
+    bias = w.quantized.biases.get(layer.name)
+    if product.images or product.flat:
+        added = None
+        if bias is not None and w.engine.integer_bias:
+            codes = bias_codes(bias.numpy(), np.float32(parameters.scale), integers, parameters)
+            if codes is None:
+                w.in_floats[layer.name] = "its bias is too large for int32 in steps of its product"
+                added = _bias(w, layer, FLOAT)
+            else:
+                given.append(_decoded_bias(w, layer, *codes))
+        elif bias is not None:
+            given.append(str(_bias(w, layer, FLOAT)))
+        attributes = product.attributes if product.images else {} if columns else {"transB": 1}
+        result = w.emit(node, "Conv" if product.images else "Gemm", given, **attributes)
+        return _in_sum(w, product, layer, _added(w, node, result, _by_channel(w, product, added)))
+    if not columns:
+        given[1] = w.nodes.add("Transpose", [given[1]], w.where(node), perm=[1, 0])
+    return _added(w, node, w.emit(node, "MatMul", given), _bias(w, layer, FLOAT))
+
+
+def _of_found_codes(
+    w: GraphWriter, product: Product, layer: Layer, reading: Reading, integers: IntegerWeights
+) -> str:
+    """Integer sums, whose scale is known when they are: `f32(sum) * (x_scale * w_scale) + bias`."""
+    node, where = product.node, layer.name
+    found = w.activations.found(reading, w.tensor(node.args[0]))
+    scale = w.nodes.constant(_along_channels(integers.scale, product), f"{where}.weight.scale")
+    operator = "ConvInteger" if product.images else "MatMulInteger"
+    # onnxruntime's ConvInteger takes unsigned filters alone.
+    codes = integers.codes.astype(np.int16) + 128 if product.images else integers.codes.T
+    type_, zero = (TensorProto.UINT8, 128) if product.images else (TensorProto.INT8, 0)
+    given = [
+        found.codes,
+        w.nodes.constant(codes, f"{where}.weight.codes", type_),
+        found.zero_point,
+        w.nodes.constant(np.int64(zero), f"{where}.weight.zero_point", type_),
+    ]
+    sums = w.nodes.add(operator, given, where, type_=TensorProto.INT32, **product.attributes)
+    scales = w.nodes.add("Mul", [found.scale, scale], f"{where}.scale")
+    floats = w.nodes.add("Mul", [w.nodes.cast(sums, FLOAT, where), scales], where)
+    return _added(w, node, floats, _by_channel(w, product, _bias(w, layer, FLOAT)))
+
+
+def _in_sum(w: GraphWriter, product: Product, layer: Layer, result: str) -> str:
+    """Codes of a convolution that a residual is added to, where the engine adds codes and the sum is codes."""
+    output = next((one for one in w.graph.graph.nodes if one.name == layer.output), None)
+    reading = w.readings.all_alike(output) if output is not None else None
+    residual = w.residual_of(layer)
+    if not (w.engine.codes_in_sums and product.images and reading and residual and residual.parameters):
+        return result
+    assert reading.parameters is not None
+    least = "relu" in layer.fused or "relu6" in layer.fused
+    parameters = sum_parameters(reading.parameters, residual.parameters, least)
+    return w.activations.static(result, parameters, f"{layer.name}.sum")
+
+
+def _bias(w: GraphWriter, layer: Layer, type_: int) -> str | None:
+    bias = w.quantized.biases.get(layer.name)
+    return None if bias is None else w.nodes.constant(bias.float().numpy(), layer.bias, type_)
+
+
+def _decoded_bias(w: GraphWriter, layer: Layer, codes: np.ndarray, scale: np.ndarray) -> str:
+    given = [
+        w.nodes.constant(codes, f"{layer.bias}.codes"),
+        w.nodes.constant(scale, f"{layer.bias}.scale"),
+        w.nodes.constant(np.zeros(scale.shape, np.int32), f"{layer.bias}.zero_point"),
+    ]
+    axis = {"axis": 0} if scale.ndim else {}
+    return w.nodes.add("DequantizeLinear", given, layer.bias, type_=FLOAT, **axis)
+
+
+def _by_channel(w: GraphWriter, product: Product, bias: str | None) -> str | None:
+    """A bias in a shape that spreads over images."""
+    if bias is None or not product.images:
+        return bias
+    shape = w.nodes.integers([1, -1, *[1] * (len(sizes(product.node)) - 2)], "channels")
+    return w.nodes.add("Reshape", [bias, shape], w.where(product.node))
+
+
+def _along_channels(scale: np.ndarray, product: Product) -> np.ndarray:
+    return scale.reshape(-1, *[1] * (len(sizes(product.node)) - 2)) if scale.ndim and product.images else scale
+
+
+def _added(w: GraphWriter, node: fx.Node, result: str, bias: str | None) -> str:
+    return result if bias is None else w.emit(node, "Add", [result, bias])
+
+
+def _each(sizes: int | Sequence[int], rank: int) -> list[int]:
+    return [sizes] * rank if isinstance(sizes, int) else [int(size) for size in (*sizes, *[sizes[0]] * rank)[:rank]]
+
+
+def _named_padding(given: dict[str, Any], rank: int) -> tuple[list[int], list[int]]:
+    """torch's "same": the odd pixel comes last."""
+    if given["padding"] == "valid":
+        return [0] * rank, [0] * rank
+    dilation = _each(given["dilation"], rank)
+    reaches = [(size - 1) * step for size, step in zip(sizes(given["weight"])[2:], dilation, strict=True)]
+    return [reach // 2 for reach in reaches], [reach - reach // 2 for reach in reaches]
