@@ -24,6 +24,7 @@ COMMANDS = (
     "sensitivity",
     "card",
     "e2e",
+    "dispatch",
     "caps",
     "ceilings",
     "report",

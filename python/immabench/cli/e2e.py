@@ -40,7 +40,7 @@ def e2e(
         typer.Option(
             "--precision",
             metavar="P,..",
-            help="fp32, fp16, bf16, int8 (recipe w8a8), int4 (w4a8), or recipes; commas or repeated. fp32,int8 without.",
+            help="fp32, fp16, bf16, int8 (recipe w8a8), int4 (w4a8), recipes; commas or repeated. fp32,int8 without.",
         ),
     ] = None,
     batch: BatchOption = None,
@@ -57,8 +57,9 @@ def e2e(
     force: Annotated[bool, typer.Option("--force", help="Replace a run that --out already holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
-    """Run a trained model, or a folder of `immabench quantize`, by several runtimes and precisions: latency, throughput,
-    memory, size and accuracy on the evaluation data, beside torch in fp32. Each runs in a process of its own.
+    """Run a trained model, or a folder of `immabench quantize`, by several runtimes and precisions.
+
+    Latency, throughput, memory, size and accuracy on the evaluation data, beside torch in fp32; each in its own process.
 
     Exits 1 when a cell failed, 5 for unknown names, 77 where no runtime has the hardware it needs.
 

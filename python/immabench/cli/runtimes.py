@@ -24,8 +24,8 @@ RuntimeOption = Annotated[
     typer.Option(
         "--runtime",
         metavar="R,..",
-        help="torch, torch-compiled, immabench, onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt; commas or repeated. "
-        "torch without.",
+        help="torch, torch-compiled, immabench, onnxruntime, onnxruntime-cuda, onnxruntime-tensorrt; commas or "
+        "repeated. torch without.",
     ),
 ]
 BatchOption = Annotated[

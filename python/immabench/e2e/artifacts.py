@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
 
 from immabench.accuracy.experiment import Experiment, versions
-from immabench.errors import UsageError
 from immabench.models.runtimes.base import Needs
+from immabench.models.torch_compat import require
 from immabench.quantize import ptq
 from immabench.quantize.files import is_quantized, read_description, save_quantized
 from immabench.quantize.quantized import QuantizedModel
@@ -41,7 +42,10 @@ class ArtifactFolder:
         return folder
 
     def onnx(self, recipe: Recipe, needs: Needs) -> Path | None:
-        """The ONNX file for an engine; None for a runtime that takes none. Half of one is never taken for a whole."""
+        """The ONNX file for an engine; None for a runtime that takes none. Half of one is never taken for a whole.
+
+        Beside it, `<file>.json` has the layers that the engine's format leaves in floats, with the reason.
+        """
         if needs not in ("onnxruntime", "tensorrt"):
             return None
         engine = "" if needs == "onnxruntime" else f".{needs}"
@@ -49,9 +53,24 @@ class ArtifactFolder:
         if not path.is_file():
             self.path.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_name(f"unfinished-{path.name}")
-            _export(self._model(recipe), unfinished, needs)
+            in_floats = self._export(recipe, unfinished, needs)
+            _beside(path).write_text(json.dumps(in_floats, indent=1) + "\n", encoding="utf-8")
             unfinished.replace(path)
         return path
+
+    def in_floats(self, recipe: Recipe, needs: Needs) -> list[str]:
+        """`layer: reason` of each layer that the ONNX file for an engine has in floats."""
+        path = self.onnx(recipe, needs)
+        found = json.loads(_beside(path).read_text(encoding="utf-8")) if path is not None else {}
+        return [f"{layer}: {reason}" for layer, reason in found.items()]
+
+    def _export(self, recipe: Recipe, path: Path, engine: str) -> dict[str, str]:
+        require("onnx")
+        from immabench.export import export_onnx
+
+        model = self._experiment.model
+        exported = export_onnx(self._model(recipe), path, engine=engine, dimensions=model.dimensions, model=model.name)
+        return exported.in_floats
 
     def _model(self, recipe: Recipe) -> QuantizedModel:
         if recipe.digest not in self._quantized:
@@ -63,12 +82,8 @@ class ArtifactFolder:
         return self._quantized[recipe.digest]
 
 
-def _export(quantized: QuantizedModel, path: Path, engine: str) -> None:
-    try:
-        from immabench.export import export_onnx
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{error.name} is not installed", "pip install 'immabench[models]'") from error
-    export_onnx(quantized, path, engine=engine)
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
 
 
 def _file_name(recipe: Recipe) -> str:

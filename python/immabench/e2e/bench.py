@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,39 +13,22 @@ from immabench.accuracy.experiment import Experiment, precision, versions
 from immabench.accuracy.outputs import Logits, Progress, correct, silent
 from immabench.accuracy.statistics import paired_difference, proportion
 from immabench.e2e.artifacts import ArtifactFolder
+from immabench.e2e.asking import WORKER, CellFailedError, Worker, ask, prepare, refusal
 from immabench.e2e.folder import E2eFolder
 from immabench.e2e.latency import Latency
 from immabench.e2e.plan import REFERENCE, Cell, Conditions
-from immabench.e2e.rows import E2eRow
+from immabench.e2e.rows import E2eRow, Status
 from immabench.e2e.source import ModelSource
 from immabench.errors import ImmabenchError
 from immabench.hardware import cpu_info
 from immabench.measure.run_folder import utc_now
 from immabench.measure.statistics import judge, ratio_interval
 from immabench.measure.worker_process import WorkerProcess
-from immabench.models.runtimes.base import Runtime
 from immabench.models.runtimes.registry import runtime
 from immabench.quantize.plans import plan
 
-WORKER = "immabench.e2e.worker"
 CHUNK_BATCHES = 4
 """Batches of evaluation data a request, so that progress is seen."""
-
-
-class Worker(Protocol):
-    """`WorkerProcess`, as far as it is used here."""
-
-    def answer(self, request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]: ...
-
-    def stop(self) -> None: ...
-
-
-class CellFailedError(Exception):
-    """A worker gave no result: the status of the row, and why."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.reason = status, reason
 
 
 class E2eBench:
@@ -77,11 +60,9 @@ class E2eBench:
             self._folder.write_meta(drift=self._drift(*self._first))
 
     def _cell_rows(self, cell: Cell) -> Iterator[E2eRow]:
-        provider = runtime(cell.runtime)
-        refusal = self._refusal(cell, provider)
-        if refusal is not None:
-            before = self._folder.row(refusal.key)
-            yield before if before and before.reason == refusal.reason else self._kept(refusal)
+        refused = refusal(cell, self._conditions)
+        if refused is not None:
+            yield self._refused(cell, *refused)
             return
         known = [self._folder.row(self._key(cell, batch)) for batch in self._conditions.batches]
         if all(row is not None and row.status == "ok" for row in known):
@@ -89,53 +70,34 @@ class E2eBench:
             return
         worker = self._new_worker()
         try:
-            yield from self._measured(cell, provider, worker)
+            yield from self._measured(cell, worker)
         except (CellFailedError, ImmabenchError) as error:
-            status = error.status if isinstance(error, CellFailedError) else "error"
-            yield self._kept(self._row(cell, status=status, reason=str(error)))
+            failed = error.status if isinstance(error, CellFailedError) else "error"
+            yield self._kept(self._row(cell, status=failed, reason=str(error)))
         finally:
             worker.stop()
 
-    def _refusal(self, cell: Cell, provider: Runtime) -> E2eRow | None:
-        """The row of a cell that cannot be run here."""
-        here = provider.availability()
-        if not here.ok:
-            return self._row(cell, status="missing", reason=f"{here.detail}; {here.remedy}")
-        if self._conditions.device not in provider.devices:
-            devices = " and ".join(provider.devices)
-            return self._row(cell, status="unsupported", reason=f"computes on {devices} alone")
-        why = provider.unsupported(cell.recipe)
-        return self._row(cell, status="unsupported", reason=why) if why else None
+    def _refused(self, cell: Cell, status: Status, reason: str) -> E2eRow:
+        row = self._row(cell, status=status, reason=reason)
+        before = self._folder.row(row.key)
+        return before if before is not None and before.reason == reason else self._kept(row)
 
-    def _measured(self, cell: Cell, provider: Runtime, worker: Worker) -> Iterator[E2eRow]:
+    def _measured(self, cell: Cell, worker: Worker) -> Iterator[E2eRow]:
         """Times first, while memory is no more than each batch takes; then logits; then a row a batch."""
-        prepared = self._prepare(cell, provider, worker)
+        prepared = self._prepare(cell, worker)
         points: dict[int, dict[str, Any]] = {}
         for number, batch in enumerate(self._conditions.batches):
             self._progress(f"{cell.runtime} {cell.precision}: batches", number, len(self._conditions.batches))
             points[batch] = self._point(worker, batch)
             if points[batch].get("failed", ("error",))[0] != "error":
-                self._prepare(cell, provider, worker)  # that process is gone
+                self._prepare(cell, worker)  # that process is gone
         accuracy = self._accuracy(cell, worker)
         for batch, found in points.items():
             yield self._point_row(cell, batch, {**prepared, **accuracy}, found)
 
-    def _prepare(self, cell: Cell, provider: Runtime, worker: Worker) -> dict[str, Any]:
-        folder, file = (
-            self._artifacts.quantized(cell.recipe, provider.needs),
-            self._artifacts.onnx(cell.recipe, provider.needs),
-        )
-        request = {
-            "do": "prepare",
-            "source": self._source.as_dict(),
-            "runtime": cell.runtime,
-            "device": self._conditions.device,
-            "recipe": cell.recipe.model_dump(mode="json"),
-            "quantized": str(folder) if folder else None,
-            "onnx": str(file) if file else None,
-            "threads": self._conditions.threads,
-        }
-        return self._ask(worker, request)
+    def _prepare(self, cell: Cell, worker: Worker) -> dict[str, Any]:
+        found = prepare(worker, cell, self._source, self._conditions, self._artifacts)
+        return {**found, "fallbacks": fallbacks(cell, self._experiment, self._artifacts)}
 
     def _point(self, worker: Worker, batch: int) -> dict[str, Any]:
         """What one batch took; `{"failed": (status, why)}` where it gave nothing."""
@@ -146,7 +108,7 @@ class E2eBench:
             return {"failed": (failure.status, failure.reason)}
 
     def _accuracy(self, cell: Cell, worker: Worker) -> dict[str, Any]:
-        """The accuracy fields of the cell's rows; where it was not found, status and reason: times stay what they are."""
+        """The accuracy fields of the cell's rows; where it was not found, status and reason: times stay."""
         try:
             logits = self._logits(cell, worker)
         except CellFailedError as failure:
@@ -175,7 +137,7 @@ class E2eBench:
             return _load(path)
         worker = self._new_worker()
         try:
-            self._prepare(REFERENCE, runtime(REFERENCE.runtime), worker)
+            self._prepare(REFERENCE, worker)
             return self._logits(REFERENCE, worker)
         finally:
             worker.stop()
@@ -226,7 +188,7 @@ class E2eBench:
         """The first point again, at the end: what the machine did meanwhile."""
         worker = self._new_worker()
         try:
-            self._prepare(cell, runtime(cell.runtime), worker)
+            self._prepare(cell, worker)
             again = self._point(worker, first.batch or 1)
         except (CellFailedError, ImmabenchError) as error:
             return {"point": first.point, "reason": str(error)}
@@ -247,7 +209,7 @@ class E2eBench:
             "backend": "",
             "samples": 0,
             "length": conditions.length if batch else None,
-            "fallbacks": [f"{one.layer}: {one.fallback}" for one in plans if one.fallback],
+            "fallbacks": [],
         }
         return E2eRow(
             key=self._key(cell, batch),
@@ -287,11 +249,13 @@ class E2eBench:
         return hashlib.sha256(repr(point).encode()).hexdigest()[:16]
 
     def _ask(self, worker: Worker, request: dict[str, Any]) -> dict[str, Any]:
-        reply = worker.answer(request, self._conditions.timeout)
-        for status in ("crashed", "timeout", "error"):
-            if status in reply:
-                raise CellFailedError(status, reply[status])
-        return reply
+        return ask(worker, request, self._conditions.timeout)
+
+
+def fallbacks(cell: Cell, experiment: Experiment, artifacts: ArtifactFolder) -> list[str]:
+    """Layers that compute with more than asked: by the recipe's plan, and by what the runtime's format can hold."""
+    planned = [f"{one.layer}: {one.fallback}" for one in plan(cell.recipe, experiment.traced.layers) if one.fallback]
+    return list(dict.fromkeys(planned + artifacts.in_floats(cell.recipe, runtime(cell.runtime).needs)))
 
 
 def _load(path: Any) -> Logits:

@@ -1,4 +1,4 @@
-"""The run folder of a comparison of runtimes: rows by key, their samples, logits of each cell, and what they came from."""
+"""The run folder of a comparison of runtimes: rows by key, their samples, logits of each cell, artifacts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KIND = "e2e"
 
 
 class E2eFolder:
-    """`runs/<utc>-e2e-MODEL`: `run.json`, `rows.jsonl`, `samples/`, `logits/`, `artifacts/`, and the report when done."""
+    """`runs/<utc>-e2e-MODEL`: `run.json`, `rows.jsonl`, `samples/`, `logits/`, `artifacts/`, and the report."""
 
     def __init__(self, run: RunFolder) -> None:
         self.path, self._run = run.path, run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +81,9 @@ def _clamp(w: GraphWriter, node: fx.Node, low: float, high: float) -> str:
         return value
     if (low, high) == (0.0, INFINITY):
         return w.emit(node, "Relu", [value])
-    ends = [w.nodes.constant(np.asarray(end), "end", w.type_at(node)) if np.isfinite(end) else "" for end in (low, high)]
+    ends = [
+        w.nodes.constant(np.asarray(end), "end", w.type_at(node)) if np.isfinite(end) else "" for end in (low, high)
+    ]
     return w.emit(node, "Clip", [value, *ends])
 
 
@@ -96,7 +97,9 @@ def gelu(w: GraphWriter, node: fx.Node) -> str:
     where = w.where(node)
     root, one, half = (_number(w, node, number) for number in (np.sqrt(2.0), 1.0, 0.5))
     error = w.nodes.add("Erf", [w.nodes.add("Div", [value, root], where)], where)
-    return w.nodes.add("Mul", [w.nodes.add("Mul", [value, w.nodes.add("Add", [error, one], where)], where), half], where)
+    return w.nodes.add(
+        "Mul", [w.nodes.add("Mul", [value, w.nodes.add("Add", [error, one], where)], where), half], where
+    )
 
 
 def silu(w: GraphWriter, node: fx.Node) -> str:
@@ -151,5 +154,3 @@ def _common_type(w: GraphWriter, given: tuple[Any, ...]) -> int:
 
 def _number(w: GraphWriter, node: fx.Node, number: float) -> str:
     return w.nodes.constant(np.asarray(number), "number", w.type_at(node))
-
-

@@ -89,7 +89,10 @@ def _made(
         _named_outputs(writer, returned),
         model or "model",
         [_described(node, node.name, names) for node in inputs],
-        [_described(node, name, names) for node, name in zip(_returned(quantized), _output_names(returned), strict=True)],
+        [
+            _described(node, name, names)
+            for node, name in zip(_returned(quantized), _output_names(returned), strict=True)
+        ],
         writer.nodes.initializers,
     )
     opsets = [helper.make_opsetid("", opset)]

@@ -80,7 +80,11 @@ def _of_floats(w: GraphWriter, product: Product) -> str:
     given = [w.read(node, image, type_), w.tensor(weight, type_)]
     if product.images or product.flat:
         given += [w.tensor(bias, type_)] if bias is not None else []
-        return w.emit(node, "Conv", given, **product.attributes) if product.images else w.emit(node, "Gemm", given, transB=1)
+        return (
+            w.emit(node, "Conv", given, **product.attributes)
+            if product.images
+            else w.emit(node, "Gemm", given, transB=1)
+        )
     turned = w.nodes.add("Transpose", [given[1]], w.where(node), perm=[1, 0])
     return _added(w, node, w.emit(node, "MatMul", [given[0], turned]), None if bias is None else w.tensor(bias, type_))
 
@@ -93,7 +97,9 @@ def _of_decoded_weights(w: GraphWriter, product: Product, layer: Layer) -> str:
     given = [w.read(node, node.args[0], type_), weight]
     bias = _bias(w, layer, type_)
     if product.images or product.flat:
-        return w.emit(node, "Conv" if product.images else "Gemm", [*given, *([bias] if bias else [])], **product.attributes)
+        return w.emit(
+            node, "Conv" if product.images else "Gemm", [*given, *([bias] if bias else [])], **product.attributes
+        )
     return _added(w, node, w.emit(node, "MatMul", given), bias)
 
 
@@ -124,9 +130,7 @@ def _of_static_codes(
     return _added(w, node, w.emit(node, "MatMul", given), _bias(w, layer, FLOAT))
 
 
-def _of_found_codes(
-    w: GraphWriter, product: Product, layer: Layer, reading: Reading, integers: IntegerWeights
-) -> str:
+def _of_found_codes(w: GraphWriter, product: Product, layer: Layer, reading: Reading, integers: IntegerWeights) -> str:
     """Integer sums, whose scale is known when they are: `f32(sum) * (x_scale * w_scale) + bias`."""
     node, where = product.node, layer.name
     found = w.activations.found(reading, w.tensor(node.args[0]))

@@ -61,7 +61,9 @@ def layer_norm(w: GraphWriter, node: fx.Node) -> str:
     given, type_ = arguments(node), w.type_at(node)
     shape = [int(size) for size in given["normalized_shape"]]
     weight = given["weight"]
-    scale = w.nodes.constant(np.ones(shape), f"{w.where(node)}.ones", type_) if weight is None else w.tensor(weight, type_)
+    scale = (
+        w.nodes.constant(np.ones(shape), f"{w.where(node)}.ones", type_) if weight is None else w.tensor(weight, type_)
+    )
     bias = [] if given["bias"] is None else [w.tensor(given["bias"], type_)]
     inputs = [w.floats_of(node, given["input"]), scale, *bias]
     return w.emit(node, "LayerNormalization", inputs, axis=-len(shape), epsilon=float(given["eps"]))
@@ -109,7 +111,9 @@ def reduced(operator: str) -> OperatorWriter:
 def max_pool(w: GraphWriter, node: fx.Node) -> str:
     """max_pool2d; the type is that of what it reads, whose values it selects from."""
     given = arguments(node)
-    return w.nodes.add("MaxPool", [w.tensor(node.args[0])], w.where(node), **_windows(given), dilations=_pair(given["dilation"]))
+    return w.nodes.add(
+        "MaxPool", [w.tensor(node.args[0])], w.where(node), **_windows(given), dilations=_pair(given["dilation"])
+    )
 
 
 def avg_pool(w: GraphWriter, node: fx.Node) -> str:
@@ -149,7 +153,12 @@ def _windows(given: dict[str, Any]) -> dict[str, Any]:
     kernel = _pair(given["kernel_size"])
     padding = _pair(given["padding"])
     stride = _pair(given["stride"]) if given["stride"] else kernel
-    return {"kernel_shape": kernel, "strides": stride, "pads": [*padding, *padding], "ceil_mode": int(given["ceil_mode"])}
+    return {
+        "kernel_shape": kernel,
+        "strides": stride,
+        "pads": [*padding, *padding],
+        "ceil_mode": int(given["ceil_mode"]),
+    }
 
 
 def _pair(sizes: int | list[int]) -> list[int]:
@@ -161,5 +170,3 @@ def cumulated(w: GraphWriter, node: fx.Node) -> str:
     given = arguments(node)
     axis = w.nodes.constant(np.int64(given["dim"]), "axis")
     return w.emit(node, "CumSum", [w.tensor(given["self"], w.type_at(node)), axis])
-
-

@@ -32,7 +32,10 @@ def reshaped(w: GraphWriter, node: fx.Node) -> str:
     before = _shape(node.args[0])
     if shape == before:
         return source
-    known = [0 if i < len(before) and size == before[i] and not isinstance(size, int) else size for i, size in enumerate(shape)]
+    known = [
+        0 if i < len(before) and size == before[i] and not isinstance(size, int) else size
+        for i, size in enumerate(shape)
+    ]
     open_ = [i for i, size in enumerate(known) if not isinstance(size, int)]
     if len(open_) > 1:
         wanted = w.sizes(arguments(node)["size" if "size" in arguments(node) else "shape"], w.where(node))
@@ -147,7 +150,9 @@ def size_of(w: GraphWriter, node: fx.Node) -> int | Size:
     if isinstance(size, int):
         return size
     axis = int(axis) % len(source.meta["val"].shape)  # type: ignore[union-attr, arg-type]
-    shape = w.nodes.add("Shape", [w.tensor(source)], w.where(node), type_=ELEMENT_TYPES[torch.int64], start=axis, end=axis + 1)
+    shape = w.nodes.add(
+        "Shape", [w.tensor(source)], w.where(node), type_=ELEMENT_TYPES[torch.int64], start=axis, end=axis + 1
+    )
     return Size(shape)
 
 
@@ -195,7 +200,9 @@ def indexed(w: GraphWriter, node: fx.Node) -> str:
     """Indices, spread over each other, of the first dimensions."""
     given, where = arguments(node), w.where(node)
     indices = [w.tensor(one) for one in given["indices"] if one is not None]
-    if len(indices) < len(given["indices"]) or any(w.nodes.type_of[one] != ELEMENT_TYPES[torch.int64] for one in indices):
+    if len(indices) < len(given["indices"]) or any(
+        w.nodes.type_of[one] != ELEMENT_TYPES[torch.int64] for one in indices
+    ):
         raise w.refuse(node, "masks or skipped dimensions as indices")
     together = indices[0]
     for index in indices[1:]:
@@ -223,5 +230,3 @@ SIZES = {
     operator.floordiv: ("Div", operator.floordiv),
 }
 """Of sizes, which are not negative, Div rounds down."""
-
-

@@ -1,8 +1,8 @@
 """What a runtime is: it takes a model with a recipe and gives logits, whoever computes them, all by the same terms.
 
-The terms: inputs lie on the host in the model's own types (float32 images, int64 tokens), a run ends with float32 logits
-on the host, and every runtime computes with as many threads as torch has. What it makes of a model once (compiling,
-packing, moving weights) is in `prepare`, what it makes of inputs each time is in `run`.
+The terms: inputs lie on the host in the model's own types (float32 images, int64 tokens), a run ends with float32
+logits on the host, and every runtime computes with as many threads as torch has. What it makes of a model once
+(compiling, packing, moving weights) is in `prepare`, what it makes of inputs each time is in `run`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 Device = Literal["cpu", "cuda"]
 
 Inputs = Sequence["torch.Tensor"]
-"""A batch of a model's positional inputs, on the host: float32 images [n, c, h, w], or int64 tokens and mask [n, length]."""
+"""A batch of a model's positional inputs, on the host: float32 images [n, c, h, w], or int64 tokens and mask
+[n, length]."""
 
 Logits = NDArray[np.float32]
 """[n, classes], on the host."""
@@ -60,9 +61,9 @@ class Artifacts:
 class LayerTiming:
     """What one layer took in a run, microseconds, the mean of `PROFILED_RUNS` runs under a profiler.
 
-    `name` is the layer's as `quantize.layers` names it, or the module path of what is no layer. `kernel` is what ran, as
-    its library calls it; `reformat_us` the part of other kernels that only change types, codes or layouts for this layer,
-    and is not in `time_us`. `note` says what the figures cannot.
+    `name` is the layer's as `quantize.layers` names it, or the module path of what is no layer. `kernel` is what ran,
+    as its library calls it. `reformat_us` is what changing types, codes and layouts for this layer took besides; it is
+    not in `time_us`. `note` says what the figures cannot.
     """
 
     name: str
@@ -112,7 +113,7 @@ class Runtime(Protocol):
         """Make a model ready. Raises ImmabenchError for one that it cannot run."""
 
 
-def refused(inputs: Inputs, error: Exception) -> UsageError:
+def refused(inputs: Inputs, error: Exception | str) -> UsageError:
     """The error of a model that does not take the shapes of `inputs`."""
     shapes = ", ".join(str(list(one.shape)) for one in inputs)
     first = str(error).strip().split("\n")[0]

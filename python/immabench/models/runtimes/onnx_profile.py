@@ -1,9 +1,9 @@
 """A profile of ONNX Runtime, joined to layers: its nodes are renamed, fused and moved to other layouts on the way.
 
-Nodes of exported models are called `<layer>/<Op>`, those around them `<layer>.<role>/QuantizeLinear`. What is fused keeps
-the name of its product; a convolution in blocked layout (NCHWc) is called after the tensor it writes; what only reorders
-has no name of its own, and belongs to the layer it reorders for. One event a node and run is in the JSON of a profile
-(Chrome's trace event format), durations in microseconds.
+Nodes of exported models are called `<layer>/<Op>`, those around them `<layer>.<role>/QuantizeLinear`. What is fused
+keeps the name of its product; a convolution in blocked layout (NCHWc) is called after the tensor it writes; what only
+reorders has no name of its own, and belongs to the layer it reorders for. A profile is JSON with an event a node and
+run (Chrome's trace event format), durations in microseconds.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _event(event: Mapping[str, Any], writers: Mapping[str, str]) -> Event:
 
 
 def owner(node: str, op: str) -> str:
-    """The layer that a node belongs to by its name, "" where that names none: `conv1`, of `conv1.input/QuantizeLinear`."""
+    """The layer that a node belongs to by its name: `conv1`, of `conv1.input/QuantizeLinear`; "" where it has none."""
     if "/" not in node:
         return ""
     place = node.partition("/")[0]
@@ -108,7 +108,7 @@ def _precision(op: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _with_owner(events: Sequence[Event]) -> list[Event]:
-    """Nodes without a layer belong to the next that has one; what brings outputs back, and the last, to the one before."""
+    """Nodes without a layer belong to the next that has one; what reorders outputs, and the last, to the one before."""
     owned: list[Event] = []
     layer = ""
     for event in reversed(events):

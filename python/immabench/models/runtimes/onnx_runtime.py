@@ -1,4 +1,4 @@
-"""ONNX Runtime as a runtime: an ONNX file with one execution provider, all graph optimizations, torch's thread count."""
+"""ONNX Runtime as a runtime: an ONNX file with one execution provider, all graph optimizations, torch's threads."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class OnnxSession:
         try:
             logits: Logits = session.run(None, feeds)[0]
         except Exception as error:
-            raise refused(inputs, _Told(error)) from error
+            raise refused(inputs, _told(error)) from error
         return logits
 
     def _load(self, options: Any) -> Any:
@@ -103,7 +103,7 @@ class OnnxSession:
             session = _module().InferenceSession(str(self._path), options, providers=wanted)
         except Exception as error:
             raise UsageError(
-                f"{self._path} is no model for ONNX Runtime ({_Told(error)})", "export it again"
+                f"{self._path} is no model for ONNX Runtime ({_told(error)})", "export it again"
             ) from error
         if session.get_providers()[0] != self._provider:
             raise ImmabenchError(
@@ -117,12 +117,10 @@ class OnnxSession:
         return f"onnxruntime {_version()}, {', '.join(self._session.get_providers())}{threads}"
 
 
-class _Told(Exception):
-    """What an exception of ONNX Runtime says, in a line, without its own prefix: "[ONNXRuntimeError] : 7 : NAME : "."""
-
-    def __init__(self, error: Exception) -> None:
-        text = " ".join(str(error).split())
-        super().__init__(text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text)
+def _told(error: Exception) -> str:
+    """What an exception of ONNX Runtime says, in a line without its prefix "[ONNXRuntimeError] : 7 : NAME : "."""
+    text = " ".join(str(error).split())
+    return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
 
 
 def _module() -> Any:
