@@ -59,20 +59,21 @@ def dispatch(
 
 
 def _dispatched(request: Request, conditions: Conditions) -> Iterator[Dispatch]:
+    from immabench.e2e import asking
     from immabench.e2e.artifacts import ArtifactFolder
-    from immabench.e2e.asking import WORKER, CellFailedError
     from immabench.e2e.dispatch import dispatch
     from immabench.errors import ImmabenchError
-    from immabench.measure.worker_process import WorkerProcess
 
     with tempfile.TemporaryDirectory() as folder:
         artifacts = ArtifactFolder(Path(folder), request.experiment)
         for cell in request.cells:
-            with WorkerProcess(WORKER) as worker:
-                try:
-                    yield dispatch(cell, request.experiment, request.source, conditions, artifacts, worker)
-                except CellFailedError as failure:
-                    raise ImmabenchError(f"{cell.runtime} {cell.precision}: {failure.reason}") from failure
+            worker = asking.new_worker()
+            try:
+                yield dispatch(cell, request.experiment, request.source, conditions, artifacts, worker)
+            except asking.CellFailedError as failure:
+                raise ImmabenchError(f"{cell.runtime} {cell.precision}: {failure.reason}") from failure
+            finally:
+                worker.stop()
 
 
 def _totals(found: Sequence[Dispatch]) -> list[dict[str, object]]:
@@ -93,26 +94,29 @@ def _show(request: Request, found: Sequence[Dispatch], batch: int) -> None:
     from immabench.cli.output import print_table
     from immabench.e2e.dispatch import side_by_side
 
-    heads = [f"{one.runtime}: {name}" if len(found) > 1 else name for one in found for name in _HEADS]
-    rows: list[list[str]] = [
-        [name, *(cell for line in lines for cell in _cells(line))] for name, lines in side_by_side(found)
-    ]
-    total = [cell for one in found for cell in ("", "", "", f"{one.time_us:,.1f}", f"{one.reformat_us:,.1f}")]
+    several = len(found) > 1
+    heads = [f"{one.runtime} {name}" if several else name for one in found for name in _heads(several)]
+    rows = [[name, *(cell for line in lines for cell in _cells(line, several))] for name, lines in side_by_side(found)]
+    blank = [""] * (len(_heads(several)) - 2)
+    total = [cell for one in found for cell in (*blank, f"{one.time_us:,.1f}", f"{one.reformat_us:,.1f}")]
     numeric = [head for head in heads if head.endswith("us")]
     print_table(f"{request.source.model.title}, batch {batch}", ["layer", *heads], [*rows, ["total", *total]], numeric)
     for one in found:
         print(f"{one.runtime} {one.precision} ran on {one.backend}; {one.run_us:,.1f} us a run without the profiler")
         for line in one.lines:
             if line.fallback or line.note:
-                print(f"{one.runtime} {line.name}: {'fell back, ' + line.fallback if line.fallback else line.note}")
+                print(f"{one.runtime} {line.name}: {f'fell back, {line.fallback}' if line.fallback else line.note}")
 
 
-_HEADS = ("op", "precision", "kernel", "us", "reformat us")
+def _heads(several: bool) -> tuple[str, ...]:
+    """Beside another runtime a kernel's name says the operator."""
+    return ("precision", "kernel", "us", "reformat us") if several else ("op", *_heads(True))
 
 
-def _cells(line: DispatchLine | None) -> list[str]:
+def _cells(line: DispatchLine | None, several: bool) -> list[str]:
     if line is None:
-        return [""] * len(_HEADS)
+        return [""] * len(_heads(several))
     kernel = line.kernel if len(line.kernel) <= MOST_LETTERS else f"{line.kernel[: MOST_LETTERS - 1]}…"
     mark = " (fell back)" if line.fallback else ""
-    return [line.op, line.precision + mark, kernel, f"{line.time_us:,.1f}", f"{line.reformat_us:,.1f}"]
+    cells = [line.op, line.precision + mark, kernel, f"{line.time_us:,.1f}", f"{line.reformat_us:,.1f}"]
+    return cells[1:] if several else cells

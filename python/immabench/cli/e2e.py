@@ -59,7 +59,8 @@ def e2e(
 ) -> None:
     """Run a trained model, or a folder of `immabench quantize`, by several runtimes and precisions.
 
-    Latency, throughput, memory, size and accuracy on the evaluation data, beside torch in fp32; each in its own process.
+    Latency, throughput, memory, size and accuracy on the evaluation data, beside torch in fp32, each in its own
+    process.
 
     Exits 1 when a cell failed, 5 for unknown names, 77 where no runtime has the hardware it needs.
 

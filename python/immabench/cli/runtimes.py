@@ -70,8 +70,7 @@ class Request:
         stored = stored_model(name)
         description = read_description(stored) if stored else None
         chosen = description.model if description else name or NEEDS_NOTHING
-        paths = (str(path) if path else None for path in (weights, data, calibration))
-        source = ModelSource(chosen, *paths, limit)
+        source = ModelSource(chosen, _text(weights), _text(data), _text(calibration), limit)
         wanted = names(runtimes or ["torch"])
         require_one(wanted)
         recipes = chosen_recipes(source.model.recipes, names(precisions), description.recipe if description else None)
@@ -137,6 +136,10 @@ def _device(asked: str) -> Device:
     if asked == "cuda" and not torch.cuda.is_available():
         raise MissingHardwareError("torch has no CUDA device here", "run with --device cpu")
     return "cuda" if torch.cuda.is_available() and asked != "cpu" else "cpu"
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None
 
 
 def _positive(text: str) -> int:

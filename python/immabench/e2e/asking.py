@@ -8,6 +8,7 @@ from immabench.e2e.artifacts import ArtifactFolder
 from immabench.e2e.plan import Cell, Conditions
 from immabench.e2e.rows import Status
 from immabench.e2e.source import ModelSource
+from immabench.measure.worker_process import WorkerProcess
 from immabench.models.runtimes.registry import runtime
 
 WORKER = "immabench.e2e.worker"
@@ -30,6 +31,11 @@ class CellFailedError(Exception):
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+
+
+def new_worker() -> Worker:
+    """A process for one cell; it starts when first asked."""
+    return WorkerProcess(WORKER)
 
 
 def ask(worker: Worker, request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 from immabench.accuracy.experiment import Experiment, precision, versions
 from immabench.accuracy.outputs import Logits, Progress, correct, silent
 from immabench.accuracy.statistics import paired_difference, proportion
+from immabench.e2e import asking
 from immabench.e2e.artifacts import ArtifactFolder
-from immabench.e2e.asking import WORKER, CellFailedError, Worker, ask, prepare, refusal
+from immabench.e2e.asking import CellFailedError, Worker, ask, prepare, refusal
 from immabench.e2e.folder import E2eFolder
 from immabench.e2e.latency import Latency
 from immabench.e2e.plan import REFERENCE, Cell, Conditions
@@ -23,7 +24,6 @@ from immabench.errors import ImmabenchError
 from immabench.hardware import cpu_info
 from immabench.measure.run_folder import utc_now
 from immabench.measure.statistics import judge, ratio_interval
-from immabench.measure.worker_process import WorkerProcess
 from immabench.models.runtimes.registry import runtime
 from immabench.quantize.plans import plan
 
@@ -34,7 +34,7 @@ CHUNK_BATCHES = 4
 class E2eBench:
     """Measures cells of one model into a folder, under the same conditions.
 
-    `worker` makes the process of a cell; rows that are in the folder and are ok are not measured again.
+    Rows that are in the folder and are ok are not measured again.
     """
 
     def __init__(
@@ -44,10 +44,9 @@ class E2eBench:
         conditions: Conditions,
         folder: E2eFolder,
         progress: Progress = silent,
-        worker: Callable[[], Worker] = lambda: WorkerProcess(WORKER),
     ) -> None:
         self._experiment, self._source, self._conditions = experiment, source, conditions
-        self._folder, self._progress, self._new_worker = folder, progress, worker
+        self._folder, self._progress = folder, progress
         self._artifacts = ArtifactFolder(folder.path / "artifacts", experiment)
         self._first: tuple[Cell, E2eRow] | None = None
 
@@ -68,7 +67,7 @@ class E2eBench:
         if all(row is not None and row.status == "ok" for row in known):
             yield from (row for row in known if row is not None)
             return
-        worker = self._new_worker()
+        worker = asking.new_worker()
         try:
             yield from self._measured(cell, worker)
         except (CellFailedError, ImmabenchError) as error:
@@ -135,7 +134,7 @@ class E2eBench:
         path = self._folder.logits(self._cell_key(REFERENCE))
         if path.is_file():
             return _load(path)
-        worker = self._new_worker()
+        worker = asking.new_worker()
         try:
             self._prepare(REFERENCE, worker)
             return self._logits(REFERENCE, worker)
@@ -168,6 +167,7 @@ class E2eBench:
             "runs": latency.runs,
             "throughput": 1e3 * batch / latency.p50,
             "memory_bytes": found["memory_bytes"],
+            "others_share": found["others_share"],
             **self._speedup(cell, batch, times),
         }
         row = self._kept(self._row(cell, batch, **{**figures, **common}), times)
@@ -186,7 +186,7 @@ class E2eBench:
 
     def _drift(self, cell: Cell, first: E2eRow) -> dict[str, Any]:
         """The first point again, at the end: what the machine did meanwhile."""
-        worker = self._new_worker()
+        worker = asking.new_worker()
         try:
             self._prepare(cell, worker)
             again = self._point(worker, first.batch or 1)

@@ -22,7 +22,7 @@ NO_KERNEL = "no kernel of its own: fused into another, or by no module"
 
 @dataclass(frozen=True)
 class DispatchLine:
-    """A layer, or what is none, as one runtime runs it. Microseconds; `fallback`: why it computes with more than asked."""
+    """A layer, or what is none, by one runtime. Microseconds; `fallback` is why it computes with more than asked."""
 
     name: str
     op: str
@@ -37,7 +37,7 @@ class DispatchLine:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """What a runtime dispatched. `run_us` is the median of whole runs without a profiler: what lines miss is between."""
+    """What a runtime dispatched; `run_us` is the median of whole runs without a profiler."""
 
     runtime: str
     precision: str

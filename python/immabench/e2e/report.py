@@ -35,7 +35,10 @@ COLUMNS = [
     Column("status", "status"),
 ]
 
-UNNOTED = ("run", "started", "finished", "machine", "system", "code", "versions")
+QUIET = 0.05
+"""A share of the CPUs that other work may take without a word."""
+
+PROVENANCE = ("run", "started", "finished", "machine", "system", "code", "versions")
 
 
 def build_report(folder: Path) -> Path:
@@ -95,6 +98,7 @@ def notes(rows: Sequence[E2eRow], drift: dict[str, Any] | None) -> list[str]:
     lines += dict.fromkeys(f"{row.runtime} {row.precision}: {row.status}, {row.reason}" for row in rows if row.reason)
     lines += dict.fromkeys(f"{row.recipe}: {reason}" for row in rows for reason in row.fallbacks)
     lines += dict.fromkeys(f"{row.runtime} {row.precision} ran on {row.backend}" for row in rows if row.backend)
+    lines += _busy(rows)
     lines += [_drifted(drift)] if drift else []
     watermark = rows[0].watermark
     return lines + ([f"note: {rows[0].title} was {watermark}"] if watermark else [])
@@ -118,7 +122,7 @@ def _page(rows: Sequence[E2eRow], meta: dict[str, Any]) -> str:
         rows=table_of(rows).without_constant(),
         notes=notes(rows, meta.get("drift")),
         command=command(meta),
-        provenance=[(label, said) for label, said in entries(meta) if label in UNNOTED],
+        provenance=[(label, said) for label, said in entries(meta) if label in PROVENANCE],
     )
 
 
@@ -144,6 +148,14 @@ def _drifted(drift: dict[str, Any]) -> str:
         return f"drift: {drift['point']} could not be repeated ({drift['reason']})"
     times = f"{number(drift['first_ms'])} ms first, {number(drift['last_ms'])} ms at the end"
     return f"drift: {drift['point']} took {times}: {ratio(drift['ratio'])}, {drift['verdict']}"
+
+
+def _busy(rows: Sequence[E2eRow]) -> list[str]:
+    """That other work ran beside, where it took more than it may."""
+    most = max((row.others_share or 0.0 for row in rows), default=0.0)
+    if most <= QUIET:
+        return []
+    return [f"the machine was busy: other work took up to {100 * most:.0f} % of its CPUs while runs were timed"]
 
 
 def _difference(row: E2eRow) -> str:

@@ -67,6 +67,8 @@ class E2eRow(KeyedRow):
     """Peak resident memory of the process, less what it had before the runtime was prepared; None on a GPU."""
     size_bytes: int | None = None
     """Of the weights as the runtime stores them: tensors, codes with scales, or the ONNX file."""
+    others_share: float | None = None
+    """What other processes took of the CPUs meanwhile, 0 to 1: of a busy machine times are no figure of the runtime."""
     speedup: float | None = None
     """Over torch in fp32 at the same batch and length, in the same run."""
     speedup_interval: Interval | None = None

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from immabench.e2e import memory
-from immabench.e2e.inputs import input_sets
+from immabench.e2e import machine_use
+from immabench.e2e.inputs import Inputs, input_sets
 from immabench.e2e.latency import time_runs
 from immabench.e2e.source import ModelSource
 from immabench.errors import ImmabenchError
+from immabench.measure.timer import Launch
 from immabench.measure.worker import serve
 
 
@@ -57,7 +58,7 @@ class CellWorker:
         self._data = experiment.data
         provider = runtime_named(runtime)
         provider.availability()
-        self._before = memory.resident_bytes() if device == "cpu" else None
+        self._before = machine_use.resident_bytes() if device == "cpu" else None
         artifacts = Artifacts(
             chosen, self._model.load, lambda: experiment.quantized(chosen), Path(onnx) if onnx else None
         )
@@ -67,11 +68,19 @@ class CellWorker:
     def _latency(self, batch: int, length: int | None, seconds: float) -> dict[str, Any]:
         """Times of single runs in microseconds, and the peak of memory while they ran."""
         sets = input_sets(self._data, batch, length)
-        memory.reset_peak()
-        timing = time_runs([lambda inputs=inputs: self._session.run(inputs) for inputs in sets], batch, seconds)
-        peak = memory.peak_bytes()
+        machine_use.reset_peak()
+        others = machine_use.OtherWork()
+        timing = time_runs([self._launch(inputs) for inputs in sets], batch, seconds)
+        share, peak = others.share(), machine_use.peak_bytes()
         used = None if peak is None or self._before is None else max(0, peak - self._before)
-        return {"times_us": list(timing.times_us), "distrust": timing.distrust, "memory_bytes": used}
+        found = {"times_us": list(timing.times_us), "distrust": timing.distrust}
+        return {**found, "memory_bytes": used, "others_share": share}
+
+    def _launch(self, inputs: Inputs) -> Launch:
+        def run() -> None:
+            self._session.run(inputs)
+
+        return run
 
     def _evaluate(self, start: int, stop: int, path: str) -> dict[str, Any]:
         """Logits of samples from `start` up to `stop`; with the last, all are written to `path`."""

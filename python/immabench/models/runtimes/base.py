@@ -8,8 +8,9 @@ logits on the host, and every runtime computes with as many threads as torch has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -59,7 +60,7 @@ class Artifacts:
 
 @dataclass(frozen=True)
 class LayerTiming:
-    """What one layer took in a run, microseconds, the mean of `PROFILED_RUNS` runs under a profiler.
+    """What one layer took in a run, microseconds, the median of `PROFILED_RUNS` runs under a profiler.
 
     `name` is the layer's as `quantize.layers` names it, or the module path of what is no layer. `kernel` is what ran,
     as its library calls it. `reformat_us` is what changing types, codes and layouts for this layer took besides; it is
@@ -111,6 +112,23 @@ class Runtime(Protocol):
 
     def prepare(self, artifacts: Artifacts, device: Device) -> Session:
         """Make a model ready. Raises ImmabenchError for one that it cannot run."""
+
+
+def median_of_runs(runs: Sequence[Sequence[LayerTiming]]) -> list[LayerTiming]:
+    """One list of layers for the lists of several runs, in their order; a burst of other work does not count.
+
+    What a layer did not do in some run took nothing there.
+    """
+    first = {timing.name: timing for run in reversed(runs) for timing in run}
+    by_run = [{timing.name: timing for timing in run} for run in runs]
+    order = dict.fromkeys(timing.name for run in runs for timing in run)
+
+    def middle(name: str, part: str) -> float:
+        return median(getattr(run[name], part) if name in run else 0.0 for run in by_run)
+
+    return [
+        replace(first[name], time_us=middle(name, "time_us"), reformat_us=middle(name, "reformat_us")) for name in order
+    ]
 
 
 def refused(inputs: Inputs, error: Exception | str) -> UsageError:

@@ -16,6 +16,7 @@ from immabench.models.runtimes.base import (
     LayerTiming,
     Logits,
     Needs,
+    median_of_runs,
     refused,
 )
 from immabench.providers.base import Availability
@@ -72,8 +73,7 @@ class IntegerSession:
         placed = self._placed(inputs)
         for _ in range(WARM_RUNS):
             self.run(inputs)
-        runs = [self._model.timed(*placed) for _ in range(PROFILED_RUNS)]
-        return _by_layer([(step, _mean_us(runs, place)) for place, (step, _) in enumerate(runs[0])])
+        return median_of_runs([_by_layer(self._model.timed(*placed)) for _ in range(PROFILED_RUNS)])
 
     def _placed(self, inputs: Inputs) -> list[torch.Tensor]:
         return [tensor.to(self._device) for tensor in inputs]
@@ -87,15 +87,11 @@ class IntegerSession:
         return f"immabench {__version__}, {shown or 'torch'}, {where}"
 
 
-def _mean_us(runs: Sequence[Sequence[tuple[Any, float]]], place: int) -> float:
-    return 1e6 * sum(run[place][1] for run in runs) / len(runs)
-
-
 def _by_layer(timed: Sequence[tuple[Any, float]]) -> list[LayerTiming]:
     """The longest step of a layer that computes names its kernel; those that reformat are counted beside it."""
     groups: dict[str, list[tuple[Any, float]]] = {}
-    for step, microseconds in timed:
-        groups.setdefault(step.layer or step.name, []).append((step, microseconds))
+    for step, seconds in timed:
+        groups.setdefault(step.layer or step.name, []).append((step, 1e6 * seconds))
     return [_layer(name, steps) for name, steps in groups.items()]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from immabench.models.runtimes.base import LayerTiming
+from immabench.models.runtimes.base import LayerTiming, median_of_runs
 
 SUFFIX = "_kernel_time"
 BLOCKED = "_nchwc"
@@ -58,16 +58,16 @@ class Event:
 
 
 def read_profile(profile: Path, model: Path, runs: int) -> list[LayerTiming]:
-    """The layers of the last `runs` runs of a profile, in the order they run, microseconds a run.
+    """The layers of the last `runs` runs of a profile, in the order they run.
 
     `model` is the ONNX file that was loaded: its names are what layers are joined by.
     """
     events = json.loads(profile.read_text(encoding="utf-8"))
-    start = [event["ts"] for event in events if event["name"] == "model_run"][-runs]
+    spans = [(event["ts"], event["ts"] + event["dur"]) for event in events if event["name"] == "model_run"]
     nodes = [event for event in events if event.get("cat") == "Node" and event["name"].endswith(SUFFIX)]
     writers = _writers(model)
-    found = [_event(event, writers) for event in nodes if event["ts"] >= start]
-    return _layers(_with_owner(found), runs)
+    found = [[_event(event, writers) for event in nodes if start <= event["ts"] <= end] for start, end in spans[-runs:]]
+    return median_of_runs([_layers(_with_owner(run)) for run in found])
 
 
 def _writers(model: Path) -> dict[str, str]:
@@ -127,14 +127,14 @@ def _of(event: Event, layer: str) -> Event:
     return Event(layer, event.op, event.kernel, event.precision, event.microseconds)
 
 
-def _layers(events: Sequence[Event], runs: int) -> list[LayerTiming]:
+def _layers(events: Sequence[Event]) -> list[LayerTiming]:
     groups: dict[str, list[Event]] = {}
     for event in events:
         groups.setdefault(event.layer, []).append(event)
-    return [_layer(name, of, runs) for name, of in groups.items()]
+    return [_layer(name, of) for name, of in groups.items()]
 
 
-def _layer(name: str, events: Sequence[Event], runs: int) -> LayerTiming:
+def _layer(name: str, events: Sequence[Event]) -> LayerTiming:
     computing = [event for event in events if not event.reformats]
     times: dict[str, float] = {}
     for event in computing or events:
@@ -143,4 +143,4 @@ def _layer(name: str, events: Sequence[Event], runs: int) -> LayerTiming:
     first = next(event for event in computing or events if event.kernel == longest)
     time = sum(event.microseconds for event in computing)
     reformat = sum(event.microseconds for event in events) - time
-    return LayerTiming(name, first.op, first.precision, longest, time / runs, reformat / runs)
+    return LayerTiming(name, first.op, first.precision, longest, time, reformat)

@@ -30,7 +30,8 @@ class OnnxRuntime:
     """One execution provider of ONNX Runtime; operators it has not are run by the CPU's, and inspection shows it."""
 
     def __init__(self, name: str, provider: str, device: Device) -> None:
-        self.name, self._provider, self.devices = name, provider, (device,)
+        self.name, self._provider = name, provider
+        self.devices: tuple[Device, ...] = (device,)
         self.needs: Needs = "tensorrt" if provider.startswith("Tensorrt") else "onnxruntime"
 
     def availability(self) -> Availability:
@@ -92,8 +93,12 @@ class OnnxSession:
         feeds = {name: tensor.numpy() for name, tensor in zip(self._names, inputs, strict=True)}
         try:
             logits: Logits = session.run(None, feeds)[0]
-        except Exception as error:
-            raise refused(inputs, _told(error)) from error
+        except Exception as error:  # its exceptions have no common base
+            if type(error).__name__ == "InvalidArgument":
+                raise refused(inputs, _told(error)) from error
+            raise ImmabenchError(
+                f"ONNX Runtime fails in {self._path.name} ({_told(error)})", "export it again"
+            ) from error
         return logits
 
     def _load(self, options: Any) -> Any:

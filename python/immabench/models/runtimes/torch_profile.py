@@ -6,13 +6,14 @@ itself, such as adding a residual, is its own line beside those of the modules i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from immabench.models.runtimes.base import PROFILED_RUNS, WARM_RUNS, LayerTiming
+from immabench.models.runtimes.base import PROFILED_RUNS, WARM_RUNS, LayerTiming, median_of_runs
 
 RANGE = "immabench/"
 ROOT = "(model)"
@@ -25,24 +26,35 @@ REFORMATS = ("aten::to", "aten::_to_copy", "aten::copy_", "aten::contiguous", "a
 def profiled(module: torch.nn.Module, run: Callable[[], Any], precision: str, by_module: bool) -> list[LayerTiming]:
     """The time of each module in the order they first ran; modules that only call others are left out.
 
-    Microseconds a run: of kernels on a GPU, of operators on a CPU, without Python between them. Not `by_module`, all is
+    Microseconds of kernels on a GPU, of operators on a CPU, without Python between them. Not `by_module`, all is
     one line.
     """
     for _ in range(WARM_RUNS):
         run()
     activities = [torch.profiler.ProfilerActivity.CPU]
     activities += [torch.profiler.ProfilerActivity.CUDA] if torch.cuda.is_available() else []
-    with _ranges(module if by_module else None), torch.profiler.profile(activities=activities) as profile:
+    profile = torch.profiler.profile(activities=activities)
+    with _ranges(module if by_module else None):
+        with _silent():
+            profile.start()
         for _ in range(PROFILED_RUNS):
             with torch.profiler.record_function(RANGE + ROOT):
                 run()
-    lines: dict[str, list[Any]] = {}
-    for event in sorted(profile.events(), key=lambda one: one.time_range.start):
-        if event.name.startswith(RANGE):
-            lines.setdefault(event.name.removeprefix(RANGE), []).extend(_own(event))
+        with _silent():
+            profile.stop()
     kinds = {name: type(one).__name__ for name, one in module.named_modules()} | {ROOT: type(module).__name__}
-    timings = [_timing(name, kinds[name], precision, events) for name, events in lines.items() if events]
+    runs = [event for event in profile.events() if event.name == RANGE + ROOT]
+    timings = median_of_runs([_layers(run, kinds, precision) for run in runs])
     return [timing for timing in timings if timing.time_us or timing.reformat_us]
+
+
+def _layers(run: Any, kinds: Mapping[str, str], precision: str) -> list[LayerTiming]:
+    """The modules of one run; one that ran several times is one line."""
+    own: dict[str, list[Any]] = {}
+    for event in sorted(_tree(run), key=lambda one: one.time_range.start):
+        if event.name.startswith(RANGE):
+            own.setdefault(event.name.removeprefix(RANGE), []).extend(_own(event))
+    return [_timing(name, kinds[name], precision, events) for name, events in own.items() if events]
 
 
 def _timing(name: str, op: str, precision: str, events: list[Any]) -> LayerTiming:
@@ -55,7 +67,7 @@ def _timing(name: str, op: str, precision: str, events: list[Any]) -> LayerTimin
         for kernel, microseconds in _kernels(event):
             times[kernel] = times.get(kernel, 0.0) + microseconds
     longest = max(times, key=lambda kernel: times[kernel], default="")
-    return LayerTiming(name, op, precision, longest, sum(times.values()) / PROFILED_RUNS, reformat / PROFILED_RUNS)
+    return LayerTiming(name, op, precision, longest, sum(times.values()), reformat)
 
 
 def _own(event: Any) -> list[Any]:
@@ -80,6 +92,19 @@ def _tree(event: Any) -> Iterator[Any]:
 
 def _device_us(event: Any) -> float:
     return float(sum(kernel.duration for one in _tree(event) for kernel in one.kernels))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without standard error: some builds of the profiler announce there that they start and stop."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 @contextmanager
