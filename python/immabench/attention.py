@@ -23,6 +23,9 @@ CODE_ZERO = -128
 MOST_KEYS = 65793
 """255 * 128 a key fits int32, and the sum of so many codes of 255 is 2^24 - 1, which float32 holds."""
 
+DEPTHS = (32, 64, 128)
+"""Of heads, that the fused kernels have tiles for."""
+
 LOG2_E = np.float32(float.fromhex("0x1.715476p+0"))
 POWERS = tuple(
     np.float32(float.fromhex(c))

@@ -52,6 +52,12 @@ def set_value(graph: fx.GraphModule, name: str, tensor: torch.Tensor) -> None:
     owner.register_buffer(last, tensor.detach())
 
 
+def arguments(node: fx.Node, first: int, *defaults: Any) -> tuple[Any, ...]:
+    """A node's arguments from place `first` on, as many as there are defaults for those that are not given."""
+    given = node.args[first : first + len(defaults)]
+    return (*given, *defaults[len(given) :])
+
+
 def module_path(node: fx.Node) -> str:
     """The path of the module whose code the node is from; "" for the model's own."""
     return _innermost(node)[0]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from immabench.quantize.attributes import copied, is_float
+from immabench.quantize.attributes import copied, is_attribute, is_float
 from immabench.quantize.layers import Layer, Operand, selects
+from immabench.quantize.simulated_attention import SimulatedAttention
 
 Watcher = Callable[[torch.Tensor], None]
 
@@ -62,11 +63,13 @@ class Remembering(torch.nn.Module):
 
 @dataclass
 class Instrumented:
-    """A copy of a graph with a probe at each value that a layer reads, by node, and a slot at each operand, by name."""
+    """A copy of a graph with a probe at each value that a layer reads, by node, a slot at each operand, by name, and
+    attention that can be simulated, by layer."""
 
     graph: fx.GraphModule
     probes: dict[str, Probe] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
+    attention: dict[str, SimulatedAttention] = field(default_factory=dict)
 
 
 def instrument(graph: fx.GraphModule, layers: Iterable[Layer], rounding: torch.nn.Module | None = None) -> Instrumented:
@@ -78,6 +81,10 @@ def instrument(graph: fx.GraphModule, layers: Iterable[Layer], rounding: torch.n
     for operand in operands:
         made.slots[operand.name] = slot = Slot()
         _insert_slot(made.graph, operand, nodes, slot)
+    for layer in layers:
+        if layer.kind == "attention":
+            made.attention[layer.name] = simulated = SimulatedAttention()
+            _replace(made.graph, nodes[layer.node], simulated)
     if rounding is not None:
         _insert_rounding(made.graph, layers, nodes, rounding)
     for name in dict.fromkeys(operand.stored for operand in operands):
@@ -97,6 +104,12 @@ def _insert_slot(graph: fx.GraphModule, operand: Operand, nodes: dict[str, fx.No
     reader.replace_input_with(node, inserted)
 
 
+def _replace(graph: fx.GraphModule, node: fx.Node, module: torch.nn.Module) -> None:
+    """Let `module` do what a node's operator does, with the same arguments."""
+    graph.add_submodule(node.name, module)
+    node.op, node.target = "call_module", node.name
+
+
 def _insert_rounding(
     graph: fx.GraphModule, layers: list[Layer], nodes: dict[str, fx.Node], rounding: torch.nn.Module
 ) -> None:
@@ -107,7 +120,7 @@ def _insert_rounding(
     ends = {layer.output for layer in layers}
     inside = {name for layer in layers for name in _inside(nodes, layer)} - ends
     for node in nodes.values():
-        if is_float(node) and node.op in ("call_function", "placeholder") and node.name not in inside:
+        if is_float(node) and not is_attribute(node) and node.name not in inside:
             _insert_after(graph, node, f"rounded_{node.name}", rounding, keep=lambda one: _is_slot(one) or selects(one))
 
 

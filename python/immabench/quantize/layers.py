@@ -1,7 +1,8 @@
 """The layers of a traced model as kernels run them: a product with everything that its epilogue takes in.
 
 They are found by their operators, no model is known by name. A layer is a convolution or a linear layer with its bias,
-the residual it adds and the activation after it, or an average pooling. Whatever else a model does stays in floats.
+the residual it adds and the activation after it, an average pooling, or the attention of heads. Whatever else a model
+does stays in floats.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from immabench.quantize.attributes import (
 
 _aten = torch.ops.aten
 
-Kind = Literal["convolution", "depthwise", "linear", "pooling"]
-Role = Literal["input", "residual"]
+Kind = Literal["convolution", "depthwise", "linear", "pooling", "attention"]
+Role = Literal["input", "residual", "query", "key", "value"]
 
 POOLINGS = (_aten.adaptive_avg_pool2d.default, _aten.avg_pool2d.default, _aten.mean.dim)
 
@@ -106,11 +107,12 @@ class Operand:
 
 @dataclass(frozen=True)
 class Layer:
-    """What one kernel does. `name` is the module path of its weight, of a pooling that of its module.
+    """What one kernel does. `name` is the module path of its weight, of a pooling and of attention that of its module.
 
     `node` computes the product, `output` is the last node of what is fused: `bias`, `add`, `relu` and so on in `fused`.
     A convolution in groups is "depthwise". `rows`, `columns` and `depth` are M, N and K of the product of one sample;
-    of groups N is that of all and K that of one, so that M * N * K are their multiply-accumulates.
+    of groups N is that of all and K that of one, so that M * N * K are their multiply-accumulates. Of attention M are
+    queries, N keys, and K what all heads multiply in both products.
     """
 
     name: str
@@ -127,7 +129,7 @@ class Layer:
     @property
     def is_product(self) -> bool:
         """Whether it has weights."""
-        return self.kind != "pooling"
+        return self.kind in ("convolution", "depthwise", "linear")
 
     @property
     def weight(self) -> str:
@@ -146,13 +148,13 @@ class Layer:
 
     @property
     def input(self) -> Operand:
-        """What it multiplies, or pools."""
+        """What it multiplies, or pools; of attention the queries."""
         return self.operands[0]
 
     @property
     def residual(self) -> Operand | None:
         """What it adds."""
-        return self.operands[1] if len(self.operands) > 1 else None
+        return next((one for one in self.operands if one.role == "residual"), None)
 
 
 def find_layers(graph: fx.GraphModule) -> list[Layer]:
@@ -165,6 +167,7 @@ def find_layers(graph: fx.GraphModule) -> list[Layer]:
     found = [_product(graph, node, batch) for node in nodes if is_product(node)]
     names = {layer.name for layer in found}
     found += [_pooling(node, names) for node in nodes if _is_pooling(node)]
+    found += [_attention(node, names) for node in nodes if is_attention(node)]
     order = {node.name: place for place, node in enumerate(nodes)}
     found.sort(key=lambda layer: order[layer.output])
     outputs = {layer.output for layer in found}
@@ -176,8 +179,35 @@ def unknown_products(graph: fx.GraphModule) -> list[str]:
     return [
         f"{module_path(node) or 'model'}: {str(node.target).removeprefix('aten.')}"
         for node in graph.graph.nodes
-        if node.target in UNKNOWN_PRODUCTS or (node.target in PRODUCTS and not is_product(node))
+        if (node.target in UNKNOWN_PRODUCTS and not is_attention(node))
+        or (node.target in PRODUCTS and not is_product(node))
     ]
+
+
+def is_attention(node: fx.Node) -> bool:
+    """Whether a node is softmax(q k^T * scale) v of heads [batch, heads, tokens, depth], alike in number and depth.
+
+    Its mask, if it has one, is of booleans: which keys count. With dropout or a causal mask it is not.
+    """
+    if node.target != _aten.scaled_dot_product_attention.default or not all(map(is_float, node.args[:3])):
+        return False
+    query, key, value_ = (sizes(one) for one in node.args[:3])
+    alike = len(query) == 4 and key == value_ and (query[:2], query[3]) == (key[:2], key[3])
+    mask = attention_mask(node)
+    others = (*node.args[4:], *(node.kwargs.get(name) for name in ("dropout_p", "is_causal", "enable_gqa")))
+    return alike and not any(others) and (mask is None or mask.meta["val"].dtype == torch.bool)
+
+
+def attention_mask(node: fx.Node) -> fx.Node | None:
+    """The mask of `is_attention`."""
+    mask = node.args[3] if len(node.args) > 3 else node.kwargs.get("attn_mask")
+    return mask if isinstance(mask, fx.Node) else None
+
+
+def score_scale(node: fx.Node) -> float:
+    """What products of queries and keys are multiplied with."""
+    scale = node.kwargs.get("scale")
+    return float(scale) if scale is not None else float(sizes(node.args[0])[3] ** -0.5)
 
 
 def selects(node: fx.Node) -> bool:
@@ -240,11 +270,24 @@ def _is_pooling(node: fx.Node) -> bool:
 
 
 def _pooling(node: fx.Node, names: set[str]) -> Layer:
-    """Named after its module, with a number where `names` has that; adds the name."""
+    name = _name_of(node, names)
+    return Layer(name, "pooling", node.name, node.name, (), (_operand(name, "input", node, node.args[0]),))
+
+
+def _attention(node: fx.Node, names: set[str]) -> Layer:
+    name = _name_of(node, names)
+    roles: tuple[Role, ...] = ("query", "key", "value")
+    operands = tuple(_operand(name, role, node, one) for role, one in zip(roles, node.args[:3], strict=True))
+    (_, heads, queries, depth), keys = sizes(node.args[0]), sizes(node.args[1])[2]
+    return Layer(name, "attention", node.name, node.name, (), operands, heads, queries, keys, 2 * heads * depth)
+
+
+def _name_of(node: fx.Node, names: set[str]) -> str:
+    """That of its module, with a number where `names` has that; adds the name."""
     path = module_path(node) or str(node.name)
     name = next(one for one in chain([path], (f"{path}_{i}" for i in count(2))) if one not in names)
     names.add(name)
-    return Layer(name, "pooling", node.name, node.name, (), (_operand(name, "input", node, node.args[0]),))
+    return name
 
 
 def _operand(layer: str, role: Role, reader: fx.Node, node: object) -> Operand:

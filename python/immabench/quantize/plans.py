@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict
 
+from immabench.attention import DEPTHS
 from immabench.errors import NothingSelectedError, UsageError
-from immabench.quantize.layers import Layer
+from immabench.quantize.layers import Layer, Operand
 from immabench.quantize.recipes import ActivationRecipe, LayerRecipe, Recipe, WeightRecipe
 
 
@@ -32,9 +33,15 @@ class LayerPlan(BaseModel):
 
     @property
     def precision(self) -> str:
-        """`W8A8`, `W4A16`, of a pooling `A8`; "" for floats."""
+        """`W8A8`, `W4A16`, of a pooling and of attention `A8`; "" for floats."""
         activations = f"A{self.activations.bits}" if self.activations else "A16"
         return f"W{self.weights.bits}{activations}" if self.weights else activations if self.activations else ""
+
+    def quantized_operands(self, layer: Layer) -> tuple[Operand, ...]:
+        """Of what `layer` reads, that which it reads as codes."""
+        if self.activations is None:
+            return ()
+        return tuple(one for one in layer.operands if self.residual or one.role != "residual")
 
 
 class ResolvedRecipe(BaseModel):
@@ -70,8 +77,7 @@ def _check_names(patterns: Iterable[str], names: Sequence[str]) -> None:
 def _plan(recipe: Recipe, layer: Layer) -> LayerPlan:
     weights, activations = _asked(recipe, layer)
     if not layer.is_product:
-        pooled = activations if activations is not None and activations.residuals else None
-        return LayerPlan(layer=layer.name, kind=layer.kind, activations=pooled)
+        return _without_weights(layer, activations)
     weights, activations, fallback = _met(layer, weights, activations)
     operator, note = _operator(recipe, layer, weights, activations)
     residual = activations is not None and activations.residuals and layer.residual is not None
@@ -85,6 +91,33 @@ def _plan(recipe: Recipe, layer: Layer) -> LayerPlan:
         note=note,
         fallback=fallback,
     )
+
+
+OPERATOR_OF = {"pooling": "avg_pool2d", "attention": "attention_s8"}
+"""What computes layers without weights, of 8 bits."""
+
+
+def _without_weights(layer: Layer, activations: ActivationRecipe | None) -> LayerPlan:
+    """Codes are what others read anyway (`residuals`) or what the recipe asks for (`attention`)."""
+    if activations is None:
+        return LayerPlan(layer=layer.name, kind=layer.kind)
+    wanted = activations.residuals
+    if layer.kind == "attention":
+        wanted, activations = activations.attention, activations.of_attention
+    if not wanted:
+        return LayerPlan(layer=layer.name, kind=layer.kind)
+    note = _unknown_without_weights(layer, activations)
+    operator = "" if note else OPERATOR_OF[layer.kind]
+    return LayerPlan(layer=layer.name, kind=layer.kind, activations=activations, operator=operator, note=note)
+
+
+def _unknown_without_weights(layer: Layer, activations: ActivationRecipe) -> str:
+    if activations.bits < 8:
+        return f"no kernel here computes {layer.kind} of {activations.bits} bits"
+    depth = layer.depth // (2 * layer.groups)
+    if layer.kind == "attention" and depth not in DEPTHS:
+        return f"heads of {depth} have no kernel: those of {', '.join(map(str, DEPTHS))} have"
+    return ""
 
 
 def _asked(recipe: Recipe, layer: Layer) -> tuple[WeightRecipe | None, ActivationRecipe | None]:

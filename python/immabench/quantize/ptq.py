@@ -61,7 +61,7 @@ def _parameters(
         recipe = one.activations
         if recipe is None or recipe.scales != "static" or seen is None:
             continue
-        for operand in layer.operands if one.residual else layer.operands[:1]:
+        for operand in one.quantized_operands(layer):
             key = (operand.stored, recipe.model_dump_json())
             if key not in known:
                 known[key] = calibrate(seen.observers[operand.stored], recipe.scheme, str(recipe.calibrator))

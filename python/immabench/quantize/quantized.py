@@ -51,7 +51,7 @@ class QuantizedModel(torch.nn.Module):
         self._add_biases()
         self._round_parameters()
         self._floats = {layer.name: self._float_parameters(layer) for layer in model.products}
-        self._codes = {name: self._decoded(name) for name in self.weights}
+        self._codes = {name: self.decoded(name) for name in self.weights}
         self.switch([layer.name for layer in model.layers], weights=True, activations=True)
 
     def forward(self, *inputs: torch.Tensor) -> Any:
@@ -65,13 +65,15 @@ class QuantizedModel(torch.nn.Module):
 
     def switch(self, layers: Iterable[str], *, weights: bool, activations: bool) -> None:
         """Let layers compute with quantized weights and activations, as their plans have them, or with floats."""
+        operands = {layer.name: layer.operands for layer in self.traced.layers}
         for name in layers:
             if name in self.weights:
                 self._set_parameters(name, (self._codes if weights else self._floats)[name])
-            for slot in (f"{name}.input", f"{name}.residual"):
-                if slot in self._made.slots:
-                    quantizer = self._quantizers.get(slot) if activations else None
-                    self._made.slots[slot].quantizer = quantizer or self._rounding
+            for operand in operands[name]:
+                quantizer = self._quantizers.get(operand.name) if activations else None
+                self._made.slots[operand.name].quantizer = quantizer or self._rounding
+            if name in self._made.attention:
+                self._made.attention[name].codes = activations and self._plan_of[name].activations is not None
 
     @property
     def size_bytes(self) -> int:
@@ -92,7 +94,7 @@ class QuantizedModel(torch.nn.Module):
             if plan.activations is None:
                 continue
             layer = layers[plan.layer]
-            for operand in layer.operands if plan.residual else layer.operands[:1]:
+            for operand in plan.quantized_operands(layer):
                 yield operand.name, self._quantizer(operand, plan.activations)
 
     def _quantizer(self, operand: Operand, recipe: ActivationRecipe) -> torch.nn.Module:
@@ -127,8 +129,11 @@ class QuantizedModel(torch.nn.Module):
         state = self.graph.state_dict()
         return state[layer.weight], state.get(layer.bias)
 
-    def _decoded(self, name: str) -> Parameters:
-        """As kernels take groups beside fp16 or bf16 activations: scales, and what codes stand for, of that type."""
+    def decoded(self, name: str) -> Parameters:
+        """What the codes of a layer stand for, and its bias.
+
+        As kernels take groups beside fp16 or bf16 activations: scales, and what codes stand for, of that type.
+        """
         weights, plan = self.weights[name], self._plan_of[name]
         in_type = plan.activations is None and weights.recipe.granularity == "group" and not weights.recipe.steps
         if self._rounding is None or not in_type:

@@ -61,18 +61,25 @@ class WeightRecipe(_Table):
 
 class ActivationRecipe(_Table):
     """Codes of what layers read. `scales`: one known beforehand ("static", by a calibrator), or found when running, of
-    the tensor or of each token. `residuals`: what is added and pooled is read as codes too."""
+    the tensor or of each token. `residuals`: what is added and pooled is read as codes too. `attention`: so are
+    queries, keys and values, in 8 symmetric bits, as the fused kernel takes them."""
 
     bits: Bits = 8
     symmetric: bool = False
     scales: Literal["static", "tensor", "token"] = "static"
     calibrator: str | None = None
     residuals: bool = False
+    attention: bool = False
 
     @property
     def scheme(self) -> TensorScheme:
         """The codes."""
         return TensorScheme(self.bits, self.symmetric)
+
+    @property
+    def of_attention(self) -> ActivationRecipe:
+        """What queries, keys and values have."""
+        return self.model_copy(update={"bits": 8, "symmetric": True})
 
     @model_validator(mode="after")
     def _is_valid(self) -> ActivationRecipe:
@@ -85,8 +92,8 @@ class ActivationRecipe(_Table):
             return f"static scales need a calibrator: {', '.join(CALIBRATORS)}, not {self.calibrator}"
         if not static and self.calibrator:
             return f"scales found when running have no calibrator, but {self.calibrator} is given"
-        if not static and self.residuals:
-            return "residuals in codes need static scales"
+        if not static and (self.residuals or self.attention):
+            return f"{'residuals' if self.residuals else 'queries, keys and values'} in codes need static scales"
         return ""
 
 

@@ -40,7 +40,9 @@ class QuantizationParameters:
 
 @dataclass(frozen=True)
 class TensorScheme:
-    """Integers of `bits` with one scale: symmetric ones have 0 as zero point and no code below -qmax."""
+    """Integers of `bits` with one scale: symmetric ones have 0 as zero point and no code below -qmax, but where a range
+    was given beforehand (`parameters`): what is beyond it saturates at the end of the codes, as kernels and engines
+    do."""
 
     bits: int = 8
     symmetric: bool = True
@@ -63,7 +65,7 @@ class TensorScheme:
         low, high = np.float32(values.low), np.float32(values.high)
         if self.symmetric:
             scale = max(-low, high) / np.float32(qmax)
-            return QuantizationParameters(float(scale) or 1.0, 0, qmin, qmax)
+            return QuantizationParameters(float(scale) or 1.0, 0, -qmax - 1, qmax)
         with np.errstate(over="ignore"):
             span = np.minimum(high - low, np.finfo(np.float32).max)
         scale = np.float32(span / np.float32(qmax - qmin)) or np.float32(1)

@@ -111,7 +111,7 @@ def test_attention_of_torch_has_layers() -> None:
     found = TracedModel.of(model, (x,), ({0: "batch", 1: "length"},))
     own(found)
     assert names(found) == ["self_attn.in_proj", "self_attn.out_proj", "linear1", "linear2"]
-    assert [layer.rows for layer in found.layers] == [5, 5, 5, 5]
+    assert [layer.rows for layer in found.products] == [5, 5, 5, 5]
     with torch.no_grad():
         # torch's fast path and the composed one add in other orders: 16 products, twice, and two normalizations.
         torch.testing.assert_close(found.graph(x), model(x), rtol=0, atol=64 * 2**-22)

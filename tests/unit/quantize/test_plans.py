@@ -51,7 +51,7 @@ def test_residuals_are_read_as_codes_where_the_recipe_says_so(layers: tuple[Laye
     assert [one.layer for one in found if one.residual] == [one.name for one in layers if one.residual]
     pooling = next(one for one in found if one.kind == "pooling")
     assert pooling.activations == ActivationRecipe(calibrator="minmax", residuals=True)
-    assert (pooling.weights, pooling.operator) == (None, "")
+    assert (pooling.weights, pooling.operator) == (None, "avg_pool2d")
 
 
 def test_a_pooling_can_be_left_in_floats_by_name(layers: tuple[Layer, ...]) -> None:

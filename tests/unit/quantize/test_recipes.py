@@ -128,6 +128,7 @@ REFUSED_ACTIVATIONS = [
     ({"calibrator": "magic"}, "static scales need a calibrator: .*, not magic"),
     ({"scales": "token", "calibrator": "mse"}, "scales found when running have no calibrator, but mse is given"),
     ({"scales": "tensor", "residuals": True}, "residuals in codes need static scales"),
+    ({"scales": "token", "attention": True}, "queries, keys and values in codes need static scales"),
     ({"bits": 16, "calibrator": "mse"}, "bits: Input should be less than or equal to 8"),
 ]
 

@@ -48,6 +48,14 @@ def test_codes_of_every_width() -> None:
     assert [TensorScheme(bits, symmetric=False).codes for bits in (2, 4, 8)] == [(-2, 1), (-8, 7), (-128, 127)]
 
 
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_what_is_beyond_a_given_range_saturates_where_codes_end(bits: int) -> None:
+    found = TensorScheme(bits).parameters(ValueRange(-1.0, 1.0))
+    most = 2 ** (bits - 1) - 1
+    assert (found.qmin, found.qmax, found.zero_point) == (-most - 1, most, 0)
+    assert found.scale == float(np.float32(1) / np.float32(most)), "the range itself needs no code below -most"
+
+
 def test_a_channel_of_zeros_has_a_scale() -> None:
     for symmetric in (True, False):
         assert TensorScheme(8, symmetric).parameters(ValueRange(0.0, 0.0)).scale == 1

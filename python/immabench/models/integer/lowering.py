@@ -1,0 +1,411 @@
+"""From a quantized model to integers: each layer that an operator computes becomes a module, between them go codes."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from itertools import chain, count
+from typing import Any
+
+import torch
+from torch import fx
+
+from immabench.errors import UsageError
+from immabench.models.integer import activations, conversions, products
+from immabench.models.integer.forms import (
+    FLOATS,
+    Dynamic,
+    Form,
+    Packed,
+    Program,
+    inner_nodes,
+    selects_codes,
+    wanted_forms,
+)
+from immabench.models.integer.model import IntegerModel, Step
+from immabench.models.integer.packing import packed
+from immabench.models.integer.poolings import max_pooling_module, pooling_module, unknown_pooling
+from immabench.quantize.attributes import (
+    arguments,
+    copied,
+    is_attribute,
+    is_float,
+    module_path,
+    set_bias,
+    set_value,
+    value,
+)
+from immabench.quantize.layers import Layer, attention_mask, score_scale
+from immabench.quantize.plans import LayerPlan
+from immabench.quantize.quantized import QuantizedModel
+from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, StaticQuantizer
+from immabench.quantize.schemes import QuantizationParameters
+from immabench.quantize.simulated_attention import SimulatedAttention
+
+_aten = torch.ops.aten
+
+WHOLE = (-128, 127)
+"""The codes that epilogues end in: others are made of floats."""
+
+
+def lower(quantized: QuantizedModel, kernel: str = "") -> IntegerModel:
+    """`quantized` by `immabench.ops`, its weights packed once.
+
+    `kernel` "" is the exact path on a CPU and the kernels predicted to be fastest on a GPU, "emulated" the kernels'
+    source on the CPU. Layers that no operator computes stay simulated, and their steps say why.
+    """
+    return _Lowering(quantized).model(kernel)
+
+
+def unsupported_layers(quantized: QuantizedModel) -> dict[str, str]:
+    """Layers whose operator cannot compute them after all, by name, and why."""
+    found: dict[str, str] = {}
+    layers = {layer.name: layer for layer in quantized.traced.layers}
+    nodes = {node.name: node for node in quantized.traced.graph.graph.nodes}
+    for plan in quantized.plans:
+        try:
+            _check(quantized, plan, layers[plan.layer], nodes[layers[plan.layer].node])
+        except UsageError as error:
+            found[plan.layer] = str(error)
+    return found
+
+
+def _check(quantized: QuantizedModel, plan: LayerPlan, layer: Layer, node: fx.Node) -> None:
+    if plan.operator == "avg_pool2d" and (reason := unknown_pooling(node)):
+        raise UsageError(reason, "it stays in floats")
+    if plan.operator == "gemm_w4a4" and layer.depth % 2:
+        raise UsageError(f"int4 codes lie two a byte, and K={layer.depth}", "it stays in floats")
+    if plan.operator in PACKED_OPERATORS:
+        packed(quantized.weights[layer.name], _activations(quantized, plan))
+
+
+PACKED_OPERATORS = ("conv2d_w4a8", "gemm_w4a8", "gemm_w4a16", "gemm_w8a16")
+
+
+def _activations(quantized: QuantizedModel, plan: LayerPlan) -> torch.dtype:
+    return torch.int8 if plan.activations else FLOAT_TYPES[quantized.recipe.floats]
+
+
+@dataclass
+class _Reader:
+    """Who a form is made for: the layer whose step a conversion is counted with."""
+
+    layer: str
+    precision: str
+
+
+class _Lowering:
+    """One pass over the graph. `_made` has each value in the forms it has been made in, by node and form."""
+
+    def __init__(self, quantized: QuantizedModel) -> None:
+        self._quantized, self._source = quantized, quantized.traced.graph
+        self._floats = quantized.recipe.floats
+        self._dtype = FLOAT_TYPES[self._floats]
+        self._unsupported = unsupported_layers(quantized)
+        self._program = Program.of(quantized, self._unsupported)
+        self._wanted = wanted_forms(self._source.graph, self._program)
+        self._owner = self._simulated_parameters(copied(self._source))
+        self._graph = fx.Graph(self._owner)
+        self._graph.set_codegen(self._owner.graph._codegen)  # how inputs and outputs are nested
+        self._made: dict[tuple[str, Form], fx.Node] = {}
+        self._steps: dict[str, Step] = {}
+        self._nodes = {node.name: node for node in self._source.graph.nodes}
+        self._layer_at = {layer.output: layer for layer in self._program.layers.values()}
+        self._simulated_at = self._simulated_nodes()
+
+    def model(self, kernel: str) -> IntegerModel:
+        """The whole model."""
+        for node in self._owner.graph.nodes:
+            source = self._nodes.get(node.name, node)
+            if source.name not in self._program.inner:
+                self._emit(node)
+        self._graph.eliminate_dead_code()
+        graph = fx.GraphModule(self._owner, self._graph)
+        graph.delete_all_unused_submodules()
+        present = {node.name for node in graph.graph.nodes}
+        steps = {name: step for name, step in self._steps.items() if name in present}
+        return IntegerModel(graph, steps, kernel)
+
+    # ---- what stays in floats
+
+    def _simulated_parameters(self, owner: fx.GraphModule) -> fx.GraphModule:
+        """Parameters in the recipe's float type, and of simulated layers what their codes stand for."""
+        nodes = {node.name: node for node in owner.graph.nodes}
+        for name, tensor in owner.state_dict().items():
+            if tensor.is_floating_point():
+                set_value(owner, name, tensor.to(self._dtype))
+        for layer in self._quantized.traced.products:
+            if layer.name in self._program.layers or layer.name not in self._quantized.weights:
+                continue
+            weight, bias = self._quantized.decoded(layer.name)
+            set_value(owner, layer.weight, weight.to(self._dtype))
+            if bias is not None:
+                set_bias(owner, nodes[layer.node], bias.to(self._dtype))
+        owner.graph.lint()
+        return owner
+
+    def _simulated_nodes(self) -> dict[str, tuple[Layer, str]]:
+        """Of layers that stay in floats their nodes, with the reason, "" where the recipe says so."""
+        found = {}
+        for layer in self._quantized.traced.layers:
+            if layer.name in self._program.layers:
+                continue
+            plan = self._program.plans[layer.name]
+            note = self._unsupported.get(layer.name) or plan.fallback or plan.note
+            for name in (*inner_nodes(self._nodes, layer), layer.output):
+                found[name] = (layer, note)
+        return found
+
+    # ---- node by node
+
+    def _emit(self, node: fx.Node) -> None:
+        layer = self._layer_at.get(node.name)
+        if layer is not None:
+            self._emit_layer(layer)
+        elif node.op == "placeholder":
+            self._emit_input(node)
+        elif node.op == "output":
+            self._emit_output(node)
+        elif self._wants(node) and selects_codes(node):
+            self._emit_selection(node)
+        elif self._layer_norm_form(node) is not None:
+            self._emit_layer_norm(node)
+        else:
+            self._emit_floats(node)
+
+    def _wants(self, node: fx.Node) -> list[QuantizationParameters]:
+        wanted = self._wanted.get(node.name)
+        return wanted.static if wanted else []
+
+    def _emit_input(self, node: fx.Node) -> None:
+        made = self._graph.node_copy(node)
+        if is_float(node) and self._dtype != torch.float32:
+            made = self._cast(made, self._dtype)
+        self._made[node.name, FLOATS] = made
+
+    def _emit_output(self, node: fx.Node) -> None:
+        def widened(source: fx.Node) -> fx.Node:
+            made = self._form(source, FLOATS)
+            return made if self._dtype == torch.float32 or not is_float(source) else self._cast(made, torch.float32)
+
+        self._graph.output(fx.node.map_arg(node.args[0], widened))
+
+    def _cast(self, made: fx.Node, dtype: torch.dtype) -> fx.Node:
+        return self._graph.call_function(_aten.to.dtype, (made, dtype))
+
+    def _emit_floats(self, node: fx.Node) -> None:
+        """The operator as it is; of a simulated layer what it reads as codes is what codes stand for."""
+        layer, note = self._simulated_at.get(node.name, (None, ""))
+
+        def read(source: fx.Node) -> fx.Node:
+            made = self._form(source, FLOATS)
+            return made if layer is None else self._simulated_operand(layer, node, source, made)
+
+        made = self._graph.node_copy(node, read)
+        if layer is not None and layer.kind == "attention" and self._program.plans[layer.name].activations:
+            simulated = SimulatedAttention()
+            simulated.codes = True
+            made.op, made.target = "call_module", self._add(made.name, simulated)
+        self._made[node.name, FLOATS] = made
+        if node.op == "call_function":
+            path = layer.name if layer else module_path(node)
+            name = f"{path}/{node.target}".lstrip("/").replace("aten.", "")
+            self._note(made, Step(name, layer.name if layer else "", str(node.target), self._floats, note=note))
+
+    def _simulated_operand(self, layer: Layer, reader: fx.Node, source: fx.Node, made: fx.Node) -> fx.Node:
+        plan = self._program.plans[layer.name]
+        for operand in plan.quantized_operands(layer):
+            if (operand.reader, operand.node) == (reader.name, source.name) and plan.activations is not None:
+                known = self._quantized.parameters_of.get(operand.name)
+                recipe = plan.activations
+                quantizer = StaticQuantizer(known) if known else DynamicQuantizer(recipe.scheme, recipe.scales)
+                return self._graph.call_module(self._add(f"simulated_{operand.name}", quantizer), (made,))
+        return made
+
+    def _emit_selection(self, node: fx.Node) -> None:
+        """Of codes in each scale that is wanted; of floats too, where these are."""
+        for form in self._wants(node):
+            self._made[node.name, form] = self._selected(node, form)
+        if self._wanted[node.name].floats:
+            self._emit_floats(node)
+
+    def _selected(self, node: fx.Node, form: QuantizationParameters) -> fx.Node:
+        if node.target == _aten.max_pool2d.default:
+            module = self._add(f"{node.name}_codes", max_pooling_module(node))
+            made = self._graph.call_module(module, (self._form(node.args[0], form),))
+            self._note(made, Step(module_path(node) or node.name, "", "max_pool2d", f"A{_bits(form)}"))
+            return made
+        first = node.args[0]
+        made = self._graph.node_copy(node, lambda one: self._form(one, form if one is first else FLOATS))
+        _pad_with(made, form.zero_point)
+        return made
+
+    # ---- forms of values
+
+    def _form(self, node: fx.Node, form: Form, reader: _Reader | None = None) -> fx.Node:
+        """A value in a form, converted where it has not been made so."""
+        if (node.name, form) not in self._made:
+            self._made[node.name, form] = self._converted(node, form, reader or _Reader("", self._floats))
+        return self._made[node.name, form]
+
+    def _converted(self, node: fx.Node, form: Form, reader: _Reader) -> fx.Node:
+        made: torch.nn.Module
+        source: Form = FLOATS
+        if isinstance(form, QuantizationParameters):
+            made = conversions.Quantize(form)
+        elif isinstance(form, Packed):
+            made = conversions.Quantize(form.parameters, packed=True)
+        elif isinstance(form, Dynamic):
+            made = conversions.DynamicQuantize(form.scheme, form.by_token, form.packed)
+        else:
+            source = next(one for name, one in self._made if name == node.name)
+            assert isinstance(source, QuantizationParameters), f"{node.name} has not been made"
+            made = conversions.Dequantize(source, self._dtype)
+        called = self._graph.call_module(self._add(f"{node.name}_as", made), (self._made[node.name, source],))
+        operator_name = {"Quantize": "quantize", "Dequantize": "dequantize"}.get(
+            type(made).__name__, "quantize_dynamic"
+        )
+        name = f"{reader.layer or node.name}/{operator_name}"
+        self._note(called, Step(name, reader.layer, operator_name, reader.precision, converts=True))
+        return called
+
+    def _operand(self, layer: Layer, role: str) -> fx.Node:
+        """What a layer reads, in the form it reads it in."""
+        operand = next(one for one in layer.operands if one.role == role)
+        form = self._program.form_of.get((operand.reader, operand.node), FLOATS)
+        precision = self._program.plans[layer.name].precision
+        return self._form(self._nodes[operand.node], form, _Reader(layer.name, precision))
+
+    def _ends_as(self, name: str) -> QuantizationParameters | None:
+        """The codes that a layer's kernel ends in: those that all readers want."""
+        wanted = self._wanted[name]
+        one = wanted.static[0] if len(wanted.static) == 1 and not wanted.floats else None
+        return one if one is not None and (one.qmin, one.qmax) == WHOLE else None
+
+    # ---- layers
+
+    def _emit_layer(self, layer: Layer) -> None:
+        plan = self._program.plans[layer.name]
+        output = self._ends_as(layer.output)
+        arguments: list[fx.Node | None]
+        if layer.kind == "attention":
+            module, arguments = self._attention(layer, output)
+        elif layer.kind == "pooling":
+            module = pooling_module(self._nodes[layer.node], self._quantized.parameters_of[layer.input.name], output)
+            arguments = [self._operand(layer, "input")]
+        else:
+            module = self._product(layer, plan, output)
+            arguments = [self._operand(layer, "input")]
+            if layer.residual is not None:
+                arguments.append(self._operand(layer, "residual"))
+        made = self._graph.call_module(self._add(layer.name, module), tuple(arguments))
+        self._note(made, Step(layer.name, layer.name, plan.operator, plan.precision, note=plan.fallback or plan.note))
+        if layer.kind == "pooling" and output is None and self._dtype != torch.float32:
+            made = self._cast(made, self._dtype)
+        self._made[layer.output, output or FLOATS] = made
+
+    def _attention(
+        self, layer: Layer, output: QuantizationParameters | None
+    ) -> tuple[torch.nn.Module, list[fx.Node | None]]:
+        node = self._nodes[layer.node]
+        scales = [self._quantized.parameters_of[operand.name] for operand in layer.operands]
+        module = activations.IntegerAttention(scales, score_scale(node), output, self._dtype)
+        tokens = [self._operand(layer, operand.role) for operand in layer.operands]
+        return module, [*tokens, self._lengths(attention_mask(node))]
+
+    def _lengths(self, mask: fx.Node | None) -> fx.Node | None:
+        """How many keys a mask leaves, found once for all who read it."""
+        if mask is None:
+            return None
+        key = f"{mask.name}.lengths"
+        if (key, FLOATS) not in self._made:
+            module = self._add(f"{mask.name}_lengths", activations.KeyLengths())
+            made = self._graph.call_module(module, (self._form(mask, FLOATS),))
+            self._note(made, Step(f"{mask.name}/lengths", "", "lengths", "int32"))
+            self._made[key, FLOATS] = made
+        return self._made[key, FLOATS]
+
+    def _product(self, layer: Layer, plan: LayerPlan, output: QuantizationParameters | None) -> torch.nn.Module:
+        weights = self._quantized.weights[layer.name]
+        node = self._nodes[layer.node]
+        ending = self._ending(layer, output)
+        if plan.operator == "conv2d_s8":
+            return products.IntegerConv2d(ending, weights, _geometry(node))
+        if plan.operator == "conv2d_w4a8":
+            return products.PackedConv2d(ending, weights, _geometry(node))
+        if plan.operator in PACKED_OPERATORS:
+            return products.PackedLinear(plan.operator, ending, weights, _activations(self._quantized, plan))
+        return products.IntegerLinear(plan.operator, ending, weights)
+
+    def _ending(self, layer: Layer, output: QuantizationParameters | None) -> products.Ending:
+        def static(role: str) -> QuantizationParameters | None:
+            operands = (one for one in layer.operands if one.role == role)
+            forms = (self._program.form_of.get((one.reader, one.node)) for one in operands)
+            form = next(forms, None)
+            form = form.parameters if isinstance(form, Packed) else form
+            return form if isinstance(form, QuantizationParameters) else None
+
+        activation = next((one for one in layer.fused if one in ("relu", "relu6", "gelu")), "none")
+        bias = self._quantized.biases.get(layer.name)
+        return products.Ending(bias, static("input"), static("residual"), output, activation, self._dtype)
+
+    # ---- LayerNorm
+
+    def _layer_norm_form(self, node: fx.Node) -> Form | None:
+        """The codes that one kernel makes with a LayerNorm: the first that is asked for."""
+        if node.target != _aten.layer_norm.default or len(node.args[1]) != 1 or node.name not in self._wanted:
+            return None
+        if len(node.args) < 4 or not all(is_attribute(one) for one in node.args[2:4]):
+            return None
+        for form in self._wanted[node.name].forms:
+            by_kernel = isinstance(form, Dynamic) and form.by_token and form.scheme.bits == 8
+            if isinstance(form, QuantizationParameters) or by_kernel:
+                return form
+        return None
+
+    def _emit_layer_norm(self, node: fx.Node) -> None:
+        form = self._layer_norm_form(node)
+        gamma, beta = (value(self._owner, one) for one in node.args[2:4])
+        eps = float(arguments(node, 4, 1e-5)[0])
+        wanted = self._wanted[node.name].forms
+        given = (gamma, beta, eps, set(wanted) != {form})
+        if isinstance(form, Dynamic):
+            module: torch.nn.Module = activations.DynamicLayerNorm(*given, form.scheme)
+        else:
+            assert isinstance(form, QuantizationParameters), "one of those that the kernel makes"
+            module = activations.StaticLayerNorm(*given, form)
+        both = self._graph.call_module(self._add(f"{node.name}_codes", module), (self._form(node.args[0], FLOATS),))
+        self._note(both, Step(module_path(node) or node.name, "", "layernorm_quantize", "A8"))
+        for place, one in enumerate((form, FLOATS)):
+            self._made[node.name, one] = self._graph.call_function(operator.getitem, (both, place))
+
+    # ---- the new graph
+
+    def _add(self, name: str, module: torch.nn.Module) -> str:
+        """Make a module the owner's, by a name that nothing has."""
+        name = f"integer_{name.replace('.', '_')}"
+        free = next(one for one in chain([name], (f"{name}_{i}" for i in count(2))) if not hasattr(self._owner, one))
+        self._owner.add_submodule(free, module)
+        return free
+
+    def _note(self, made: fx.Node, step: Step) -> None:
+        self._steps[made.name] = step
+
+
+def _bits(form: QuantizationParameters) -> int:
+    return (form.qmax - form.qmin + 1).bit_length() - 1
+
+
+def _geometry(node: fx.Node) -> dict[str, Any]:
+    """Stride, padding and dilation of a convolution, as pairs."""
+    sizes = arguments(node, 3, 1, 0, 1)
+    pairs = [(one, one) if isinstance(one, int) else (int(one[0]), int(one[-1])) for one in sizes]
+    return dict(zip(("stride", "padding", "dilation"), pairs, strict=True))
+
+
+def _pad_with(made: fx.Node, zero_point: int) -> None:
+    """Codes are padded with that of 0."""
+    if made.target == _aten.constant_pad_nd.default:
+        made.args = (*made.args[:2], zero_point)
+    elif made.target == _aten.pad.default:
+        made.args = (*made.args[:2], "constant", float(zero_point))
