@@ -20,6 +20,7 @@ COMMANDS = (
     "suites",
     "assets",
     "quantize",
+    "export",
     "evaluate",
     "sensitivity",
     "card",

@@ -17,12 +17,13 @@ from immabench.cli.trained import (
     SetOption,
     WeightsOption,
     chosen_model,
+    made_of,
+    recipe_of,
     stored_model,
 )
 
 if TYPE_CHECKING:
     from immabench.accuracy.rows import AccuracyRow
-    from immabench.quantize.recipes import Recipe
 
 INTERRUPTED = 130
 
@@ -63,9 +64,9 @@ def evaluate(
     if resume and out is None:
         raise UsageError("--resume continues a folder", "name it with --out")
     stored = stored_model(model)
-    chosen = chosen_model(_made_of(stored) if stored else model, weights, data, calibration)
+    chosen = chosen_model(made_of(stored) if stored else model, weights, data, calibration)
     recipes = (
-        [_recipe_of(stored, recipe, changes)]
+        [recipe_of(stored, recipe, changes)]
         if stored
         else [load_recipe(chosen.recipes, name, changes or ()) for name in recipe or ["fp32"]]
     )
@@ -79,25 +80,6 @@ def evaluate(
             print(f"interrupted; continue with the same command, --out {folder} --resume", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
     _show(rows, folder, as_json)
-
-
-def _made_of(stored: Path) -> str:
-    """The name of the model that a folder was quantized from."""
-    from immabench.quantize.files import read_description
-
-    return read_description(stored).model
-
-
-def _recipe_of(stored: Path, names: list[str] | None, changes: list[str] | None) -> Recipe:
-    """The recipe of a quantized model, which is what it is."""
-    from immabench.errors import UsageError
-    from immabench.quantize.files import read_description
-
-    if names or changes:
-        raise UsageError(
-            f"{stored} is quantized already", "leave out --recipe and --set, or name the model it was made of"
-        )
-    return read_description(stored).recipe
 
 
 def _difference(row: AccuracyRow) -> tuple[str, str, str]:

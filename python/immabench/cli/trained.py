@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from immabench.models.trained import TrainedModel
+    from immabench.quantize.recipes import Recipe
 
 ModelArgument = Annotated[
     str,
@@ -39,6 +40,25 @@ def stored_model(name: str) -> Path | None:
     from immabench.quantize.files import is_quantized
 
     return Path(name) if name and is_quantized(Path(name)) else None
+
+
+def made_of(stored: Path) -> str:
+    """The name of the model that a folder was quantized from."""
+    from immabench.quantize.files import read_description
+
+    return read_description(stored).model
+
+
+def recipe_of(stored: Path, names: list[str] | None, changes: list[str] | None) -> Recipe:
+    """The recipe of a quantized model, which is what it is. Raises UsageError where another is asked for."""
+    from immabench.errors import UsageError
+    from immabench.quantize.files import read_description
+
+    if names or changes:
+        raise UsageError(
+            f"{stored} is quantized already", "leave out --recipe and --set, or name the model it was made of"
+        )
+    return read_description(stored).recipe
 
 
 def chosen_model(name: str, weights: Path | None, data: Path | None, calibration: Path | None) -> TrainedModel:

@@ -5,7 +5,7 @@
 Importing this imports torch and onnx. docs/export.md says what each engine gets.
 """
 
-from immabench.export.engines import ENGINES
+from immabench.export.engines import ENGINES, engine_named
 from immabench.export.onnx_model import Exported, export_onnx, to_onnx
 
-__all__ = ["ENGINES", "Exported", "export_onnx", "to_onnx"]
+__all__ = ["ENGINES", "Exported", "engine_named", "export_onnx", "to_onnx"]

@@ -37,9 +37,9 @@ class Readings:
         """How one node reads the value of another, None where it reads floats."""
         return self._readings.get((reader.name, node.name))
 
-    def of_operand(self, operand: Operand) -> Reading | None:
-        """How an operand is read, None where as floats."""
-        return self._readings.get((operand.reader, operand.node))
+    def of_operand(self, operand: Operand | None) -> Reading | None:
+        """How an operand is read, None where it is read as floats or there is none."""
+        return None if operand is None else self._readings.get((operand.reader, operand.node))
 
     def all_alike(self, node: fx.Node) -> Reading | None:
         """The first reader of a value that everybody reads as codes of one static scale, through views and maxima too.

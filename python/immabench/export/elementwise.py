@@ -149,7 +149,7 @@ def _common_type(w: GraphWriter, given: tuple[Any, ...]) -> int:
     tensors = [one.dtype for one in values if isinstance(one, torch.Tensor)]
     if any(dtype.is_floating_point for dtype in tensors) or any(isinstance(one, float) for one in values):
         return w.floats
-    return ELEMENT_TYPES[torch.bool if set(tensors) == {torch.bool} else torch.int64]
+    return int(ELEMENT_TYPES[torch.bool if set(tensors) == {torch.bool} else torch.int64])
 
 
 def _number(w: GraphWriter, node: fx.Node, number: float) -> str:

@@ -15,8 +15,9 @@ from torch import fx
 
 from immabench import __version__
 from immabench.errors import UsageError
-from immabench.export.engines import DEFAULT_OPSET, check, engine_named
+from immabench.export.engines import check, default_opset, engine_named
 from immabench.export.nodes import ELEMENT_TYPES
+from immabench.export.notes import notes
 from immabench.export.operators import WRITERS
 from immabench.export.writer import GraphWriter
 from immabench.quantize.quantized import QuantizedModel
@@ -46,7 +47,7 @@ def export_onnx(
     quantized: QuantizedModel,
     path: Path,
     engine: str = "onnxruntime",
-    opset: int = DEFAULT_OPSET,
+    opset: int | None = None,
     dimensions: Dimensions = (),
     model: str = "",
 ) -> Exported:
@@ -62,13 +63,22 @@ def export_onnx(
         raise UsageError(f"{path} cannot be written ({error.strerror})", "choose another --out") from error
     operators = dict(sorted(Counter(node.op_type for node in made.graph.node).items()))
     size = path.stat().st_size
-    return Exported(path, engine, opset, made.ir_version, size, operators, dict(writer.in_floats), writer.notes)
+    return Exported(
+        path,
+        engine,
+        writer.opset,
+        made.ir_version,
+        size,
+        operators,
+        dict(writer.in_floats),
+        notes(writer.engine, quantized),
+    )
 
 
 def to_onnx(
     quantized: QuantizedModel,
     engine: str = "onnxruntime",
-    opset: int = DEFAULT_OPSET,
+    opset: int | None = None,
     dimensions: Dimensions = (),
     model: str = "",
 ) -> onnx.ModelProto:
@@ -77,9 +87,10 @@ def to_onnx(
 
 
 def _made(
-    quantized: QuantizedModel, engine: str, opset: int, dimensions: Dimensions, model: str
+    quantized: QuantizedModel, engine: str, opset: int | None, dimensions: Dimensions, model: str
 ) -> tuple[onnx.ModelProto, GraphWriter]:
     chosen = engine_named(engine)
+    opset = default_opset(quantized.recipe) if opset is None else opset
     check(chosen, opset, quantized.recipe, quantized.plans, quantized.traced.layers)
     writer = GraphWriter(quantized, chosen, opset, WRITERS)
     returned = writer.write()

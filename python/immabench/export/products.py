@@ -11,6 +11,7 @@ import numpy as np
 from onnx import TensorProto
 from torch import fx
 
+from immabench.export.activations import Codes
 from immabench.export.codes import Reading
 from immabench.export.sums import bias_codes, sum_parameters
 from immabench.export.weights import IntegerWeights, integer_weights, write_alone, write_integers
@@ -108,7 +109,7 @@ def _of_static_codes(
 ) -> str:
     """Q/DQ around a float operator, which the engine replaces by an integer one."""
     node = product.node
-    columns = not product.images and w.engine.integer_bias
+    columns = not product.images and w.engine.by_columns
     given = [w.read(node, node.args[0]), write_integers(w, layer, integers, columns)]
     bias = w.quantized.biases.get(layer.name)
     if product.images or product.flat:
@@ -145,22 +146,36 @@ def _of_found_codes(w: GraphWriter, product: Product, layer: Layer, reading: Rea
         found.zero_point,
         w.nodes.constant(np.int64(zero), f"{where}.weight.zero_point", type_),
     ]
+    by_token = reading.recipe.scales == "token" and not reading.recipe.symmetric
+    if by_token:
+        del given[2:]
     sums = w.nodes.add(operator, given, where, type_=TensorProto.INT32, **product.attributes)
+    if by_token:
+        sums = w.nodes.add("Sub", [sums, _of_zero_points(w, layer, found, integers)], where)
     scales = w.nodes.add("Mul", [found.scale, scale], f"{where}.scale")
     floats = w.nodes.add("Mul", [w.nodes.cast(sums, FLOAT, where), scales], where)
     return _added(w, node, floats, _by_channel(w, product, _bias(w, layer, FLOAT)))
 
 
+def _of_zero_points(w: GraphWriter, layer: Layer, found: Codes, integers: IntegerWeights) -> str:
+    """What zero points of tokens add to sums, which onnxruntime's products do not take off themselves."""
+    column_sums = w.nodes.constant(integers.codes.sum(1, dtype=np.int32), f"{layer.name}.weight.sums")
+    zero = w.nodes.cast(found.zero_point, TensorProto.INT32, layer.name)
+    return w.nodes.add("Mul", [zero, column_sums], layer.name)
+
+
 def _in_sum(w: GraphWriter, product: Product, layer: Layer, result: str) -> str:
     """Codes of a convolution that a residual is added to, where the engine adds codes and the sum is codes."""
-    output = next((one for one in w.graph.graph.nodes if one.name == layer.output), None)
-    reading = w.readings.all_alike(output) if output is not None else None
-    residual = w.residual_of(layer)
-    if not (w.engine.codes_in_sums and product.images and reading and residual and residual.parameters):
+    reading, residual = w.readings.all_alike(w.node_named(layer.output)), w.readings.of_operand(layer.residual)
+    if not w.engine.codes_in_sums or not product.images:
         return result
-    assert reading.parameters is not None
-    least = "relu" in layer.fused or "relu6" in layer.fused
-    parameters = sum_parameters(reading.parameters, residual.parameters, least)
+    if reading is None or reading.parameters is None or (layer.residual and residual is None):
+        w.in_floats.setdefault(layer.name, "what it gives is read as floats, and integer convolutions give codes alone")
+        return result
+    if residual is None or residual.parameters is None:
+        return result
+    rectified = "relu" in layer.fused or "relu6" in layer.fused
+    parameters = sum_parameters(reading.parameters, residual.parameters, rectified)
     return w.activations.static(result, parameters, f"{layer.name}.sum")
 
 

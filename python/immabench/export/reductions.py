@@ -138,11 +138,11 @@ def adaptive_max_pool(w: GraphWriter, node: fx.Node) -> list[str]:
     return [w.nodes.add("MaxPool" if windows else "GlobalMaxPool", [source], w.where(node), **windows)]
 
 
-def _adaptive_windows(w: GraphWriter, node: fx.Node) -> dict[str, list[int]]:
+def _adaptive_windows(w: GraphWriter, node: fx.Node) -> dict[str, Any]:
     output, image = _pair(arguments(node)["output_size"]), sizes(node.args[0])[2:]
     if output == [1, 1]:
         return {}
-    changes = any(not isinstance(size, int) for size in node.args[0].meta["val"].shape[2:])  # type: ignore[union-attr]
+    changes = any(not isinstance(size, int) for size in node.args[0].meta["val"].shape[2:])
     if changes or any(size % wanted for size, wanted in zip(image, output, strict=True)):
         raise w.refuse(node, f"an output of {output} that divides no image of fixed size")
     windows = [size // wanted for size, wanted in zip(image, output, strict=True)]

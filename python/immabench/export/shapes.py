@@ -104,17 +104,18 @@ def expanded(w: GraphWriter, node: fx.Node) -> str:
 
 
 def padded(w: GraphWriter, node: fx.Node) -> str:
-    """constant_pad_nd and pad: sizes come from the last dimension on, before and after it."""
+    """constant_pad_nd and pad: sizes come from the last dimension on, before and after it.
+
+    ONNX gets them of all dimensions: onnxruntime moves transpositions past Pad as if it had no axes.
+    """
     given = arguments(node)
     if given.get("mode", "constant") != "constant":
         raise w.refuse(node, f"mode {given['mode']}")
     source, pads = w.tensor(given["self"]), [w.size(one) for one in given["pad"]]
-    pairs = list(zip(pads[::2], pads[1::2], strict=True))[::-1]
-    rank = len(_shape(node))
-    axes = w.nodes.integers(range(rank - len(pairs), rank), "axes")
-    sizes = w.sizes([pair[0] for pair in pairs] + [pair[1] for pair in pairs], w.where(node))
+    none = [0] * (len(_shape(node)) - len(pads) // 2)
+    before, after = [*none, *pads[-2::-2]], [*none, *pads[::-2]]
     number = w.nodes.constant(np.asarray(given["value"] or 0), "value", w.nodes.type_of[source])
-    return _moved(w, node, "Pad", [source, sizes, number, axes])
+    return _moved(w, node, "Pad", [source, w.sizes([*before, *after], w.where(node)), number])
 
 
 def concatenated(w: GraphWriter, node: fx.Node) -> str:
@@ -140,16 +141,16 @@ def chunks(w: GraphWriter, node: fx.Node) -> list[str]:
 
 def item(w: GraphWriter, node: fx.Node) -> Any:
     """One of several results."""
-    return w.known(node.args[0])[node.args[1]]  # type: ignore[arg-type]
+    return w.known(node.args[0])[node.args[1]]
 
 
 def size_of(w: GraphWriter, node: fx.Node) -> int | Size:
     """A size of a value: a number where it cannot change."""
     source, axis = node.args
-    size = source.meta["val"].shape[axis]  # type: ignore[union-attr, index]
+    size = source.meta["val"].shape[axis]
     if isinstance(size, int):
         return size
-    axis = int(axis) % len(source.meta["val"].shape)  # type: ignore[union-attr, arg-type]
+    axis = int(axis) % len(source.meta["val"].shape)
     shape = w.nodes.add(
         "Shape", [w.tensor(source)], w.where(node), type_=ELEMENT_TYPES[torch.int64], start=axis, end=axis + 1
     )

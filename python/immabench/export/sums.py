@@ -18,7 +18,7 @@ CODES_OF_SUMS = TensorScheme(bits=8, symmetric=False)
 def bias_codes(
     bias: np.ndarray, scale: np.float32, integers: IntegerWeights, inputs: QuantizationParameters
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """`bias` [N] as int32 in steps of the product, and the steps float32, [N] or a scalar: `input scale * weight scale`.
+    """`bias` [N] as int32 in steps of the product, and the steps float32, [N] or a scalar: input scale * weight's.
 
     None where a sum with it might overflow int32, whatever the input, or where a step is no normal float32.
     """

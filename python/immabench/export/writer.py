@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from onnx import TensorProto
 from torch import fx
 
 from immabench.errors import UsageError
 from immabench.export.activations import Activations
-from immabench.export.codes import Reading, Readings
+from immabench.export.codes import Readings
 from immabench.export.engines import Engine
 from immabench.export.nodes import ELEMENT_TYPES, FLOATS, Nodes
 from immabench.quantize.attributes import is_attribute, module_path, value
@@ -39,12 +38,11 @@ class GraphWriter:
         self.readings = Readings(quantized)
         self.activations = Activations(self.nodes, engine)
         self.floats = ELEMENT_TYPES[FLOAT_TYPES[quantized.recipe.floats]]
-        self.layers: dict[str, Layer] = {layer.node: layer for layer in quantized.traced.layers}
         self.plans: dict[str, LayerPlan] = {plan.layer: plan for plan in quantized.plans}
         self.in_floats: dict[str, str] = {}
-        self.notes: tuple[str, ...] = ()
         self._table = table
         self._values: dict[fx.Node, Any] = {}
+        self._nodes_by_name = {node.name: node for node in self.graph.graph.nodes}
         self._places = self._layer_nodes()
 
     def write(self) -> list[str]:
@@ -56,7 +54,10 @@ class GraphWriter:
             elif node.op == "call_function":
                 self._values[node] = self._stored(node, self._written(node))
             elif node.op == "output":
-                return [self.nodes.cast(self.tensor(one), self._returned(one), "output") for one in _flat(node.args[0])]
+                return [
+                    self.nodes.cast(self.tensor(one), ELEMENT_TYPES[one.meta["val"].dtype], "output")
+                    for one in _flat(node.args[0])
+                ]
         raise UsageError("the graph returns nothing", "trace a model that returns tensors")
 
     def where(self, node: fx.Node) -> str:
@@ -64,10 +65,9 @@ class GraphWriter:
         layer = self._places.get(node.name)
         return layer.name if layer else module_path(node) or str(node.name)
 
-    def residual_of(self, layer: Layer) -> Reading | None:
-        """How a layer reads what it adds, None where it adds nothing or floats."""
-        residual = layer.residual
-        return self.readings.of_operand(residual) if residual is not None else None
+    def node_named(self, name: str) -> fx.Node:
+        """The node of that name."""
+        return self._nodes_by_name[name]
 
     def layer_of(self, node: fx.Node) -> Layer | None:
         """The layer whose kernel computes a node: its product or what is fused with it."""
@@ -77,10 +77,10 @@ class GraphWriter:
         """The element type of a node's result: floats are of the recipe's type, within integer layers fp32."""
         dtype = node.meta["val"].dtype
         if not dtype.is_floating_point:
-            return ELEMENT_TYPES[dtype]
+            return int(ELEMENT_TYPES[dtype])
         layer = self._places.get(node.name)
         exact = layer is not None and self.plans[layer.name].activations is not None
-        return TensorProto.FLOAT if exact else self.floats
+        return int(TensorProto.FLOAT if exact else self.floats)
 
     def tensor(self, given: Any, type_: int = 0) -> str:
         """The value that a node stands for, in its own type or another; a size or a number as a scalar."""
@@ -165,12 +165,8 @@ class GraphWriter:
         found = self.nodes.constant(array, str(node.target), wanted)
         return self.nodes.cast(found, type_ or wanted, str(node.target))
 
-    def _returned(self, node: fx.Node) -> int:
-        return ELEMENT_TYPES[node.meta["val"].dtype]
-
     def _layer_nodes(self) -> dict[str, Layer]:
         """Every node of a layer, by name."""
-        nodes = {node.name: node for node in self.graph.graph.nodes}
         found: dict[str, Layer] = {}
         for layer in self.quantized.traced.layers:
             name = layer.node
@@ -178,21 +174,16 @@ class GraphWriter:
                 found[name] = layer
                 if name == layer.output:
                     break
-                name = next(iter(nodes[name].users)).name
+                name = next(iter(self._nodes_by_name[name].users)).name
         return found
 
 
 def arguments(node: fx.Node) -> dict[str, Any]:
     """All arguments of an operator by name, those not given by default."""
-    schema = node.target._schema.arguments  # type: ignore[union-attr]
+    schema = node.target._schema.arguments
     found = {one.name: one.default_value for one in schema if one.has_default_value()}
     found.update(zip((one.name for one in schema), node.args, strict=False))
     return {**found, **node.kwargs}
-
-
-def is_known(dtype: torch.dtype) -> bool:
-    """Whether ONNX has a type here."""
-    return dtype in ELEMENT_TYPES
 
 
 def _flat(returned: Any) -> list[fx.Node]:
