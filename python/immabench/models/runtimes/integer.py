@@ -25,8 +25,9 @@ from immabench.quantize.recipes import Recipe
 if TYPE_CHECKING:
     import torch
 
-REFORMATS = ("quantize", "dequantize", "requantize")
-"""Operators that change codes and types, and compute nothing: what they take is their layer's `reformat_us`."""
+EXACT = "exact CPU path"
+CHOSEN = "kernel predicted fastest"
+"""How operators compute on a CPU and on a GPU (`models.integer.lower`)."""
 
 
 class IntegerRuntime:
@@ -48,7 +49,7 @@ class IntegerRuntime:
         from immabench.models.integer import lower
 
         quantized = artifacts.quantized()
-        return IntegerSession(lower(quantized).to(device), quantized.size_bytes, device)
+        return IntegerSession(lower(quantized).on(device), quantized.size_bytes, device)
 
 
 class IntegerSession:
@@ -73,32 +74,38 @@ class IntegerSession:
         placed = self._placed(inputs)
         for _ in range(WARM_RUNS):
             self.run(inputs)
-        return median_of_runs([_by_layer(self._model.timed(*placed)) for _ in range(PROFILED_RUNS)])
+        how = self._how
+        return median_of_runs([_by_layer(self._model.timed(*placed), how) for _ in range(PROFILED_RUNS)])
 
     def _placed(self, inputs: Inputs) -> list[torch.Tensor]:
         return [tensor.to(self._device) for tensor in inputs]
 
+    @property
+    def _how(self) -> str:
+        return CHOSEN if self._device == "cuda" else EXACT
+
     def _describe(self) -> str:
         import torch
 
-        kernels = sorted({step.kernel for step in self._model.steps if step.kernel})
-        shown = f"{', '.join(kernels[:2])}{f' and {len(kernels) - 2} more' if len(kernels) > 2 else ''}"
+        simulated = len({step.layer for step in self._model.steps if step.layer and step.note})
+        rest = f", {simulated} layers simulated in floats" if simulated else ""
         where = torch.cuda.get_device_name() if self._device == "cuda" else f"{torch.get_num_threads()} threads"
-        return f"immabench {__version__}, {shown or 'torch'}, {where}"
+        return f"immabench {__version__}, {self._how}, torch {torch.__version__}{rest}, {where}"
 
 
-def _by_layer(timed: Sequence[tuple[Any, float]]) -> list[LayerTiming]:
-    """The longest step of a layer that computes names its kernel; those that reformat are counted beside it."""
+def _by_layer(timed: Sequence[tuple[Any, float]], how: str) -> list[LayerTiming]:
+    """The longest step of a layer that computes names its kernel; those that convert are counted beside it."""
     groups: dict[str, list[tuple[Any, float]]] = {}
     for step, seconds in timed:
         groups.setdefault(step.layer or step.name, []).append((step, 1e6 * seconds))
-    return [_layer(name, steps) for name, steps in groups.items()]
+    return [_layer(name, steps, how) for name, steps in groups.items()]
 
 
-def _layer(name: str, steps: Sequence[tuple[Any, float]]) -> LayerTiming:
-    computing = [one for one in steps if one[0].operator not in REFORMATS]
+def _layer(name: str, steps: Sequence[tuple[Any, float]], how: str) -> LayerTiming:
+    computing = [one for one in steps if not one[0].converts]
     longest, _ = max(computing or steps, key=lambda one: one[1])
     time = sum(microseconds for _, microseconds in computing)
     reformat = sum(microseconds for _, microseconds in steps) - time
     notes = dict.fromkeys(step.note for step, _ in steps if step.note)
-    return LayerTiming(name, longest.operator, longest.precision, longest.kernel, time, reformat, "; ".join(notes))
+    kernel = longest.operator if longest.operator.startswith("aten") else f"{longest.operator} ({how})"
+    return LayerTiming(name, longest.operator, longest.precision, kernel, time, reformat, "; ".join(notes))
