@@ -109,7 +109,7 @@ def _told(row: E2eRow) -> E2eRow:
 
 def _show(rows: Sequence[E2eRow], folder: E2eFolder, report: Path, as_json: bool) -> None:
     from immabench.cli.output import print_json, print_table
-    from immabench.e2e.report import COLUMNS, cells_of, notes
+    from immabench.e2e.report import COLUMNS, cells_of, lead, notes
 
     drift: dict[str, Any] | None = folder.meta.get("drift")
     if as_json:
@@ -119,6 +119,6 @@ def _show(rows: Sequence[E2eRow], folder: E2eFolder, report: Path, as_json: bool
     first = rows[0]
     title = f"{first.title} on {first.data}, {first.device}, {first.threads} threads"
     print_table(title, [column.title for column in COLUMNS], [[cell.text for cell in cells_of(row)] for row in rows])
-    for note in notes(rows, drift):
-        print(note)
+    for line in filter(None, [lead(rows), *notes(rows, drift)]):
+        print(line)
     print(f"report: {report}")

@@ -9,7 +9,7 @@ from typing import Any
 from immabench.accuracy.card import MIB
 from immabench.e2e.charts import charts
 from immabench.e2e.folder import E2eFolder
-from immabench.e2e.rows import E2eRow
+from immabench.e2e.rows import FAILED, E2eRow
 from immabench.errors import RunFolderError
 from immabench.measure.run_folder import utc_now
 from immabench.report.formats import NOTHING, number, ratio
@@ -21,6 +21,7 @@ from immabench.report.tables import Cell, Column, Table, text, value
 COLUMNS = [
     Column("runtime", "text", choose=True),
     Column("precision", "text", choose=True),
+    Column("status", "status", drop=True),
     Column("batch"),
     Column("p50", unit="ms", hint="median latency of a run"),
     Column("interval", "text", hint="of the median, 99 %"),
@@ -32,7 +33,6 @@ COLUMNS = [
     Column("from fp32", "text", unit="points", hint="paired difference with its 95 % interval"),
     Column("memory", unit="MiB", hint="peak of the process, less what it had before the runtime"),
     Column("size", unit="MiB", hint="weights as stored"),
-    Column("status", "status"),
 ]
 
 QUIET = 0.05
@@ -76,6 +76,7 @@ def cells_of(row: E2eRow) -> list[Cell]:
     return [
         text(row.runtime, hint=row.backend),
         text(precision, hint=row.computed),
+        text(row.status, tone="bad" if row.status in FAILED else "", hint=row.reason),
         value(str(row.batch or NOTHING), row.batch),
         _number(row.latency_ms_p50),
         text(_interval(row.latency_ms_interval)),
@@ -87,15 +88,23 @@ def cells_of(row: E2eRow) -> list[Cell]:
         text(_difference(row)),
         _number(None if row.memory_bytes is None else row.memory_bytes / MIB),
         _number(None if row.size_bytes is None else row.size_bytes / MIB),
-        text(row.status, tone="" if row.status == "ok" else "bad", hint=row.reason),
     ]
 
 
-def notes(rows: Sequence[E2eRow], drift: dict[str, Any] | None) -> list[str]:
-    """What the table cannot say: best speedups, reasons, fallbacks, what really ran, drift. One line each."""
+def lead(rows: Sequence[E2eRow]) -> str:
+    """The fastest beside torch in fp32, and what that costs; "" where nothing was timed beside it."""
     others = [row for row in rows if row.speedup is not None and (row.runtime, row.precision) != ("torch", "fp32")]
-    lines = [_fastest(others)] if others else []
-    lines += dict.fromkeys(f"{row.runtime} {row.precision}: {row.status}, {row.reason}" for row in rows if row.reason)
+    if not others:
+        return ""
+    best = max(others, key=lambda row: row.speedup or 0.0)
+    accuracy = "" if best.difference is None else f", top-1 {_difference(best)} points from it"
+    return f"Fastest beside torch in fp32: {best.point}, {ratio(best.speedup)} as fast{accuracy}."
+
+
+def notes(rows: Sequence[E2eRow], drift: dict[str, Any] | None) -> list[str]:
+    """What the table cannot say: reasons, fallbacks, what really ran, other work, drift. One line each."""
+    reasons = [f"{row.runtime} {row.precision}: {row.status}, {row.reason}" for row in rows if row.reason]
+    lines = list(dict.fromkeys(reasons))
     lines += dict.fromkeys(f"{row.recipe}: {reason}" for row in rows for reason in row.fallbacks)
     lines += dict.fromkeys(f"{row.runtime} {row.precision} ran on {row.backend}" for row in rows if row.backend)
     lines += _busy(rows)
@@ -106,9 +115,9 @@ def notes(rows: Sequence[E2eRow], drift: dict[str, Any] | None) -> list[str]:
 
 def summary(rows: Sequence[E2eRow], meta: dict[str, Any]) -> str:
     """The table in Markdown, with its notes."""
-    blocks = [f"# immabench: {_title(rows)}", _subtitle(rows), markdown_table(table_of(rows))]
-    blocks += ["\n".join(f"- {note}" for note in notes(rows, meta.get("drift")))]
-    return "\n\n".join([*blocks, f"Again: `{command(meta)}`"]) + "\n"
+    blocks = [f"# immabench: {_title(rows)}", _subtitle(rows), lead(rows), markdown_table(table_of(rows))]
+    blocks += ["\n".join(f"- {note}" for note in notes(rows, meta.get("drift"))), f"Again: `{command(meta)}`"]
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _page(rows: Sequence[E2eRow], meta: dict[str, Any]) -> str:
@@ -120,6 +129,7 @@ def _page(rows: Sequence[E2eRow], meta: dict[str, Any]) -> str:
         subtitle=_subtitle(rows),
         smallest=f"batch {first.batch}" if first else "",
         rows=table_of(rows).without_constant(),
+        lead=lead(rows),
         notes=notes(rows, meta.get("drift")),
         command=command(meta),
         provenance=[(label, said) for label, said in entries(meta) if label in PROVENANCE],
@@ -137,17 +147,11 @@ def _subtitle(rows: Sequence[E2eRow]) -> str:
     return f"{first.data}, {samples} samples; {first.machine}, {first.device}, {first.threads} threads{length}"
 
 
-def _fastest(rows: Sequence[E2eRow]) -> str:
-    best = max(rows, key=lambda row: row.speedup or 0.0)
-    accuracy = "" if best.difference is None else f", top-1 {_difference(best)} points from it"
-    return f"Fastest beside torch in fp32: {best.point}, {ratio(best.speedup)} as fast{accuracy}."
-
-
 def _drifted(drift: dict[str, Any]) -> str:
     if "ratio" not in drift:
         return f"drift: {drift['point']} could not be repeated ({drift['reason']})"
-    times = f"{number(drift['first_ms'])} ms first, {number(drift['last_ms'])} ms at the end"
-    return f"drift: {drift['point']} took {times}: {ratio(drift['ratio'])}, {drift['verdict']}"
+    times = f"{number(drift['first_ms'])} ms first and {number(drift['last_ms'])} ms when repeated at the end"
+    return f"drift: {drift['point']} took {times} ({ratio(drift['ratio'])}, {drift['verdict']})"
 
 
 def _busy(rows: Sequence[E2eRow]) -> list[str]:
