@@ -99,11 +99,12 @@ class Request:
         sizes = tuple(map(_positive, names(batches))) if batches else BATCHES
         model = self.source.model
         tokens = chosen_length(model.dimensions, length)
+        data = self.experiment.data
         for cell in self.cells:
             plan(cell.recipe, self.experiment.traced.layers)
         if tokens is not None:
             tried = Artifacts(REFERENCE.recipe, model.load, lambda: self.experiment.quantized(REFERENCE.recipe))
-            runtime("torch").prepare(tried, "cpu").run(input_sets(self.experiment.data, 1, tokens)[0])
+            runtime("torch").prepare(tried, "cpu").run(input_sets(data, 1, tokens)[0])
         return Conditions(chosen, sizes, tokens, seconds, torch.get_num_threads(), timeout)
 
     def meta(self, argv: Sequence[str]) -> dict[str, Any]:
