@@ -22,6 +22,7 @@ from immabench.cli.trained import CalibrationOption, DataOption, LimitOption, Mo
 
 if TYPE_CHECKING:
     from immabench.e2e.folder import E2eFolder
+    from immabench.e2e.plan import Cell
     from immabench.e2e.rows import E2eRow
 
 INTERRUPTED = 130
@@ -78,7 +79,7 @@ def e2e(
     conditions = request.conditions(device, batch, length, seconds, timeout)
     folder = _folder(request, out, resume, force)
     with SampleProgress() as progress:
-        bench = E2eBench(request.experiment, request.source, conditions, folder, progress)
+        bench = E2eBench(request.experiment, request.source, conditions, folder, progress, _tell_begin)
         try:
             rows = [_told(row) for row in bench.rows(request.cells)]
         except KeyboardInterrupt:
@@ -98,6 +99,10 @@ def _folder(request: Request, out: Path | None, resume: bool, force: bool) -> E2
         return E2eFolder.open(out)
     path = out or new_run_path(f"e2e-{request.source.name}")
     return E2eFolder.create(path, force, request.meta(sys.argv))
+
+
+def _tell_begin(cell: Cell) -> None:
+    print(f"{cell.runtime} {cell.precision}: preparing, timing", file=sys.stderr, flush=True)
 
 
 def _told(row: E2eRow) -> E2eRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -34,7 +34,7 @@ CHUNK_BATCHES = 4
 class E2eBench:
     """Measures cells of one model into a folder, under the same conditions.
 
-    Rows that are in the folder and are ok are not measured again.
+    Rows that are in the folder and are ok are not measured again. `began` is told of each cell that is measured.
     """
 
     def __init__(
@@ -44,9 +44,10 @@ class E2eBench:
         conditions: Conditions,
         folder: E2eFolder,
         progress: Progress = silent,
+        began: Callable[[Cell], None] = lambda cell: None,
     ) -> None:
         self._experiment, self._source, self._conditions = experiment, source, conditions
-        self._folder, self._progress = folder, progress
+        self._folder, self._progress, self._began = folder, progress, began
         self._artifacts = ArtifactFolder(folder.path / "artifacts", experiment)
         self._first: tuple[Cell, E2eRow] | None = None
 
@@ -83,10 +84,10 @@ class E2eBench:
 
     def _measured(self, cell: Cell, worker: Worker) -> Iterator[E2eRow]:
         """Times first, while memory is no more than each batch takes; then logits; then a row a batch."""
+        self._began(cell)
         prepared = self._prepare(cell, worker)
         points: dict[int, dict[str, Any]] = {}
-        for number, batch in enumerate(self._conditions.batches):
-            self._progress(f"{cell.runtime} {cell.precision}: batches", number, len(self._conditions.batches))
+        for batch in self._conditions.batches:
             points[batch] = self._point(worker, batch)
             if points[batch].get("failed", ("error",))[0] != "error":
                 self._prepare(cell, worker)  # that process is gone
