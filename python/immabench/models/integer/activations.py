@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,24 +27,17 @@ class IntegerAttention(torch.nn.Module):
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        self.kernel, self._output = "", output
+        self.kernel = ""
         query, key, value = (one.scale for one in tokens)
-        self._scale, self._v_scale = query * key * score_scale, value
-        self._output_type = "s8" if output else TYPES[dtype]
+        self.options: dict[str, Any] = {"scale": query * key * score_scale, "v_scale": value}
+        self.options["output_type"] = "s8" if output else TYPES[dtype]
+        if output:
+            self.options |= {"out_scale": output.scale, "out_zero": output.zero_point}
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The shape of q by name, tokens before heads in memory. `lengths` int32 [batch] are the keys that count."""
-        to = self._output
-        out = ops.attention_s8(
-            *(one.transpose(1, 2) for one in (q, k, v)),
-            self._scale,
-            self._v_scale,
-            lengths,
-            self._output_type,
-            1.0 if to is None else to.scale,
-            0 if to is None else to.zero_point,
-            self.kernel,
-        )
+        tokens = (one.transpose(1, 2) for one in (q, k, v))
+        out = ops.attention_s8(*tokens, lengths=lengths, **self.options, kernel=self.kernel)
         return out.transpose(1, 2)
 
 
@@ -72,13 +66,13 @@ class LayerNormQuantize(torch.nn.Module):
 
     def __init__(self, gamma: Tensor, beta: Tensor, eps: float, normalised: bool) -> None:
         super().__init__()
-        self.kernel, self._eps, self._normalised = "", eps, normalised
+        self.kernel, self.eps, self._normalised = "", eps, normalised
         self.register_buffer("gamma", gamma.float())
         self.register_buffer("beta", beta.float())
 
     def _of(self, x: Tensor, **codes: object) -> tuple[Tensor, ...]:
         found: tuple[Tensor, ...] = ops.layernorm_quantize(
-            x, self.gamma, self.beta, self._eps, normalised=self._normalised, kernel=self.kernel, **codes
+            x, self.gamma, self.beta, self.eps, normalised=self._normalised, kernel=self.kernel, **codes
         )
         return found
 
@@ -105,12 +99,12 @@ class DynamicLayerNorm(LayerNormQuantize):
 
     def __init__(self, gamma: Tensor, beta: Tensor, eps: float, normalised: bool, scheme: TensorScheme) -> None:
         super().__init__(gamma, beta, eps, normalised)
-        self._symmetric = scheme.symmetric
+        self.symmetric = scheme.symmetric
 
     def forward(self, x: Tensor) -> tuple[Codes, Tensor]:
         """Of x [.., columns]."""
-        codes, scale, zero_point, _, normalised = self._of(x, asymmetric=not self._symmetric)
-        return (codes, scale, None if self._symmetric else zero_point), normalised
+        codes, scale, zero_point, _, normalised = self._of(x, asymmetric=not self.symmetric)
+        return (codes, scale, None if self.symmetric else zero_point), normalised
 
 
 class MaxPool2d(torch.nn.Module):
@@ -118,11 +112,11 @@ class MaxPool2d(torch.nn.Module):
 
     def __init__(self, window: list[int], stride: list[int], padding: list[int]) -> None:
         super().__init__()
-        self.kernel, self._sizes = "", (window, stride or window, padding)
+        self.kernel, self.sizes = "", (window, stride, padding)
 
     def forward(self, codes: Tensor) -> Tensor:
         """NCHW by name, NHWC in memory."""
-        return ops.max_pool2d(codes.permute(0, 2, 3, 1), *self._sizes, kernel=self.kernel).permute(0, 3, 1, 2)
+        return ops.max_pool2d(codes.permute(0, 2, 3, 1), *self.sizes, kernel=self.kernel).permute(0, 3, 1, 2)
 
 
 class AvgPool2d(torch.nn.Module):
@@ -139,24 +133,26 @@ class AvgPool2d(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.kernel, self._window, self._stride, self._padding = "", window, stride, padding
-        self._count_include_pad = count_include_pad
+        self.count_include_pad = count_include_pad
         self.codes, self.output = Static(codes), None if output is None else Static(output)
+
+    def sizes(self, codes: Tensor) -> tuple[list[int], list[int], list[int]]:
+        """Window, stride and padding."""
+        window = list(codes.shape[2:]) if self._window is None else self._window
+        return window, self._stride or window, self._padding
 
     def forward(self, codes: Tensor) -> Tensor:
         """NCHW by name, NHWC in memory."""
-        window = list(codes.shape[2:]) if self._window is None else self._window
         to = self.output
         out = ops.avg_pool2d(
             codes.permute(0, 2, 3, 1),
-            window,
-            self._stride or window,
-            self._padding,
+            *self.sizes(codes),
             "f32" if to is None else "s8",
             self.codes.scale,
             None if to is None else to.scale,
             self.codes.zero_point,
             None if to is None else to.zero_point,
-            self._count_include_pad,
+            self.count_include_pad,
             self.kernel,
         )
         return out.permute(0, 3, 1, 2)

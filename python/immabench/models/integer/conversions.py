@@ -27,7 +27,7 @@ class Quantize(Static):
 
     def __init__(self, parameters: QuantizationParameters, packed: bool = False) -> None:
         super().__init__(parameters)
-        self._code_type = "s4" if packed else "s8"
+        self.packed = packed
 
     def forward(self, x: Tensor) -> Tensor:
         """Codes of the shape and the order in memory of an image's channels last."""
@@ -37,7 +37,7 @@ class Quantize(Static):
             last,
             self.scale,
             self.zero_point,
-            code_type=self._code_type,
+            code_type="s4" if self.packed else "s8",
             qmin=with_.qmin,
             qmax=with_.qmax,
             kernel=self.kernel,
@@ -50,12 +50,12 @@ class Dequantize(Static):
 
     def __init__(self, parameters: QuantizationParameters, dtype: torch.dtype) -> None:
         super().__init__(parameters)
-        self._output_type = TYPES[dtype]
+        self.dtype = dtype
 
     def forward(self, codes: Tensor) -> Tensor:
         """What the codes stand for, of their shape."""
         last = channels_last(codes)
-        values = ops.dequantize(last, self.scale, self.zero_point, output_type=self._output_type, kernel=self.kernel)
+        values = ops.dequantize(last, self.scale, self.zero_point, output_type=TYPES[self.dtype], kernel=self.kernel)
         return channels_first(values)
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import Any
 
 import torch
 from torch import fx
 
-from immabench.errors import UsageError
 from immabench.models.integer import activations, conversions, products
 from immabench.models.integer.forms import (
     FLOATS,
@@ -23,8 +21,8 @@ from immabench.models.integer.forms import (
     wanted_forms,
 )
 from immabench.models.integer.model import IntegerModel, Step
-from immabench.models.integer.packing import packed
-from immabench.models.integer.poolings import max_pooling_module, pooling_module, unknown_pooling
+from immabench.models.integer.poolings import max_pooling_module, pooling_module
+from immabench.models.integer.supported import PACKED_OPERATORS, activation_type, geometry, unsupported_layers
 from immabench.quantize.attributes import (
     arguments,
     copied,
@@ -39,7 +37,7 @@ from immabench.quantize.layers import Layer, attention_mask, score_scale
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, StaticQuantizer
-from immabench.quantize.schemes import QuantizationParameters
+from immabench.quantize.schemes import QuantizationParameters, TensorScheme
 from immabench.quantize.simulated_attention import SimulatedAttention
 
 _aten = torch.ops.aten
@@ -55,35 +53,6 @@ def lower(quantized: QuantizedModel, kernel: str = "") -> IntegerModel:
     source on the CPU. Layers that no operator computes stay simulated, and their steps say why.
     """
     return _Lowering(quantized).model(kernel)
-
-
-def unsupported_layers(quantized: QuantizedModel) -> dict[str, str]:
-    """Layers whose operator cannot compute them after all, by name, and why."""
-    found: dict[str, str] = {}
-    layers = {layer.name: layer for layer in quantized.traced.layers}
-    nodes = {node.name: node for node in quantized.traced.graph.graph.nodes}
-    for plan in quantized.plans:
-        try:
-            _check(quantized, plan, layers[plan.layer], nodes[layers[plan.layer].node])
-        except UsageError as error:
-            found[plan.layer] = str(error)
-    return found
-
-
-def _check(quantized: QuantizedModel, plan: LayerPlan, layer: Layer, node: fx.Node) -> None:
-    if plan.operator == "avg_pool2d" and (reason := unknown_pooling(node)):
-        raise UsageError(reason, "it stays in floats")
-    if plan.operator == "gemm_w4a4" and layer.depth % 2:
-        raise UsageError(f"int4 codes lie two a byte, and K={layer.depth}", "it stays in floats")
-    if plan.operator in PACKED_OPERATORS:
-        packed(quantized.weights[layer.name], _activations(quantized, plan))
-
-
-PACKED_OPERATORS = ("conv2d_w4a8", "gemm_w4a8", "gemm_w4a16", "gemm_w8a16")
-
-
-def _activations(quantized: QuantizedModel, plan: LayerPlan) -> torch.dtype:
-    return torch.int8 if plan.activations else FLOAT_TYPES[quantized.recipe.floats]
 
 
 @dataclass
@@ -208,8 +177,7 @@ class _Lowering:
             made.op, made.target = "call_module", self._add(made.name, simulated)
         self._made[node.name, FLOATS] = made
         if node.op == "call_function":
-            path = layer.name if layer else module_path(node)
-            name = f"{path}/{node.target}".lstrip("/").replace("aten.", "")
+            name = _step_name(layer.name if layer else module_path(node), node)
             self._note(made, Step(name, layer.name if layer else "", str(node.target), self._floats, note=note))
 
     def _simulated_operand(self, layer: Layer, reader: fx.Node, source: fx.Node, made: fx.Node) -> fx.Node:
@@ -238,6 +206,7 @@ class _Lowering:
         first = node.args[0]
         made = self._graph.node_copy(node, lambda one: self._form(one, form if one is first else FLOATS))
         _pad_with(made, form.zero_point)
+        self._note(made, Step(_step_name(module_path(node), node), "", str(node.target), f"A{_bits(form)}"))
         return made
 
     # ---- forms of values
@@ -330,11 +299,11 @@ class _Lowering:
         node = self._nodes[layer.node]
         ending = self._ending(layer, output)
         if plan.operator == "conv2d_s8":
-            return products.IntegerConv2d(ending, weights, _geometry(node))
+            return products.IntegerConv2d(ending, weights, geometry(node))
         if plan.operator == "conv2d_w4a8":
-            return products.PackedConv2d(ending, weights, _geometry(node))
+            return products.PackedConv2d(ending, weights, geometry(node))
         if plan.operator in PACKED_OPERATORS:
-            return products.PackedLinear(plan.operator, ending, weights, _activations(self._quantized, plan))
+            return products.PackedLinear(plan.operator, ending, weights, activation_type(self._quantized, plan))
         return products.IntegerLinear(plan.operator, ending, weights)
 
     def _ending(self, layer: Layer, output: QuantizationParameters | None) -> products.Ending:
@@ -352,7 +321,8 @@ class _Lowering:
     # ---- LayerNorm
 
     def _layer_norm_form(self, node: fx.Node) -> Form | None:
-        """The codes that one kernel makes with a LayerNorm: the first that is asked for."""
+        """The codes that one kernel makes with a LayerNorm: the first that is asked for, or any, since the kernel's
+        floats have the same bits everywhere."""
         if node.target != _aten.layer_norm.default or len(node.args[1]) != 1 or node.name not in self._wanted:
             return None
         if len(node.args) < 4 or not all(is_attribute(one) for one in node.args[2:4]):
@@ -361,14 +331,14 @@ class _Lowering:
             by_kernel = isinstance(form, Dynamic) and form.by_token and form.scheme.bits == 8
             if isinstance(form, QuantizationParameters) or by_kernel:
                 return form
-        return None
+        return Dynamic(TensorScheme(8), by_token=True)
 
     def _emit_layer_norm(self, node: fx.Node) -> None:
         form = self._layer_norm_form(node)
         gamma, beta = (value(self._owner, one) for one in node.args[2:4])
         eps = float(arguments(node, 4, 1e-5)[0])
         wanted = self._wanted[node.name].forms
-        given = (gamma, beta, eps, set(wanted) != {form})
+        given = (gamma, beta, eps, set(wanted) != {form})  # with floats where anything else is wanted
         if isinstance(form, Dynamic):
             module: torch.nn.Module = activations.DynamicLayerNorm(*given, form.scheme)
         else:
@@ -392,15 +362,12 @@ class _Lowering:
         self._steps[made.name] = step
 
 
+def _step_name(path: str, node: fx.Node) -> str:
+    return f"{path}/{str(node.target).split('.')[1]}".lstrip("/")
+
+
 def _bits(form: QuantizationParameters) -> int:
     return (form.qmax - form.qmin + 1).bit_length() - 1
-
-
-def _geometry(node: fx.Node) -> dict[str, Any]:
-    """Stride, padding and dilation of a convolution, as pairs."""
-    sizes = arguments(node, 3, 1, 0, 1)
-    pairs = [(one, one) if isinstance(one, int) else (int(one[0]), int(one[-1])) for one in sizes]
-    return dict(zip(("stride", "padding", "dilation"), pairs, strict=True))
 
 
 def _pad_with(made: fx.Node, zero_point: int) -> None:

@@ -27,6 +27,14 @@ class Step:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class LayerRecord:
+    """Of one run: what the last operator of a layer was given, operands in the order of `Layer.operands`, and gave."""
+
+    inputs: tuple[Any, ...]
+    output: torch.Tensor
+
+
 class IntegerModel(torch.nn.Module):
     """What `lower` makes of a quantized model. `steps` are in the order they run."""
 
@@ -55,12 +63,15 @@ class IntegerModel(torch.nn.Module):
             timer.run(*inputs)
         return timer.times
 
-    def outputs(self, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What each layer gives, by its name: codes, int8, where it is stored as codes, else floats."""
-        recorder = _Recorder(self.graph, self._step_of)
-        with torch.no_grad():
-            recorder.run(*inputs)
-        return recorder.outputs
+    def records(self, *inputs: torch.Tensor) -> dict[str, LayerRecord]:
+        """What each layer reads and gives, by its name: codes, int8, or floats."""
+        return Recorder(self).records_of(*inputs)
+
+    def module_of(self, layer: str) -> torch.nn.Module | None:
+        """What computes a layer; None where it is simulated."""
+        named = {step.name: node for node, step in self._step_of.items() if step.layer == layer}
+        node = next((one for one in self.graph.graph.nodes if one.name == named.get(layer)), None)
+        return None if node is None else self.graph.get_submodule(str(node.target))
 
     def on(self, device: torch.device | str) -> IntegerModel:
         """This model, moved: with what its graph makes on a device, as masks and positions."""
@@ -94,14 +105,22 @@ class _Timer(fx.Interpreter):
         return found
 
 
-class _Recorder(fx.Interpreter):
-    def __init__(self, graph: fx.GraphModule, step_of: Mapping[str, Step]) -> None:
-        super().__init__(graph)
-        self._step_of, self.outputs = step_of, dict[str, torch.Tensor]()
+class Recorder(fx.Interpreter):
+    """Runs a model and keeps what its layers read and give."""
+
+    def __init__(self, model: IntegerModel) -> None:
+        super().__init__(model.graph)
+        self._step_of, self._records = model._step_of, dict[str, LayerRecord]()
+
+    def records_of(self, *inputs: torch.Tensor) -> dict[str, LayerRecord]:
+        """Of one run, by layer."""
+        with torch.no_grad():
+            self.output = self.run(*inputs)
+        return self._records
 
     def run_node(self, n: fx.Node) -> Any:
         found = super().run_node(n)
         step = self._step_of.get(n.name)
         if step is not None and step.layer and not step.converts:
-            self.outputs[step.layer] = found  # of several operators of a layer the last
+            self._records[step.layer] = LayerRecord(self.fetch_args_kwargs_from_env(n)[0], found)
         return found

@@ -124,14 +124,14 @@ class PackedConv2d(PackedProduct):
 
     def __init__(self, ending: Ending, weights: LayerWeights, geometry: dict[str, Any]) -> None:
         super().__init__(ending, weights, torch.int8)
-        self._shape, self.geometry = weights.shape, geometry
+        self.shape, self.geometry = weights.shape, geometry
 
     def forward(self, x: Tensor | Codes, residual: Tensor | None = None) -> Tensor:
         """Of an image [n, c, h, w] the layer's output, NCHW by name."""
         return convolve(self, self._multiply, x, residual)
 
     def _multiply(self, image: Tensor, options: Any) -> Tensor:
-        rows, channels, height, width = self._shape
+        rows, channels, height, width = self.shape
         if self.exactly(image):
             filters = self.integers.view(rows, height, width, channels)
             return ops.conv2d_s8(image, filters, **self.geometry, **options)
