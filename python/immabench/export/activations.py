@@ -33,7 +33,7 @@ class Activations:
 
     def __init__(self, nodes: Nodes, engine: Engine) -> None:
         self._nodes, self._engine = nodes, engine
-        self._decoded: dict[str, tuple[QuantizationParameters, Codes]] = {}
+        self._decoded: dict[str, QuantizationParameters] = {}
         self._selected: dict[str, QuantizationParameters] = {}
         self._bounds: dict[str, tuple[int, int]] = {}
         self.type = TensorProto.UINT8 if engine.unsigned else TensorProto.INT8
@@ -43,14 +43,10 @@ class Activations:
         """What the codes of `value` stand for, fp32: itself where that is what it is."""
         if reading.parameters is None:
             return self._decode_found(self.found(reading, value), reading)
-        if value in self._decoded and self._decoded[value][0] == reading.parameters:
+        if self._decoded.get(value) == reading.parameters:
             return value
         is_code = self._selected.get(value) == reading.parameters
         return self.static(value, reading.parameters, reading.operand.name, clip=not is_code)
-
-    def codes(self, value: str) -> Codes:
-        """The codes that a value of `read` stands for, of a static scale."""
-        return self._decoded[value][1]
 
     def bound(self, reading: Reading, value: str, low: float, high: float) -> None:
         """Let the codes of `value` that are still to be written be those of its values clamped to [low, high].
@@ -63,7 +59,7 @@ class Activations:
 
     def selected(self, value: str, source: str) -> None:
         """Remember that all of `value` is in `source`, or 0."""
-        known = self._decoded[source][0] if source in self._decoded else self._selected.get(source)
+        known = self._decoded.get(source, self._selected.get(source))
         if known is not None and value != source:
             self._selected[value] = known
 
@@ -77,7 +73,7 @@ class Activations:
         if self._engine.clips and clip and (least, most) != (LEAST_INT8, MOST_INT8):
             codes = self._clipped(codes, least, most, where)
         decoded = self._nodes.add("DequantizeLinear", [codes, scale, zero], where, type_=FLOAT)
-        self._decoded[decoded] = (with_, Codes(codes, scale, zero))
+        self._decoded[decoded] = with_
         return decoded
 
     def found(self, reading: Reading, value: str) -> Codes:

@@ -27,13 +27,14 @@ def unary(operator: str, **attributes: Any) -> OperatorWriter:
     return write
 
 
-def binary(operator: str) -> OperatorWriter:
-    """The writer of an operator of two values, either of which may be a number, in the type of its result."""
+def binary(operator: str, turned: bool = False) -> OperatorWriter:
+    """The writer of an operator of two values, or the second and the first; either may be a number, in its result's type."""
 
     def write(w: GraphWriter, node: fx.Node) -> str:
-        if node.kwargs.get("alpha", 1) != 1:
+        if arguments(node).get("alpha", 1) != 1:
             raise w.refuse(node, "alpha")
-        return w.emit(node, operator, [w.floats_of(node, one) for one in node.args[:2]])
+        given = node.args[1::-1] if turned else node.args[:2]
+        return w.emit(node, operator, [w.floats_of(node, one) for one in given])
 
     return write
 
@@ -148,7 +149,7 @@ def _common_type(w: GraphWriter, given: tuple[Any, ...]) -> int:
     values = [one.meta["val"] if isinstance(one, fx.Node) else one for one in given]
     tensors = [one.dtype for one in values if isinstance(one, torch.Tensor)]
     if any(dtype.is_floating_point for dtype in tensors) or any(isinstance(one, float) for one in values):
-        return w.floats
+        return int(w.floats)
     return int(ELEMENT_TYPES[torch.bool if set(tensors) == {torch.bool} else torch.int64])
 
 

@@ -96,6 +96,7 @@ for _name in ("Add", "Sub", "Mul", "Div"):
     for _overload in ("Tensor", "Scalar"):
         WRITERS[getattr(getattr(_aten, _name.lower()), _overload)] = elementwise.binary(_name)
 
+WRITERS[_aten.rsub.Scalar] = elementwise.binary("Sub", turned=True)
 WRITERS[_aten.pow.Tensor_Scalar] = elementwise.binary("Pow")
 WRITERS[_aten.maximum.default] = elementwise.binary("Max")
 WRITERS[_aten.minimum.default] = elementwise.binary("Min")
