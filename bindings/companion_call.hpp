@@ -1,6 +1,7 @@
 // A call of a kernel around a GEMM: its operands, checked, with its arguments; running it on either target.
 #pragma once
 #include <chrono>
+#include <cpu/cpu.hpp>
 #include <cuda_devices.hpp>
 #include <simt/host/report.hpp>
 #include <string>
@@ -66,7 +67,19 @@ void launch_companion(const std::string& id, const Call<Arguments>& call, std::u
   if (status != 0) throw std::runtime_error(id + ": the launch failed: " + cuda_error(status));
 }
 
-// Defines emulate_<family> and launch_<family>, which take the inputs of `make` by the names in `names`.
+// The same natively, on the CPU.
+template <class Arguments>
+void compute_companion(const std::string& family, const Call<Arguments>& call, int threads) {
+  call.operands.expect_one_place();
+  const Operand& first = call.operands.first();
+  if (first.place().cuda) first.reject("is on a CUDA device", "move it to the CPU; launch_" + family + " runs on the GPU");
+  call.operands.expect_values(false);
+  const py::gil_scoped_release release;
+  cpu::compute(call.arguments, threads);
+}
+
+// Defines emulate_<family>, launch_<family> and, where there is such a pass, compute_<family>, which take the inputs of `make`
+// by the names in `names`.
 template <class Arguments, class... Inputs, class... Names>
 void define(py::module_& module, const std::string& family, Call<Arguments> (*make)(Inputs...), const Names&... names) {
   using py::arg;
@@ -83,6 +96,11 @@ void define(py::module_& module, const std::string& family, Call<Arguments> (*ma
       [make](const std::string& id, Inputs... inputs, std::uint64_t stream) { launch_companion(id, make(inputs...), stream); },
       arg("kernel_id"), names..., arg("stream") = 0,
       "Launches a kernel on the operands' GPU and the given stream; returns at once.");
+  if constexpr (requires(const Arguments& arguments) { cpu::compute(arguments, 1); }) {
+    module.def(("compute_" + family).c_str(),
+               [make, family](Inputs... inputs, int threads) { compute_companion(family, make(inputs...), threads); }, names...,
+               arg("threads") = 1, "Computes the same natively on the CPU; fills the outputs.");
+  }
 }
 
 }  // namespace immabench::bindings

@@ -43,8 +43,9 @@ class OperandSet {
 
   const Operand& first() const { return entries_.front().operand; }
   void expect_one_place() const;
-  // Looks at scales and zero points, which must be in CPU memory.
-  void expect_values() const;
+  // Looks at scales and zero points, which must be in CPU memory, and at floats that have to be finite where kernels, which
+  // leave open what becomes of others, run.
+  void expect_values(bool finite = true) const;
   void add_to(simt::host::GlobalMemory& memory) const;
 
  private:

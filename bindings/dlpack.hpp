@@ -1,4 +1,5 @@
-// The part of the DLPack ABI (version 0.x, the unversioned capsule every library still exports) that importing a tensor needs.
+// The part of the DLPack ABI that importing a tensor needs: the unversioned capsule of version 0.x, which every library still
+// exports, and the table of functions of version 1.3, by which some hand tensors over without a capsule.
 // Source: the DLPack specification, https://dmlc.github.io/dlpack/latest/c_api.html
 #pragma once
 #include <cstdint>
@@ -33,6 +34,18 @@ struct ManagedTensor {
   Tensor tensor;
   void* context;
   void (*deleter)(ManagedTensor*);
+};
+
+// DLPackExchangeAPI, the capsule "dlpack_exchange_api" of a type's __dlpack_c_exchange_api__. What is not used is `unused`.
+constexpr const char* kExchangeCapsule = "dlpack_exchange_api";
+constexpr std::uint32_t kExchangeVersion = 1;  // the major version that this layout is of
+
+struct ExchangeApi {
+  std::uint32_t major, minor;
+  void* previous;
+  void* unused[3];
+  // A view of a Python object of that type, which has to outlive it; -1 with a Python exception set. May be null.
+  int (*borrow)(void* object, Tensor* tensor);
 };
 
 }  // namespace immabench::bindings::dlpack

@@ -7,6 +7,7 @@ PYBIND11_MODULE(_native, module) {
   immabench::bindings::register_build(module);
   immabench::bindings::register_ceilings(module);
   immabench::bindings::register_companions(module);
+  immabench::bindings::register_cpu(module);
   immabench::bindings::register_gemm(module);
   immabench::bindings::register_pooling(module);
   immabench::bindings::register_probes(module);

@@ -36,18 +36,56 @@ const char* name_of(ElementType type) {
   return "an unsupported type";
 }
 
+// How objects of a type lend tensors without a capsule; null where they do not.
+const dlpack::ExchangeApi* exchange_api(py::handle type) {
+  PyObject* capsule = PyObject_GetAttrString(type.ptr(), "__dlpack_c_exchange_api__");
+  if (!capsule) return PyErr_Clear(), nullptr;
+  const auto owner = py::reinterpret_steal<py::object>(capsule);
+  if (!PyCapsule_IsValid(capsule, dlpack::kExchangeCapsule)) return nullptr;
+  const auto* api = static_cast<dlpack::ExchangeApi*>(PyCapsule_GetPointer(capsule, dlpack::kExchangeCapsule));
+  return api->major == dlpack::kExchangeVersion && api->borrow ? api : nullptr;
+}
+
+// The same of the type that was asked for last, which is that of most operands. The interpreter lock is held.
+const dlpack::ExchangeApi* exchange_api_of(const py::object& object) {
+  static py::handle last_type;
+  static const dlpack::ExchangeApi* last = nullptr;
+  const py::handle type = reinterpret_cast<PyObject*>(Py_TYPE(object.ptr()));
+  if (!last_type.is(type)) {
+    last = exchange_api(type);
+    if (last_type) last_type.dec_ref();
+    last_type = type.inc_ref();  // so that no other type comes to lie where it does
+  }
+  return last;
+}
+
+// A tensor, and what keeps it alive.
+struct Borrowed {
+  dlpack::Tensor tensor;
+  std::shared_ptr<void> owner;
+};
+
 // Takes the tensor out of the capsule that `object` exports. On a GPU, -1 asks the exporter for no synchronisation: the launch
 // goes to the caller's own stream.
-std::shared_ptr<dlpack::ManagedTensor> import_tensor(const py::object& object) {
+Borrowed import_capsule(const py::object& object) {
   const auto device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>();
   const bool on_gpu = device.first == dlpack::kCuda || device.first == dlpack::kCudaManaged;
   py::object capsule = on_gpu ? object.attr("__dlpack__")(py::arg("stream") = -1) : object.attr("__dlpack__")();
   auto* managed = static_cast<dlpack::ManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
   if (!managed) throw py::error_already_set();
   PyCapsule_SetName(capsule.ptr(), "used_dltensor");
-  return {managed, [](dlpack::ManagedTensor* tensor) {
-            if (tensor->deleter) tensor->deleter(tensor);
-          }};
+  return {managed->tensor, {managed, [](dlpack::ManagedTensor* tensor) {
+                              if (tensor->deleter) tensor->deleter(tensor);
+                            }}};
+}
+
+Borrowed import_tensor(const py::object& object) {
+  const dlpack::ExchangeApi* api = exchange_api_of(object);
+  if (!api) return import_capsule(object);
+  Borrowed borrowed;
+  if (api->borrow(object.ptr(), &borrowed.tensor) != 0) throw py::error_already_set();
+  borrowed.owner = {object.inc_ref().ptr(), [](PyObject* held) { Py_DECREF(held); }};
+  return borrowed;
 }
 
 std::vector<std::int64_t> packed_strides(const dlpack::Tensor& tensor) {
@@ -74,18 +112,18 @@ std::string describe(const std::vector<std::int64_t>& shape) {
 }
 
 Operand::Operand(const std::string& name, const py::object& object, Layout layout) : name_(name) {
-  if (!py::hasattr(object, "__dlpack__") || !py::hasattr(object, "__dlpack_device__")) {
+  if (!exchange_api_of(object) && (!py::hasattr(object, "__dlpack__") || !py::hasattr(object, "__dlpack_device__"))) {
     reject("is a " + std::string(py::str(py::type::of(object).attr("__name__"))),
            "pass a torch tensor, a numpy array or another DLPack tensor");
   }
-  std::shared_ptr<dlpack::ManagedTensor> managed;
+  Borrowed borrowed;
   try {
-    managed = import_tensor(object);
+    borrowed = import_tensor(object);
   } catch (py::error_already_set& error) {
     reject("cannot be read by DLPack (" + std::string(py::str(error.value())) + ")", "pass a writable, detached, dense tensor");
   }
-  const dlpack::Tensor& tensor = managed->tensor;
-  owner_ = managed;
+  const dlpack::Tensor& tensor = borrowed.tensor;
+  owner_ = borrowed.owner;
   address_ = reinterpret_cast<std::uint64_t>(tensor.data) + tensor.byte_offset;
   element_bytes_ = tensor.type.bits / 8u;
   shape_.assign(tensor.shape, tensor.shape + tensor.ndim);

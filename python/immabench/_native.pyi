@@ -444,6 +444,59 @@ def launch_attention_s8(
 def attention_illegal_reason(kernel_id: str, batch: int, heads: int, queries: int, keys: int, depth: int) -> str | None:
     """Why a kernel cannot compute attention of these sizes, or None."""
 
+class _Epilogue(TypedDict, total=False):
+    """What follows the sums, as `EpilogueOptions` of immabench.ops has it: vectors of rows and columns, one after the
+    other for all products, or one value for all."""
+
+    a_zero: Any
+    b_sum: Any
+    row_scale: Any
+    col_scale: Any
+    bias: Any
+    residual: Any
+    residual_scale: Any
+    residual_zero: Any
+    out_scale: Any
+    out_zero: Any
+    activation: Activation
+    threads: int
+
+def finish_sums(sums: Any, out: Any, **epilogue: Unpack[_Epilogue]) -> None:
+    """The epilogue of int32 or float32 `sums` [.., M, N], natively on the CPU, into `out` of that shape."""
+
+def multiplies_s8() -> bool:
+    """Whether this CPU has the instructions of `multiply_s8`: AVX-512 VNNI."""
+
+def multiply_s8(
+    a: Any, b: Any, out: Any, *, geometry: dict[str, int] | None = None, **epilogue: Unpack[_Epilogue]
+) -> None:
+    """A product with its epilogue, natively on the CPU: int8 a [.., M, K], or an image NHWC of `geometry`, and b
+    [.., N, K]."""
+
+def cpu_instructions() -> str:
+    """What native passes are compiled for that run here: "baseline", "avx2" or "avx512"."""
+
+def limit_cpu_instructions(name: str) -> None:
+    """Let native passes take no instructions beyond these, to test the code of other CPUs; "avx512" is no limit."""
+
+def gather_patches(image: Any, patches: Any, *, geometry: dict[str, int], zero: Any = None, threads: int = 1) -> None:
+    """What the filter of each output pixel meets in an int8 image, natively on the CPU: `patches` int8 [M, K or more];
+    `zero` int32 [1] lies outside of the image."""
+
+def compute_quantize(x: Any, codes: Any, scale: Any, *, threads: int = 1, **options: Any) -> None:
+    """As `emulate_quantize`, natively on the CPU; so are the others of this name."""
+
+def compute_dequantize(codes: Any, out: Any, scale: Any, *, threads: int = 1, **options: Any) -> None: ...
+def compute_requantize(x: Any, codes: Any, scale: Any, *, threads: int = 1, **options: Any) -> None: ...
+def compute_quantize_dynamic(x: Any, codes: Any, scale: Any, *, threads: int = 1, **options: Any) -> None: ...
+def compute_layernorm_quantize(
+    x: Any, gamma: Any, beta: Any, codes: Any, scale: Any, *, threads: int = 1, **options: Any
+) -> None: ...
+def compute_softmax_quantize(
+    x: Any, codes: Any, row_scale: Any, *, scale: float, lengths: Any = None, threads: int = 1
+) -> None: ...
+def compute_max_pool2d(x: Any, out: Any, *, geometry: dict[str, int], threads: int = 1) -> None: ...
+def compute_avg_pool2d(x: Any, out: Any, *, geometry: dict[str, int], threads: int = 1, **options: Any) -> None: ...
 def probes() -> list[dict[str, Any]]:
     """Every probe, a small kernel a primitive of the machine: `name`, `threads` (of all its blocks) and `architecture`,
     "sm_80" (and later) or "sm_90a" (alone).

@@ -26,12 +26,14 @@ class Readings:
 
     def __init__(self, quantized: QuantizedModel) -> None:
         self._readings: dict[tuple[str, str], Reading] = {}
+        self._order: dict[str, int] = {}
         for plan, layer in zip(quantized.plans, quantized.traced.layers, strict=True):
             for operand in layer.operands:
                 if plan.activations is None or (operand.role == "residual" and not plan.residual):
                     continue
                 parameters = quantized.parameters_of.get(operand.name)
                 self._readings[operand.reader, operand.node] = Reading(operand, plan.activations, parameters)
+                self._order[operand.name] = len(self._order)
 
     def of(self, reader: fx.Node, node: fx.Node) -> Reading | None:
         """How one node reads the value of another, None where it reads floats."""
@@ -47,11 +49,10 @@ class Readings:
         Such a value is codes where it lies in memory: of codes, they select codes.
         """
         found = self._readers(node)
-        first = found[0] if found else None
-        if first is None or first.parameters is None:
+        known = [reading for reading in found if reading is not None and reading.parameters is not None]
+        if not found or len(known) < len(found) or any(one.parameters != known[0].parameters for one in known):
             return None
-        alike = all(other is not None and other.parameters == first.parameters for other in found)
-        return first if alike else None
+        return min(known, key=lambda reading: self._order[reading.operand.name])
 
     def _readers(self, node: fx.Node) -> list[Reading | None]:
         found: list[Reading | None] = []

@@ -28,7 +28,7 @@ def unary(operator: str, **attributes: Any) -> OperatorWriter:
 
 
 def binary(operator: str, turned: bool = False) -> OperatorWriter:
-    """The writer of an operator of two values, or the second and the first; either may be a number, in its result's type."""
+    """The writer of an operator of two values, or of the second and the first; either may be a number."""
 
     def write(w: GraphWriter, node: fx.Node) -> str:
         if arguments(node).get("alpha", 1) != 1:

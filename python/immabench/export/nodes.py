@@ -73,11 +73,14 @@ class Nodes:
         """The value in another type, itself where it has that."""
         return value if self.type_of[value] == type_ else self.add("Cast", [value], where, type_=type_, to=type_)
 
-    def constant(self, array: Any, name: str, type_: int = 0) -> str:
-        """An initializer: numpy's type or `type_`, to which floats are rounded and of which integers are codes."""
+    def constant(self, array: Any, name: str, type_: int = 0, own: bool = False) -> str:
+        """An initializer: numpy's type or `type_`, to which floats are rounded and of which integers are codes.
+
+        `own`: for this name alone, however small. Parameters of weights are: onnxruntime rewrites them in place.
+        """
         array = np.asarray(array)
         type_ = type_ or helper.np_dtype_to_tensor_dtype(array.dtype)
-        key = (type_, array.shape, array.tobytes()) if array.size <= SMALL else (type_, name)
+        key = (type_, array.shape, array.tobytes()) if array.size <= SMALL and not own else (type_, name)
         if key not in self._written:
             unique = self._unique(name)
             self.initializers.append(tensor(array, unique, type_))

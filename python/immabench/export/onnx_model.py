@@ -104,7 +104,7 @@ def _made(
             _described(node, name, names)
             for node, name in zip(_returned(quantized), _output_names(returned), strict=True)
         ],
-        writer.nodes.initializers,
+        _read(writer),
     )
     opsets = [helper.make_opsetid("", opset)]
     made = helper.make_model(
@@ -131,6 +131,12 @@ def _named_outputs(writer: GraphWriter, returned: Sequence[str]) -> list[onnx.No
     pairs = zip(returned, _output_names(returned), strict=True)
     last = [helper.make_node("Identity", [value], [name], f"{name}/Identity") for value, name in pairs]
     return [*writer.nodes.nodes, *last]
+
+
+def _read(writer: GraphWriter) -> list[onnx.TensorProto]:
+    """Constants that some node reads."""
+    read = {name for node in writer.nodes.nodes for name in node.input}
+    return [one for one in writer.nodes.initializers if one.name in read]
 
 
 def _returned(quantized: QuantizedModel) -> list[fx.Node]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FLOAT = TensorProto.FLOAT
 
+NOT_CODES = "its sums go on as floats, or its result does, and integer convolutions give codes alone"
+
 
 @dataclass(frozen=True)
 class Product:
@@ -79,15 +81,8 @@ def _of_floats(w: GraphWriter, product: Product) -> str:
     node, type_ = product.node, w.type_at(product.node)
     image, weight, bias = (*node.args, None)[:3]
     given = [w.read(node, image, type_), w.tensor(weight, type_)]
-    if product.images or product.flat:
-        given += [w.tensor(bias, type_)] if bias is not None else []
-        return (
-            w.emit(node, "Conv", given, **product.attributes)
-            if product.images
-            else w.emit(node, "Gemm", given, transB=1)
-        )
-    turned = w.nodes.add("Transpose", [given[1]], w.where(node), perm=[1, 0])
-    return _added(w, node, w.emit(node, "MatMul", [given[0], turned]), None if bias is None else w.tensor(bias, type_))
+    added = None if bias is None else w.tensor(bias, type_)
+    return _multiplied(w, product, given, added, by_columns=False)
 
 
 def _of_decoded_weights(w: GraphWriter, product: Product, layer: Layer) -> str:
@@ -95,66 +90,68 @@ def _of_decoded_weights(w: GraphWriter, product: Product, layer: Layer) -> str:
     if w.plans[layer.name].activations is not None:
         w.in_floats[layer.name] = "groups of weights with scales of their own"
     weight = write_alone(w, layer, type_, columns=not product.images)
-    given = [w.read(node, node.args[0], type_), weight]
-    bias = _bias(w, layer, type_)
-    if product.images or product.flat:
-        return w.emit(
-            node, "Conv" if product.images else "Gemm", [*given, *([bias] if bias else [])], **product.attributes
-        )
-    return _added(w, node, w.emit(node, "MatMul", given), bias)
+    return _multiplied(w, product, [w.read(node, node.args[0], type_), weight], _bias(w, layer, type_))
 
 
 def _of_static_codes(
     w: GraphWriter, product: Product, layer: Layer, parameters: QuantizationParameters, integers: IntegerWeights
 ) -> str:
     """Q/DQ around a float operator, which the engine replaces by an integer one."""
-    node = product.node
-    columns = not product.images and w.engine.by_columns
-    given = [w.read(node, node.args[0]), write_integers(w, layer, integers, columns)]
-    bias = w.quantized.biases.get(layer.name)
-    if product.images or product.flat:
-        added = None
-        if bias is not None and w.engine.integer_bias:
-            codes = bias_codes(bias.numpy(), np.float32(parameters.scale), integers, parameters)
-            if codes is None:
-                w.in_floats[layer.name] = "its bias is too large for int32 in steps of its product"
-                added = _bias(w, layer, FLOAT)
-            else:
-                given.append(_decoded_bias(w, layer, *codes))
-        elif bias is not None:
-            given.append(str(_bias(w, layer, FLOAT)))
-        attributes = product.attributes if product.images else {} if columns else {"transB": 1}
-        result = w.emit(node, "Conv" if product.images else "Gemm", given, **attributes)
-        return _in_sum(w, product, layer, _added(w, node, result, _by_channel(w, product, added)))
-    if not columns:
-        given[1] = w.nodes.add("Transpose", [given[1]], w.where(node), perm=[1, 0])
-    return _added(w, node, w.emit(node, "MatMul", given), _bias(w, layer, FLOAT))
+    by_columns = w.engine.by_columns and not product.images
+    given = [w.read(product.node, product.node.args[0]), write_integers(w, layer, integers, by_columns)]
+    bias, later = _bias(w, layer, FLOAT), None
+    if bias is not None and w.engine.integer_bias and (product.images or product.flat):
+        coded = _coded_bias(w, layer, parameters, integers)
+        bias, later = (coded, None) if coded else (None, bias)
+    result = _multiplied(w, product, given, bias, by_columns)
+    result = _added(w, product.node, result, _by_channel(w, product, later))
+    return _in_sum(w, product, layer, result) if product.images else result
+
+
+def _multiplied(w: GraphWriter, product: Product, given: list[str], bias: str | None, by_columns: bool = True) -> str:
+    """Conv; Gemm of a matrix; else MatMul and Add. Linear weights are [K, N] where `by_columns`, else [N, K]."""
+    node, added = product.node, [] if bias is None else [bias]
+    if product.images:
+        return w.emit(node, "Conv", [*given, *added], **product.attributes)
+    if product.flat:
+        return w.emit(node, "Gemm", [*given, *added], **({} if by_columns else {"transB": 1}))
+    weight = given[1] if by_columns else w.nodes.add("Transpose", [given[1]], w.where(node), perm=[1, 0])
+    return _added(w, node, w.emit(node, "MatMul", [given[0], weight]), bias)
 
 
 def _of_found_codes(w: GraphWriter, product: Product, layer: Layer, reading: Reading, integers: IntegerWeights) -> str:
-    """Integer sums, whose scale is known when they are: `f32(sum) * (x_scale * w_scale) + bias`."""
-    node, where = product.node, layer.name
+    """Integer sums, whose scale is known when they are."""
+    node, where, by_token = product.node, layer.name, reading.recipe.scales == "token"
     found = w.activations.found(reading, w.tensor(node.args[0]))
-    scale = w.nodes.constant(_along_channels(integers.scale, product), f"{where}.weight.scale")
+    if product.images:
+        given = [found.codes, *_unsigned_filters(w, layer, integers, found)]
+    else:
+        codes = w.nodes.constant(integers.codes.T, f"{where}.weight.codes", TensorProto.INT8)
+        given = [found.codes, codes, *([] if by_token else [found.zero_point])]
     operator = "ConvInteger" if product.images else "MatMulInteger"
-    # onnxruntime's ConvInteger takes unsigned filters alone.
-    codes = integers.codes.astype(np.int16) + 128 if product.images else integers.codes.T
-    type_, zero = (TensorProto.UINT8, 128) if product.images else (TensorProto.INT8, 0)
-    given = [
-        found.codes,
-        w.nodes.constant(codes, f"{where}.weight.codes", type_),
-        found.zero_point,
-        w.nodes.constant(np.int64(zero), f"{where}.weight.zero_point", type_),
-    ]
-    by_token = reading.recipe.scales == "token" and not reading.recipe.symmetric
-    if by_token:
-        del given[2:]
     sums = w.nodes.add(operator, given, where, type_=TensorProto.INT32, **product.attributes)
-    if by_token:
+    if by_token and not reading.recipe.symmetric:
         sums = w.nodes.add("Sub", [sums, _of_zero_points(w, layer, found, integers)], where)
-    scales = w.nodes.add("Mul", [found.scale, scale], f"{where}.scale")
-    floats = w.nodes.add("Mul", [w.nodes.cast(sums, FLOAT, where), scales], where)
+    scale = w.nodes.constant(_along_channels(integers.scale, product), f"{where}.weight.scale")
+    floats = _scaled(w, where, w.nodes.cast(sums, FLOAT, where), found.scale, scale, by_token)
     return _added(w, node, floats, _by_channel(w, product, _bias(w, layer, FLOAT)))
+
+
+def _scaled(w: GraphWriter, where: str, sums: str, x_scale: str, w_scale: str, by_token: bool) -> str:
+    """`sum * (x_scale * w_scale)`, which onnxruntime fuses; by token `(sum * x_scale) * w_scale`, which it does not.
+
+    Its fused product has one scale for all tokens, but fuses several all the same, with wrong results (1.31.1).
+    """
+    if by_token:
+        return w.nodes.add("Mul", [w.nodes.add("Mul", [sums, x_scale], where), w_scale], where)
+    return w.nodes.add("Mul", [sums, w.nodes.add("Mul", [x_scale, w_scale], f"{where}.scale")], where)
+
+
+def _unsigned_filters(w: GraphWriter, layer: Layer, integers: IntegerWeights, found: Codes) -> list[str]:
+    """Filters 128 higher with the zero points of both: onnxruntime's ConvInteger takes no signed ones."""
+    name = f"{layer.name}.weight"
+    codes = w.nodes.constant(integers.codes.astype(np.int16) + 128, f"{name}.codes", TensorProto.UINT8)
+    return [codes, found.zero_point, w.nodes.constant(np.int64(128), f"{name}.zero_point", TensorProto.UINT8)]
 
 
 def _of_zero_points(w: GraphWriter, layer: Layer, found: Codes, integers: IntegerWeights) -> str:
@@ -167,10 +164,10 @@ def _of_zero_points(w: GraphWriter, layer: Layer, found: Codes, integers: Intege
 def _in_sum(w: GraphWriter, product: Product, layer: Layer, result: str) -> str:
     """Codes of a convolution that a residual is added to, where the engine adds codes and the sum is codes."""
     reading, residual = w.readings.all_alike(w.node_named(layer.output)), w.readings.of_operand(layer.residual)
-    if not w.engine.codes_in_sums or not product.images:
+    if not w.engine.codes_in_sums:
         return result
-    if reading is None or reading.parameters is None or (layer.residual and residual is None):
-        w.in_floats.setdefault(layer.name, "what it gives is read as floats, and integer convolutions give codes alone")
+    if reading is None or reading.parameters is None or (layer.residual and residual is None) or "gelu" in layer.fused:
+        w.in_floats.setdefault(layer.name, NOT_CODES)
         return result
     if residual is None or residual.parameters is None:
         return result
@@ -184,11 +181,19 @@ def _bias(w: GraphWriter, layer: Layer, type_: int) -> str | None:
     return None if bias is None else w.nodes.constant(bias.float().numpy(), layer.bias, type_)
 
 
-def _decoded_bias(w: GraphWriter, layer: Layer, codes: np.ndarray, scale: np.ndarray) -> str:
+def _coded_bias(
+    w: GraphWriter, layer: Layer, parameters: QuantizationParameters, integers: IntegerWeights
+) -> str | None:
+    """A bias as int32 behind DequantizeLinear; None, and the layer listed, where it does not fit."""
+    found = bias_codes(w.quantized.biases[layer.name].numpy(), np.float32(parameters.scale), integers, parameters)
+    if found is None:
+        w.in_floats[layer.name] = "its bias is too large for int32 in steps of its product"
+        return None
+    codes, scale = found
     given = [
-        w.nodes.constant(codes, f"{layer.bias}.codes"),
-        w.nodes.constant(scale, f"{layer.bias}.scale"),
-        w.nodes.constant(np.zeros(scale.shape, np.int32), f"{layer.bias}.zero_point"),
+        w.nodes.constant(codes, f"{layer.bias}.codes", own=True),
+        w.nodes.constant(scale, f"{layer.bias}.scale", own=True),
+        w.nodes.constant(np.zeros(scale.shape, np.int32), f"{layer.bias}.zero_point", own=True),
     ]
     axis = {"axis": 0} if scale.ndim else {}
     return w.nodes.add("DequantizeLinear", given, layer.bias, type_=FLOAT, **axis)

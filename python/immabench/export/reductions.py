@@ -31,8 +31,8 @@ def attention(w: GraphWriter, node: fx.Node) -> str:
     scale = 1 / np.sqrt(depth) if given["scale"] is None else given["scale"]
     rank = len(sizes(given["key"]))
     turned = w.nodes.add("Transpose", [key], where, perm=[*range(rank - 2), rank - 1, rank - 2])
-    scaled = w.nodes.add("Mul", [query, w.nodes.constant(np.asarray(scale), "scale", w.type_at(node))], where)
-    scores = w.nodes.add("MatMul", [scaled, turned], where)
+    factor = w.nodes.constant(np.asarray(scale), "scale", w.type_at(node))
+    scores = w.nodes.add("Mul", [w.nodes.add("MatMul", [query, turned], where), factor], where)
     if given["attn_mask"] is not None:
         scores = w.nodes.add("Add", [scores, _mask(w, node, given["attn_mask"])], where)
     return w.emit(node, "MatMul", [w.nodes.add("Softmax", [scores], where, axis=-1), value])

@@ -118,9 +118,9 @@ def _constants(
 ) -> list[str]:
     name = f"{layer.name}.weight"
     return [
-        w.nodes.constant(codes, f"{name}.codes", code_type),
-        w.nodes.constant(scale, f"{name}.scale", type_),
-        w.nodes.constant(zero_point.astype(np.int64), f"{name}.zero_point", code_type),
+        w.nodes.constant(codes, f"{name}.codes", code_type, own=True),
+        w.nodes.constant(scale, f"{name}.scale", type_, own=True),
+        w.nodes.constant(zero_point.astype(np.int64), f"{name}.zero_point", code_type, own=True),
     ]
 
 

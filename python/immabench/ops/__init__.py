@@ -3,7 +3,7 @@
 Each is a custom operator `immabench::NAME` with a fake kernel, so that `torch.compile` and `torch.export` see through
 it. Where the tensors are decides what computes: on a GPU a kernel, on the current stream: of products the one predicted
 to be fastest there, of what stands around them the smallest that is legal (`kernels.choose_companion`); on the CPU an
-exact path, the same bits: `torch._int_mm` and the numpy oracles. `kernel="emulated"` runs the kernel's own source on
+exact path, the same bits, natively (`kernels/cpu/`). `kernel="emulated"` runs the kernel's own source on
 the emulated machine instead, `kernel=ID` that one configuration, on either device.
 """
 

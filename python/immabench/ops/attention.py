@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from immabench.attention import CODE_ZERO, LOG2_E, MOST_KEYS, POWERS, check_score_scale
+from immabench.attention import CODE_ZERO, MOST_KEYS, check_score_scale
 from immabench.errors import OperandError, UsageError
 from immabench.kernels import CompanionConfig, any_config, companion_configs, native
 from immabench.numerics import check_scale
 from immabench.ops.epilogue import dtype_of
+from immabench.ops.exact import natively
 from immabench.ops.launching import EMULATED, expect_one_device
 
 ROW_BYTES = 16
@@ -101,6 +102,18 @@ class _Call:
             raise OperandError(f"{given}, expected torch.int32 [{q.shape[0]}]", "pass one length a batch")
         expect_one_device({"q": q, "k": k, "lengths": self.lengths})
 
+    def ends(self, v: Tensor, row_scale: Tensor) -> dict[str, Tensor]:
+        """The last steps as what follows the sums of codes and values [heads, depth, keys]."""
+        zero, sums = torch.tensor([CODE_ZERO], dtype=torch.int32), v.sum(dim=-1, dtype=torch.int32)
+        steps = {"a_zero": zero, "b_sum": sums, "row_scale": row_scale, "col_scale": _one(self.v_scale)}
+        if self.output_type != "s8":
+            return steps
+        return {
+            **steps,
+            "out_scale": _one(self.out_scale),
+            "out_zero": torch.tensor([self.out_zero], dtype=torch.int32),
+        }
+
 
 def _expect_tokens(q: Tensor, k: Tensor, v: Tensor) -> None:
     for name, tokens in (("q", q), ("k", k), ("v", v)):
@@ -165,48 +178,46 @@ def _launch(kernel: str, tokens: list[Tensor], out: Tensor, call: _Call, *, on_g
         native().emulate_attention_s8(kernel, *tokens, out, **options)
 
 
-# ---- on the CPU, step by step as the specification says
+# ---- on the CPU: products of all heads, and a native pass between them
 
 
 def _exact(q: Tensor, k: Tensor, v: Tensor, call: _Call) -> Tensor:
-    heads = [x.transpose(1, 2).flatten(0, 1).contiguous() for x in (q, k, v)]
-    scores = torch.stack([torch._int_mm(one, keys.t()) for one, keys in zip(heads[0], heads[1], strict=True)])
-    codes = _codes(scores.view(q.shape[0], -1, k.shape[1]), call)
-    stored = (codes + CODE_ZERO).to(torch.int8).view(scores.shape)
-    sums = torch.stack([torch._int_mm(one, values) for one, values in zip(stored, heads[2], strict=True)])
-    sums -= CODE_ZERO * heads[2].sum(dim=1, keepdim=True, dtype=torch.int32)
-    total = codes.sum(dim=-1).clamp(min=1).to(torch.float32).view(*scores.shape[:2], 1)
-    x = sums.to(torch.float32) * (_one(1.0) / total) * _one(call.v_scale)
-    out = _rounded(x, call)
+    # Of values the keys come last, as the rows of weights have K.
+    heads = [x.permute(order).flatten(0, 1).contiguous() for x, order in ((q, _BY_HEAD), (k, _BY_HEAD), (v, _BY_DEPTH))]
+    shape = (*heads[0].shape[:2], k.shape[1])
+    codes, row_scale = _softmax(_multiply(heads[0], heads[1], torch.empty(shape, dtype=torch.int32)), call)
+    out = _multiply(
+        codes, heads[2], torch.empty(heads[0].shape, dtype=dtype_of(call.output_type)), **call.ends(heads[2], row_scale)
+    )
     return out.view(q.shape[0], q.shape[2], q.shape[1], q.shape[3]).transpose(1, 2).contiguous()
 
 
-def _codes(scores: Tensor, call: _Call) -> Tensor:
-    """0 to 255 of int32 scores [batch, rows, keys], 0 for keys that do not count: `immabench.attention` in torch."""
-    wide = scores.to(torch.int64)
-    absent = None
-    if call.lengths is not None:
-        absent = (torch.arange(scores.shape[-1]) >= call.lengths[:, None])[:, None]
-        wide = wide.masked_fill(absent, -(2**31))
-    distance = (wide.amax(dim=-1, keepdim=True) - wide).clamp(max=2**31 - 1).to(torch.float32)
-    t = (distance * _one(call.scale * -LOG2_E)).clamp(min=-16)
-    whole = t.round()
-    f = t - whole
-    g = torch.full_like(f, float(POWERS[-1]))
-    for power in POWERS[-2::-1]:
-        g = g * f + float(power)
-    e = (g.view(torch.int32) + (whole.to(torch.int32) << 23)).view(torch.float32)  # g * 2^whole
-    codes = e.round().to(torch.int32)
-    return codes if absent is None else codes.masked_fill(absent, 0)
+_BY_HEAD, _BY_DEPTH = (0, 2, 1, 3), (0, 2, 3, 1)
 
 
-def _rounded(x: Tensor, call: _Call) -> Tensor:
-    if call.output_type != "s8":
-        return x.to(dtype_of(call.output_type))
-    steps = (x / _one(call.out_scale)).round()
-    return (steps.clamp(-128 - call.out_zero, 127 - call.out_zero) + call.out_zero).to(torch.int8)
+def _multiply(a: Tensor, b: Tensor, out: Tensor, **epilogue: Tensor) -> Tensor:
+    """`out` [heads, M, N] of int8 a [heads, M, K] and b [heads, N, K], and what follows the sums."""
+    threads = torch.get_num_threads()
+    if natively(a.shape[1]):
+        native().multiply_s8(a, b, out, threads=threads, **epilogue)
+        return out
+    sums = torch.empty(out.shape, dtype=torch.int32)
+    for one, other, there in zip(a, b, sums, strict=True):
+        torch._int_mm(one, other.t(), out=there)
+    native().finish_sums(sums, out, threads=threads, **epilogue)
+    return out
+
+
+def _softmax(scores: Tensor, call: _Call) -> tuple[Tensor, Tensor]:
+    """int8 codes of scores [heads, queries, keys], and float32 scales of rows [heads, queries]."""
+    codes, row_scale = torch.empty(scores.shape, dtype=torch.int8), torch.empty(scores.shape[:2])
+    matrices = {"x": scores.flatten(0, 1), "codes": codes.flatten(0, 1), "row_scale": row_scale.flatten()}
+    lengths = None if call.lengths is None else call.lengths.contiguous()
+    threads = torch.get_num_threads()
+    native().compute_softmax_quantize(**matrices, scale=float(call.scale), lengths=lengths, threads=threads)
+    return codes, row_scale
 
 
 def _one(value: Any) -> Tensor:
-    """A number in float32, so that torch rounds it once."""
-    return torch.tensor(float(value), dtype=torch.float32)
+    """A number in float32, rounded once."""
+    return torch.tensor([float(value)], dtype=torch.float32)

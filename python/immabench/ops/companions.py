@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,10 +25,6 @@ from immabench.providers.torch_tensors import to_numpy
 FLOATS = tuple(DTYPES[name] for name in ("f32", "f16", "bf16"))
 """dtypes that are quantized, and that codes become again."""
 
-Arrays = Mapping[str, Array]
-Exact = Callable[[Arrays], Arrays]
-"""From the inputs that are there, as numpy arrays by name, to the outputs."""
-
 
 def compute(
     family: str,
@@ -38,30 +33,46 @@ def compute(
     outputs: Mapping[str, Tensor],
     options: Mapping[str, Any],
     kernel: str,
-    exact: Exact,
 ) -> None:
-    """Fill `outputs`: on a GPU by the family's kernel on the current stream, on the CPU by `exact`, or emulated where
+    """Fill `outputs`: on a GPU by the family's kernel on the current stream, on the CPU natively, or emulated where
     `kernel` says so.
 
-    Names are those of the native module's launches. Raises OperandError for values that a CPU can look at, UsageError
-    for a kernel that cannot compute this.
+    Names are those of the native module's calls. Raises OperandError for values that a CPU can look at, UsageError for
+    a kernel that cannot compute this.
     """
     given = {name: tensor.contiguous() for name, tensor in inputs.items() if tensor is not None}
     expect_one_device({**given, **outputs})
-    first = next(iter(outputs.values()))
-    if first.is_cuda:
+    if next(iter(outputs.values())).is_cuda:
         _launch(family, shape, {**given, **outputs}, options, kernel)
-        return
-    arrays = {name: to_numpy(tensor) for name, tensor in given.items()}
+    elif kernel:
+        _emulate(family, shape, given, outputs, options, kernel)
+    else:
+        _compute(family, {**given, **outputs}, options)
+
+
+def _compute(family: str, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> None:
+    """By the native pass, which looks at the values itself: what is wrong with them is said as everywhere."""
+    run = getattr(native(), f"compute_{family}")
+    try:
+        run(**{name: tensor.detach() for name, tensor in tensors.items()}, **options, threads=torch.get_num_threads())
+    except ValueError:
+        _check_values({name: to_numpy(tensor) for name, tensor in tensors.items()})
+        raise
+
+
+def _emulate(
+    family: str,
+    shape: CompanionShape,
+    inputs: Mapping[str, Tensor],
+    outputs: Mapping[str, Tensor],
+    options: Mapping[str, Any],
+    kernel: str,
+) -> None:
+    arrays = {name: to_numpy(tensor) for name, tensor in inputs.items()}
     _check_values(arrays)
     filled = {name: to_numpy(tensor) for name, tensor in outputs.items()}
-    if kernel:
-        config = _config(family, shape, kernel)
-        getattr(native(), f"emulate_{family}")(config.id, **arrays, **filled, **options)
-        return
-    for name, values in exact(arrays).items():
-        if name in filled:
-            np.copyto(filled[name], values.reshape(filled[name].shape))
+    emulate = getattr(native(), f"emulate_{family}")
+    emulate(_config(family, shape, kernel).id, **arrays, **filled, **options)
 
 
 def _launch(
@@ -86,7 +97,7 @@ def _config(family: str, shape: CompanionShape, kernel: str) -> CompanionConfig:
     return config
 
 
-def _check_values(arrays: Arrays) -> None:
+def _check_values(arrays: Mapping[str, Array]) -> None:
     """Raise UsageError for a scale that is not positive and finite, or a zero point that is no code."""
     for name, values in arrays.items():
         if name.endswith("scale"):

@@ -10,10 +10,16 @@ from torch import Tensor
 from immabench.convolution import Convolution
 from immabench.errors import OperandError
 from immabench.ops.epilogue import Epilogue, EpilogueOptions
-from immabench.ops.launching import Product
 from immabench.ops.registering import register
-from immabench.ops.weights import COUNT, WEIGHTS_SCHEMA, PackedOperands, PackedWeights, with_row_sums
-from immabench.problems import conv_problem
+from immabench.ops.weights import (
+    COUNT,
+    WEIGHTS_SCHEMA,
+    PackedOperands,
+    PackedWeights,
+    packed_matrices,
+    with_row_sums,
+)
+from immabench.problems import Problem, conv_problem
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -61,21 +67,19 @@ Pairs = list[int]
 
 def _conv2d_s8(
     image: Tensor, filters: Tensor, stride: Pairs, padding: Pairs, dilation: Pairs, epilogue: Epilogue
-) -> Product:
+) -> Problem:
     geometry = _geometry(image, filters, stride, padding, dilation)
-    problem = conv_problem(geometry, filters.shape[0], **epilogue.options())
-    return Product(problem, image, filters.reshape(filters.shape[0], -1))
+    return conv_problem(geometry, filters.shape[0], **epilogue.options())
 
 
 def _out_shape(image: Tensor, filters: Tensor, stride: Pairs, padding: Pairs, dilation: Pairs) -> list[int]:
     return _outputs(_geometry(image, filters, stride, padding, dilation), filters.shape[0])
 
 
-def _conv2d_w4a8(image: Tensor, *operands: Any) -> Product:
+def _conv2d_w4a8(image: Tensor, *operands: Any) -> Problem:
     weights, (size, stride, padding, dilation, epilogue) = PackedOperands(*operands[:COUNT]), operands[COUNT:]
     geometry = _packed_geometry(image, weights, size, stride, padding, dilation)
-    problem = conv_problem(geometry, weights.n, **weights.types(), **epilogue.options())
-    return Product(problem, image, weights.codes, weights.packed())
+    return conv_problem(geometry, weights.n, **weights.types(), **epilogue.options())
 
 
 def _packed_out_shape(image: Tensor, *operands: Any) -> list[int]:
@@ -85,7 +89,13 @@ def _packed_out_shape(image: Tensor, *operands: Any) -> list[int]:
 
 PAIRS = "SymInt[] stride, SymInt[] padding, SymInt[] dilation"
 register("conv2d_s8", f"Tensor image, Tensor filters, {PAIRS}", _conv2d_s8, _out_shape)
-register("conv2d_w4a8", f"Tensor image, {WEIGHTS_SCHEMA}, SymInt[] size, {PAIRS}", _conv2d_w4a8, _packed_out_shape)
+register(
+    "conv2d_w4a8",
+    f"Tensor image, {WEIGHTS_SCHEMA}, SymInt[] size, {PAIRS}",
+    _conv2d_w4a8,
+    _packed_out_shape,
+    packed_matrices,
+)
 
 
 def _outputs(geometry: Convolution, filters: int) -> list[int]:

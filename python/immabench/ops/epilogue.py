@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from math import prod
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 
@@ -58,9 +58,26 @@ class EpilogueOptions(TypedDict, total=False):
     kernel: str
 
 
-@dataclass(frozen=True)
-class Epilogue:
-    """`EpilogueOptions` as an operator is given them, None where absent."""
+class TensorKind(NamedTuple):
+    """What is known of a tensor without looking at its values: what a call is checked by, its checks are kept by."""
+
+    dtype: torch.dtype
+    shape: torch.Size
+    device: torch.device
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions it has."""
+        return len(self.shape)
+
+    def numel(self) -> int:
+        """How many elements it has."""
+        return prod(self.shape)
+
+
+class Epilogue(NamedTuple):
+    """`EpilogueOptions` as an operator is given them, None where absent. Tensors, or their kinds where values do not
+    matter."""
 
     row_scale: torch.Tensor | None = None
     col_scale: torch.Tensor | None = None
@@ -98,9 +115,26 @@ class Epilogue:
             if getattr(self, name) is not None and not needed:
                 raise OperandError(f"{name} is given, and nothing that it is of", f"leave {name} out")
 
+    def vectors(self) -> dict[str, Any]:
+        """The vectors by name, None where absent."""
+        return dict(zip(_VECTORS, self._vectors(), strict=True))
+
+    def _vectors(self) -> tuple[Any, ...]:
+        return (
+            self.row_scale,
+            self.col_scale,
+            self.bias,
+            self.a_zero,
+            self.b_sum,
+            self.residual_scale,
+            self.residual_zero,
+            self.out_scale,
+            self.out_zero,
+        )
+
     def operands(self, problem: Problem, b: torch.Tensor) -> dict[str, torch.Tensor | None]:
         """As launches take them; where A has a zero point the sums of `b` [.., N, K], with an int8 residual its own."""
-        made = {name: _contiguous(getattr(self, name)) for name in _VECTORS}
+        made = {name: _contiguous(vector) for name, vector in self.vectors().items()}
         if problem.a_zero != "none" and made["b_sum"] is None:
             if problem.b_type != "s8":
                 raise OperandError("a_zero is given without b_sum", "give the sum of each row of B, int32 [N]")
@@ -120,7 +154,10 @@ def dtype_of(output_type: str) -> torch.dtype:
 
 
 def expect(
-    name: str, tensor: torch.Tensor | None, dtypes: tuple[torch.dtype, ...], shapes: Sequence[tuple[int, ...]] = ()
+    name: str,
+    tensor: torch.Tensor | TensorKind | None,
+    dtypes: tuple[torch.dtype, ...],
+    shapes: Sequence[tuple[int, ...]] = (),
 ) -> None:
     """Raise OperandError for a tensor of none of `dtypes`, or of none of `shapes` where there are any."""
     if tensor is None:
@@ -140,4 +177,4 @@ def _kind(vector: torch.Tensor | None) -> str:
 
 
 def _contiguous(tensor: torch.Tensor | None) -> torch.Tensor | None:
-    return None if tensor is None else tensor.contiguous()
+    return None if tensor is None else tensor.detach().contiguous()

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from immabench.errors import OperandError
 from immabench.ops.epilogue import Epilogue, EpilogueOptions
-from immabench.ops.launching import Product
 from immabench.ops.registering import register
 from immabench.problems import Problem
 
@@ -33,22 +32,22 @@ def gemm_w4a4(a: Tensor, b: Tensor, **epilogue: Unpack[EpilogueOptions]) -> Tens
     return out
 
 
-def _gemm_s8(a: Tensor, b: Tensor, epilogue: Epilogue) -> Product:
+def _gemm_s8(a: Tensor, b: Tensor, epilogue: Epilogue) -> Problem:
     return _product(a, b, torch.int8, "s8", epilogue)
 
 
-def _gemm_w4a4(a: Tensor, b: Tensor, epilogue: Epilogue) -> Product:
+def _gemm_w4a4(a: Tensor, b: Tensor, epilogue: Epilogue) -> Problem:
     return _product(a, b, torch.uint8, "s4", epilogue)
 
 
-def _product(a: Tensor, b: Tensor, stored: torch.dtype, data_type: str, epilogue: Epilogue) -> Product:
+def _product(a: Tensor, b: Tensor, stored: torch.dtype, data_type: str, epilogue: Epilogue) -> Problem:
     expect_matrix("a", a, stored)
     expect_matrix("b", b, stored)
     _out_shape(a, b)
     batch = a.shape[0] if a.ndim == 3 else 1
     k = a.shape[-1] * (2 if data_type == "s4" else 1)
     shape = (a.shape[-2], b.shape[-2], k)
-    return Product(Problem(*shape, data_type, data_type, batch=batch, **epilogue.options()), a, b)
+    return Problem(*shape, data_type, data_type, batch=batch, **epilogue.options())
 
 
 def _out_shape(a: Tensor, b: Tensor) -> list[int]:

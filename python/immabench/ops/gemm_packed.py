@@ -10,9 +10,8 @@ from torch import Tensor
 
 from immabench.errors import OperandError
 from immabench.ops.epilogue import EpilogueOptions
-from immabench.ops.launching import Product
 from immabench.ops.registering import register
-from immabench.ops.weights import WEIGHTS_SCHEMA, PackedOperands, PackedWeights, with_row_sums
+from immabench.ops.weights import WEIGHTS_SCHEMA, PackedOperands, PackedWeights, packed_matrices, with_row_sums
 from immabench.problems import Problem
 
 if TYPE_CHECKING:
@@ -44,17 +43,17 @@ def _multiply(family: str, a: Tensor, weights: PackedWeights, epilogue: Epilogue
     return out
 
 
-def _state(family: str, a: Tensor, *operands: Any) -> Product:
+def _state(family: str, a: Tensor, *operands: Any) -> Problem:
     weights, epilogue = PackedOperands(*operands[:-1]), operands[-1]
     if a.ndim != 2:
         raise OperandError(f"a has shape {list(a.shape)}", "pass a matrix: packed weights have no batches")
     if a.shape[1] != weights.k:
         raise OperandError(f"a {list(a.shape)} and weights of K={weights.k} have no K in common", "pass a [M,K]")
     weights.expect_activations("a", a)
-    problem = Problem(len(a), weights.n, weights.k, **weights.types(), **epilogue.options())
+    problem = Problem(a.shape[0], weights.n, weights.k, **weights.types(), **epilogue.options())
     if problem.family != family:
         raise OperandError(f"{family} is given {a.dtype} and weights of {weights.b_type}", f"call {problem.family}")
-    return Product(problem, a, weights.codes, weights.packed())
+    return problem
 
 
 def _out_shape(a: Tensor, *weights: Any) -> list[int]:
@@ -62,4 +61,4 @@ def _out_shape(a: Tensor, *weights: Any) -> list[int]:
 
 
 for _family in ("gemm_w4a8", "gemm_w4a16", "gemm_w8a16"):
-    register(_family, f"Tensor a, {WEIGHTS_SCHEMA}", partial(_state, _family), _out_shape)
+    register(_family, f"Tensor a, {WEIGHTS_SCHEMA}", partial(_state, _family), _out_shape, packed_matrices)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -12,7 +12,7 @@ from immabench.errors import UsageError
 from immabench.hardware import cuda_state
 from immabench.kernels import illegal_reason, is_emulated, kernel_config
 from immabench.operands import OPERAND_NAMES
-from immabench.ops.epilogue import Epilogue, dtype_of
+from immabench.ops.epilogue import Epilogue, TensorKind, dtype_of
 from immabench.ops.exact import compute_exactly
 from immabench.predict import machine_of, machine_of_device
 from immabench.predict.selection import select
@@ -23,14 +23,12 @@ from immabench.providers.torch_tensors import to_numpy
 EMULATED = "emulated"
 
 
-@dataclass(frozen=True)
-class Product:
-    """One call: what it is, and the matrices. `packed` is what kernels take in the place of some, by name."""
+class Product(NamedTuple):
+    """The operands of a call that are multiplied. `packed` is what kernels take in the place of some, by name."""
 
-    problem: Problem
     a: torch.Tensor
     b: torch.Tensor
-    packed: dict[str, torch.Tensor] = field(default_factory=dict)
+    packed: dict[str, torch.Tensor]
 
 
 class TensorBuffers:
@@ -53,24 +51,25 @@ class TensorBuffers:
         return self
 
 
-def launch(product: Product, epilogue: Epilogue, out_shape: list[int]) -> torch.Tensor:
-    """The output of a product.
-
-    Raises OperandError for operands that do not fit, UsageError for a kernel that cannot compute it.
-    """
-    problem = product.problem
-    epilogue.check(problem, out_shape)
+def launch(problem: Problem, product: Product, epilogue: Epilogue, out_shape: list[int]) -> torch.Tensor:
+    """The output of a product whose operands are known to fit. Raises UsageError for a kernel that cannot compute
+    it."""
     b = product.b.contiguous()
+    if problem.conv and not product.packed:
+        b = b.view(problem.n, -1)
     tensors = {"a": product.a.contiguous(), "b": b, **epilogue.operands(problem, b)}
-    expect_one_device({**tensors, **product.packed})
+    packed = {name: tensor.contiguous() for name, tensor in product.packed.items()}
     device = product.a.device
     out = torch.empty(problem.of_batch(problem.m, problem.n), dtype=dtype_of(problem.output_type), device=device)
-    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
-        _launch(TensorBuffers(problem, tensors, out), product.packed, epilogue.kernel)
+    if device.type == "cpu" and not epilogue.kernel:
+        compute_exactly(problem, tensors, packed, out)
+    else:
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            _launch(TensorBuffers(problem, tensors, out), packed, epilogue.kernel)
     return out.view(out_shape)
 
 
-def expect_one_device(tensors: dict[str, torch.Tensor | None]) -> None:
+def expect_one_device(tensors: Mapping[str, torch.Tensor | TensorKind | None]) -> None:
     """Raise UsageError unless all are on one CPU or GPU."""
     devices = {str(tensor.device): name for name, tensor in tensors.items() if tensor is not None}
     if len(devices) > 1:
@@ -82,12 +81,10 @@ def _launch(buffers: TensorBuffers, packed: dict[str, torch.Tensor], kernel: str
     problem: Problem = buffers.problem
     if buffers.device_kind == "cuda":
         CudaLaunch(_chosen(problem, kernel, on_gpu=True), buffers, packed=packed).launch()  # type: ignore[arg-type]
-    elif kernel:
+    else:
         on_host = {name: to_numpy(tensor) for name, tensor in packed.items()}
         config_id = _chosen(problem, kernel, on_gpu=False)
         EmulatedLaunch(config_id, buffers.on_host(), packed=on_host).launch()  # type: ignore[arg-type]
-    else:
-        compute_exactly(buffers, packed)
 
 
 def _chosen(problem: Problem, kernel: str, *, on_gpu: bool) -> str:

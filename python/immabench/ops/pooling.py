@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -9,9 +11,9 @@ from immabench import pooling
 from immabench.convolution import Convolution
 from immabench.errors import OperandError, UsageError
 from immabench.kernels import geometry_sizes
-from immabench.numerics import Array
-from immabench.ops.companions import Arrays, compute, expect_scale, expect_zero_point
-from immabench.ops.epilogue import DTYPES, expect
+from immabench.ops.companions import compute, expect_scale, expect_zero_point
+from immabench.ops.epilogue import DTYPES, TensorKind, expect
+from immabench.ops.registering import KEPT_CALLS, kind_of
 
 
 @torch.library.custom_op("immabench::max_pool2d", mutates_args=())
@@ -22,13 +24,10 @@ def max_pool2d(x: Tensor, window: list[int], stride: list[int], padding: list[in
     `window`, `stride` and `padding` are [height, width], padding at most window / 2. docs/numerics.md specifies the
     windows. Raises OperandError and UsageError in one line.
     """
-    geometry = _geometry(x, window, stride, padding)
+    geometry = _checked(x, window, stride, padding)
     out = x.new_empty(_out_shape(geometry))
 
-    def exact(given: Arrays) -> Arrays:
-        return {"out": pooling.max_pool2d(given["x"], geometry)}
-
-    compute("max_pool2d", geometry, {"x": x}, {"out": out}, {"geometry": geometry_sizes(geometry)}, kernel, exact)
+    compute("max_pool2d", geometry, {"x": x}, {"out": out}, {"geometry": _sizes(geometry)}, kernel)
     return out
 
 
@@ -57,32 +56,12 @@ def avg_pool2d(
     Scales are float32 [1], zero points int32 [1]. Of s8 both scales are given, or neither where they are equal; f32 has
     neither `scale` nor `zero_point`. `count_include_pad` divides by all of a window, padding being zeros.
     """
-    geometry = _geometry(x, window, stride, padding)
+    geometry = _checked(x, window, stride, padding)
     out = _averages(x, geometry, output_type, x_scale, scale, x_zero_point, zero_point)
 
-    def exact(given: Arrays) -> Arrays:
-        from_scale, to_scale = (_first(given.get(name)) for name in ("x_scale", "scale"))
-        from_zero, to_zero = (int(_first(given.get(name)) or 0) for name in ("x_zero_point", "zero_point"))
-        if output_type == "f32":
-            one = 1.0 if from_scale is None else from_scale
-            means = pooling.avg_pool2d_f32(
-                given["x"], geometry, x_scale=one, x_zero_point=from_zero, count_include_pad=count_include_pad
-            )
-            return {"out": means}
-        codes = pooling.avg_pool2d(
-            given["x"],
-            geometry,
-            x_scale=from_scale,
-            scale=to_scale,
-            x_zero_point=from_zero,
-            zero_point=to_zero,
-            count_include_pad=count_include_pad,
-        )
-        return {"out": codes}
-
     inputs = {"x": x, "x_scale": x_scale, "scale": scale, "x_zero_point": x_zero_point, "zero_point": zero_point}
-    options = {"geometry": geometry_sizes(geometry), "count_include_pad": count_include_pad}
-    compute("avg_pool2d", geometry, inputs, {"out": out}, options, kernel, exact)
+    options = {"geometry": _sizes(geometry), "count_include_pad": count_include_pad}
+    compute("avg_pool2d", geometry, inputs, {"out": out}, options, kernel)
     return out
 
 
@@ -104,7 +83,7 @@ def _(
     return _averages(x, geometry, output_type, x_scale, scale, x_zero_point, zero_point)
 
 
-def _geometry(x: Tensor, window: list[int], stride: list[int], padding: list[int]) -> Convolution:
+def _geometry(x: Tensor | TensorKind, window: list[int], stride: list[int], padding: list[int]) -> Convolution:
     expect("x", x, (torch.int8,))
     if x.ndim != 4:
         raise OperandError(f"x has shape {list(x.shape)}", "pass an image [images, height, width, channels]")
@@ -115,6 +94,15 @@ def _geometry(x: Tensor, window: list[int], stride: list[int], padding: list[int
     size, step, pad = ((sizes[0], sizes[1]) for sizes in pairs.values())
     images, height, width, channels = x.shape
     return pooling.windows_of((images, height, width, channels), size, step, pad)
+
+
+def _checked(x: Tensor, window: list[int], stride: list[int], padding: list[int]) -> Convolution:
+    """The same of a call with values, whose checks are kept."""
+    return _kept_geometry(*map(kind_of, (x, window, stride, padding)))
+
+
+_kept_geometry = functools.lru_cache(maxsize=KEPT_CALLS)(_geometry)
+_sizes = functools.lru_cache(maxsize=KEPT_CALLS)(geometry_sizes)
 
 
 def _out_shape(geometry: Convolution) -> tuple[int, int, int, int]:
@@ -142,7 +130,3 @@ def _averages(
     if output_type == "s8" and (x_scale is None) != (scale is None):
         raise OperandError("one scale of two is given", "pass x_scale and scale, or neither where they are equal")
     return x.new_empty(_out_shape(geometry), dtype=DTYPES[output_type])
-
-
-def _first(values: Array | None) -> float | None:
-    return None if values is None else values[0]

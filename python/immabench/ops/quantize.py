@@ -5,21 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from immabench import numerics, quantizers
 from immabench.errors import OperandError, UsageError
-from immabench.numerics import Array, as_float32
-from immabench.ops.companions import (
-    FLOATS,
-    Arrays,
-    code_range,
-    compute,
-    expect_scale,
-    expect_zero_point,
-    float_name,
-    matrix_shape,
-)
+from immabench.ops.companions import FLOATS, code_range, compute, expect_scale, expect_zero_point, matrix_shape
 from immabench.ops.epilogue import DTYPES, expect
-from immabench.quantizers import spread
 
 GRANULARITIES = ("tensor", "row", "column")
 _RANGES = {"s8": (-128, 127), "s4": (-8, 7)}
@@ -46,16 +34,10 @@ def quantize(
     codes = _codes(x, scale, zero_point, granularity, code_type, qmin, qmax)
     low, high = code_range(qmin, qmax, _RANGES[code_type])
 
-    def exact(given: Arrays) -> Arrays:
-        values = as_float32(float_name(x), given["x"].reshape(matrix))
-        scales, zeros = spread(given["scale"], granularity), spread(given.get("zero_point"), granularity)
-        found = numerics.quantize(values, scales, zeros, low, high)
-        return {"codes": numerics.pack_s4(found) if code_type == "s4" else found}
-
     matrix = matrix_shape("x", x)
     inputs = {"x": x.reshape(matrix), "scale": _flat(scale), "zero_point": _flat(zero_point)}
     options = {"granularity": granularity, "qmin": low, "qmax": high}
-    compute("quantize", matrix, inputs, {"codes": codes.view(matrix[0], -1)}, options, kernel, exact)
+    compute("quantize", matrix, inputs, {"codes": codes.view(matrix[0], -1)}, options, kernel)
     return codes
 
 
@@ -99,15 +81,10 @@ def dequantize(
     out = _values(codes, scale, zero_point, granularity, output_type)
     packed = codes.dtype == torch.uint8
 
-    def exact(given: Arrays) -> Arrays:
-        stored = numerics.unpack_s4(given["codes"]) if packed else given["codes"]
-        scales, zeros = spread(given["scale"], granularity), spread(given.get("zero_point"), granularity)
-        return {"out": numerics.round_to(output_type, numerics.dequantize(stored, scales, zeros))}
-
     rows, columns = matrix_shape("codes", codes, 2 if packed else 1)
     inputs = {"codes": codes.reshape(rows, -1), "scale": _flat(scale), "zero_point": _flat(zero_point)}
     options = {"granularity": granularity}
-    compute("dequantize", (rows, columns), inputs, {"out": out.view(rows, columns)}, options, kernel, exact)
+    compute("dequantize", (rows, columns), inputs, {"out": out.view(rows, columns)}, options, kernel)
     return out
 
 
@@ -152,25 +129,11 @@ def requantize(
     """
     codes = _requantized(x, scale, zero_point, x_zero_point, row_scale, col_scale, bias, qmin, qmax)
 
-    def exact(given: Arrays) -> Arrays:
-        codes = quantizers.requantize(
-            given["x"],
-            given["scale"][0],
-            _one(given.get("zero_point")),
-            x_zero_point=_one(given.get("x_zero_point")),
-            row_scale=given.get("row_scale"),
-            col_scale=given.get("col_scale"),
-            bias=given.get("bias"),
-            qmin=qmin,
-            qmax=qmax,
-        )
-        return {"codes": codes}
-
     matrix = matrix_shape("x", x)
     inputs = {"x": x.reshape(matrix), "scale": scale, "zero_point": zero_point, "x_zero_point": x_zero_point}
     inputs |= {"row_scale": _flat(row_scale), "col_scale": col_scale, "bias": bias}
     options = {"qmin": qmin, "qmax": qmax}
-    compute("requantize", matrix, inputs, {"codes": codes.view(matrix)}, options, kernel, exact)
+    compute("requantize", matrix, inputs, {"codes": codes.view(matrix)}, options, kernel)
     return codes
 
 
@@ -217,7 +180,3 @@ def _expect_scales(scale: Tensor, zero_point: Tensor | None, granularity: str, s
 
 def _flat(vector: Tensor | None) -> Tensor | None:
     return None if vector is None else vector.reshape(-1)
-
-
-def _one(values: Array | None) -> int:
-    return 0 if values is None else int(values[0])

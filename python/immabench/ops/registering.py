@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from immabench.ops.epilogue import Epilogue, dtype_of
-from immabench.ops.launching import Product, launch
+from immabench.ops.epilogue import Epilogue, TensorKind, dtype_of
+from immabench.ops.launching import Product, expect_one_device, launch
+from immabench.problems import Problem
+
+KEPT_CALLS = 1024
+"""Kinds of calls of an operator whose checks are kept: more than a model has layers, at several batches."""
 
 EPILOGUE_SCHEMA = (
     "Tensor? row_scale=None, Tensor? col_scale=None, Tensor? bias=None, Tensor? a_zero=None, Tensor? b_sum=None, "
@@ -19,11 +24,36 @@ EPILOGUE_SCHEMA = (
 """The fields of `Epilogue` in their order; torch hands them over in their places, but for defaults at the end."""
 
 
-State = Callable[..., Product]
-"""Of an operator's own operands and the `Epilogue`: the call. Raises OperandError and UsageError."""
+OwnOperands = tuple[Any, ...]
+"""An operator's own operands in their places, without what follows the sums."""
+
+State = Callable[..., Problem]
+"""Of an operator's own operands, as tensors or their kinds, and the `Epilogue`: the problem. Raises OperandError and
+UsageError."""
+
+Matrices = Callable[[OwnOperands], Product]
+"""The operands of the product among an operator's own."""
 
 
-def register(name: str, operands: str, state: State, out_shape: Callable[..., list[int]]) -> None:
+class Stated(NamedTuple):
+    """What a call is, once it is known to be right."""
+
+    problem: Problem
+    out_shape: list[int]
+
+
+def plain_matrices(own: OwnOperands) -> Product:
+    """Two matrices, or an image and filters, in front."""
+    return Product(own[0], own[1], {})
+
+
+def register(
+    name: str,
+    operands: str,
+    state: State,
+    out_shape: Callable[..., list[int]],
+    matrices: Matrices = plain_matrices,
+) -> None:
     """Make `torch.ops.immabench.<name>`, whose schema is that of its `operands` and of an epilogue.
 
     `out_shape` of the operands is the output's shape; a fake kernel knows no more.
@@ -31,9 +61,18 @@ def register(name: str, operands: str, state: State, out_shape: Callable[..., li
     count = operands.count(",") + 1
     schema = f"({operands}, {EPILOGUE_SCHEMA}) -> Tensor"
 
+    @functools.lru_cache(maxsize=KEPT_CALLS)
+    def stated(*kinds: Any) -> Stated:
+        own, epilogue = kinds[:count], Epilogue(*kinds[count:])
+        problem, shape = state(*own, epilogue), out_shape(*own)
+        epilogue.check(problem, shape)
+        a, b, packed = matrices(own)
+        expect_one_device({"a": a, "b": b, **epilogue.vectors(), "residual": epilogue.residual, **packed})
+        return Stated(problem, shape)
+
     def compute(*arguments: Any) -> Tensor:
-        own, epilogue = arguments[:count], Epilogue(*arguments[count:])
-        return launch(state(*own, epilogue), epilogue, out_shape(*own))
+        call, epilogue = stated(*map(kind_of, arguments)), Epilogue(*arguments[count:])
+        return launch(call.problem, matrices(arguments[:count]), epilogue, call.out_shape)
 
     def fake(*arguments: Any) -> Tensor:
         own, epilogue = arguments[:count], Epilogue(*arguments[count:])
@@ -42,3 +81,10 @@ def register(name: str, operands: str, state: State, out_shape: Callable[..., li
 
     operator = torch.library.custom_op(f"immabench::{name}", compute, mutates_args=(), schema=schema)
     operator.register_fake(fake)
+
+
+def kind_of(argument: Any) -> Any:
+    """What a call's checks are kept by: of tensors their kinds, of lists tuples, others as they are."""
+    if isinstance(argument, Tensor):
+        return TensorKind(argument.dtype, argument.shape, argument.device)
+    return tuple(argument) if isinstance(argument, list) else argument

@@ -7,22 +7,17 @@ import math
 import torch
 from torch import Tensor
 
-from immabench import numerics, quantizers
 from immabench.errors import OperandError, UsageError
-from immabench.numerics import Array, as_float32
 from immabench.ops.companions import (
     FLOATS,
-    Arrays,
     absent,
     code_range,
     compute,
     expect_scale,
     expect_zero_point,
-    float_name,
     matrix_shape,
 )
 from immabench.ops.epilogue import expect
-from immabench.quantizers import RowCodes
 
 Tensors = dict[str, Tensor]
 
@@ -40,10 +35,7 @@ def quantize_dynamic(
     outputs = _row_outputs(x, asymmetric, row_sums)
     matrix = matrix_shape("x", x)
 
-    def exact(given: Arrays) -> Arrays:
-        return _named(quantizers.quantize_dynamic(given["x"], asymmetric=asymmetric))
-
-    compute("quantize_dynamic", matrix, {"x": x.reshape(matrix)}, _by_rows(outputs, matrix), {}, kernel, exact)
+    compute("quantize_dynamic", matrix, {"x": x.reshape(matrix)}, _by_rows(outputs, matrix), {}, kernel)
     return _four(x, outputs)
 
 
@@ -81,19 +73,11 @@ def layernorm_quantize(
     outputs = _layernorm_outputs(x, static, asymmetric, row_sums, normalised)
     matrix = matrix_shape("x", x)
 
-    def exact(given: Arrays) -> Arrays:
-        y = quantizers.layer_norm(given["x"], given["gamma"], given["beta"], eps, given.get("residual"))
-        if not static:
-            return {**_named(quantizers.quantize_dynamic(y, asymmetric=asymmetric)), "normalised": y}
-        zero = given["zero_point"] if zero_point is not None else 0
-        codes = numerics.quantize(as_float32(float_name(x), y), given["scale"], zero, *code_range(qmin, qmax))
-        return {"codes": codes, "row_sum": quantizers.row_sums(codes), "normalised": y}
-
     rows = None if residual is None else residual.reshape(matrix)
     inputs = {"x": x.reshape(matrix), "gamma": gamma, "beta": beta, "residual": rows}
     inputs |= {"scale": scale, "zero_point": zero_point}
     options = {"eps": eps, "dynamic": not static, "qmin": qmin, "qmax": qmax}
-    compute("layernorm_quantize", matrix, inputs, _by_rows(outputs, matrix), options, kernel, exact)
+    compute("layernorm_quantize", matrix, inputs, _by_rows(outputs, matrix), options, kernel)
     return _five(x, outputs)
 
 
@@ -174,11 +158,6 @@ def _by_rows(outputs: Tensors, matrix: tuple[int, int]) -> Tensors:
     return {
         name: tensor.view(matrix if name in ("codes", "normalised") else matrix[:1]) for name, tensor in outputs.items()
     }
-
-
-def _named(rows: RowCodes) -> Arrays:
-    found: dict[str, Array] = {"codes": rows.codes, "scale": rows.scale, "row_sum": rows.row_sum}
-    return found if rows.zero_point is None else {**found, "zero_point": rows.zero_point}
 
 
 def _four(x: Tensor, outputs: Tensors) -> tuple[Tensor, Tensor, Tensor, Tensor]:

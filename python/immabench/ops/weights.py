@@ -12,6 +12,7 @@ from torch import Tensor
 from immabench.errors import OperandError, UsageError
 from immabench.kernels import KernelConfig, kernel_configs, operand_mismatch
 from immabench.ops.epilogue import NAMES, EpilogueOptions
+from immabench.ops.launching import Product
 from immabench.ops.packed_codes import float_weights, integer_weights
 from immabench.packing.weights import QuantizedWeights
 from immabench.problems import Problem
@@ -48,7 +49,7 @@ class PackedOperands(NamedTuple):
     def packed(self) -> dict[str, Tensor]:
         """The tensors by the names that launches have for them."""
         named = {"b": self.codes, "group_scale": self.group_scale, "group_affine": self.group_affine}
-        return {name: tensor.contiguous() for name, tensor in named.items() if tensor is not None}
+        return {name: tensor for name, tensor in named.items() if tensor is not None}
 
 
 WEIGHTS_SCHEMA = (
@@ -56,6 +57,12 @@ WEIGHTS_SCHEMA = (
     "str b_scale"
 )
 COUNT = len(PackedOperands._fields)
+
+
+def packed_matrices(own: tuple[Any, ...]) -> Product:
+    """The operands of a product with packed weights, of an operator's own: activations, `WEIGHTS_SCHEMA`, others."""
+    weights = PackedOperands(*own[1 : COUNT + 1])
+    return Product(own[0], weights.codes, weights.packed())
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +91,7 @@ class PackedWeights:
     def values(self) -> Tensor:
         """What the weights stand for before scales of columns: int8 beside int8, else of the activations' type."""
         problem = smallest_problem(self.n, self.k, self.a_type, self.b_type, self.b_group, self.b_scale)
-        on_host = {name: tensor.cpu() for name, tensor in self.as_operands().packed().items()}
+        on_host = {name: tensor.cpu().contiguous() for name, tensor in self.as_operands().packed().items()}
         return (integer_weights if self.a_type == "s8" else float_weights)(problem, on_host)
 
     def to(self, device: torch.device | str) -> PackedWeights:

@@ -97,7 +97,7 @@ def instrument(graph: fx.GraphModule, layers: Iterable[Layer], rounding: torch.n
 
 def _insert_slot(graph: fx.GraphModule, operand: Operand, nodes: dict[str, fx.Node], slot: Slot) -> None:
     reader, node = nodes[operand.reader], nodes[operand.node]
-    name = f"slot_{reader.name}"  # a node reads one operand; names of layers with "_" for "." are not unique
+    name = f"slot_{reader.name}_{operand.role}"  # names of layers with "_" for "." are not unique
     graph.add_submodule(name, slot)
     with graph.graph.inserting_before(reader):
         inserted = graph.graph.call_module(name, (node,))

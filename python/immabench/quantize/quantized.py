@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -62,6 +63,18 @@ class QuantizedModel(torch.nn.Module):
         finally:
             for shared in self._remembering.values():
                 shared.forget()
+
+    def stored_values(self, *inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Of one run, what layers read, before it becomes codes, by the node whose value is stored."""
+        found: dict[str, torch.Tensor] = {}
+        for name, probe in self._made.probes.items():
+            probe.watchers.append(partial(found.__setitem__, name))
+        try:
+            self(*inputs)
+        finally:
+            for probe in self._made.probes.values():
+                probe.watchers.clear()
+        return found
 
     def switch(self, layers: Iterable[str], *, weights: bool, activations: bool) -> None:
         """Let layers compute with quantized weights and activations, as their plans have them, or with floats."""

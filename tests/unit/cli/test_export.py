@@ -40,11 +40,9 @@ def test_json_says_what_was_written(run: Any) -> None:
 
 def test_a_quantized_folder_is_exported_by_its_own_recipe(run: Any) -> None:
     assert run("quantize", "toy", "--recipe", "w8a8", "--out", "made").code == 0
-    stored, direct = (
-        run("export", name, "--out", f"{name}.onnx", "--json").data["operators"] for name in ("made", "toy")
-    )
-    assert stored == direct
-    assert Path("made.onnx").read_bytes().replace(b"made", b"") == Path("toy.onnx").read_bytes().replace(b"made", b"")
+    for name in ("made", "toy"):
+        assert run("export", name, "--out", f"{name}.onnx").code == 0
+    assert Path("made.onnx").read_bytes() == Path("toy.onnx").read_bytes()
     refused = run("export", "made", "--recipe", "w4", "--out", "x.onnx")
     assert (refused.code, "made is quantized already; leave out --recipe and --set" in refused.err) == (2, True)
 
@@ -52,7 +50,7 @@ def test_a_quantized_folder_is_exported_by_its_own_recipe(run: Any) -> None:
 def test_floats_and_notes_are_printed(run: Any) -> None:
     result = run("export", "--recipe", "w8a8", "--set", "activations.residuals=false", "--out", "toy.onnx")
     assert result.code == 0, result.err
-    assert "in floats: conv1: what it gives is read as floats" in result.out
+    assert "in floats: conv1: its sums go on as floats, or its result does" in result.out
     assert "note: this model was made of random numbers" in result.out
     assert result.out.strip().splitlines()[-1] == "toy.onnx"
     assert "for onnxruntime, opset 21, IR version 10" in result.out
@@ -71,7 +69,11 @@ def test_floats_and_notes_are_printed(run: Any) -> None:
             "recipe w8a8 is not for tensorrt: conv1 has zero points; choose",
         ),
         (("--opset", "17", "--out", "x.onnx"), 2, "opset 17 is not exported; choose 18 to 23"),
-        (("--recipe", "w4", "--opset", "20", "--out", "x.onnx"), 2, "choose --opset 21 or later"),
+        (
+            ("--recipe", "w4", "--set", "weights.group=32", "--opset", "20", "--out", "x.onnx"),
+            2,
+            "choose --opset 21 or later",
+        ),
         (
             ("--out", "nowhere/x.onnx"),
             2,

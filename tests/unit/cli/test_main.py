@@ -20,7 +20,19 @@ def test_help_names_every_command(run: Any) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["doctor", "list", "verify", "emulate", "predict", "sweep", "quantize", "evaluate", "sensitivity", "card"],
+    [
+        "doctor",
+        "list",
+        "verify",
+        "emulate",
+        "predict",
+        "sweep",
+        "quantize",
+        "export",
+        "evaluate",
+        "sensitivity",
+        "card",
+    ],
 )
 def test_every_command_has_an_example(run: Any, command: str) -> None:
     assert f"Example: immabench {command}" in run(command, "--help").out

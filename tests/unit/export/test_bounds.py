@@ -88,8 +88,10 @@ class Layers:
             inputs = list(self.graph.nodes[f"{layer.name}/Add"].input)
             codes = self.read_by(f"{layer.name}/Add", inputs[0].startswith(f"{layer.name}.sum"))
             residual = {"residual": codes, "residual_scale": _one(r.scale), "residual_zero": _zero(r.zero_point)}
-            added = np.abs((codes.numpy().astype(float) - r.zero_point) * r.scale)
-            extra = sum_parameters(y, r, rectified=True).scale / 2
+            of_sum = sum_parameters(y, r, rectified=True)
+            zeros = 255 * (of_sum.scale + r.scale + y.scale)
+            added = np.abs((codes.numpy().astype(float) - r.zero_point) * r.scale) + zeros
+            extra = of_sum.scale / 2
         activation = "relu" if "relu" in layer.fused else "none"
         want = ops.conv2d_s8(
             image,

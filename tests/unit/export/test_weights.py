@@ -131,7 +131,7 @@ def test_scales_that_fp16_does_not_have_are_fp32() -> None:
 def test_an_opset_without_them_is_refused(weights: dict[str, Any]) -> None:
     made = quantized(traced(layers(), 2, 32, 4, 4), weights=weights)
     with pytest.raises(
-        UsageError, match="opset 20 has neither 4-bit integers nor blocks, .*; choose --opset 21 or later"
+        UsageError, match=r"opset 20 has neither 4-bit integers nor blocks, .*; choose --opset 21 or later"
     ):
         to_onnx(made, opset=20)
     assert to_onnx(made, opset=21).opset_import[0].version == 21

@@ -65,7 +65,13 @@ def test_of_a_model_it_is_what_the_recipe_asks_for(name: str) -> None:
         "key",
         "value",
     }
-    assert not torch.equal(with_(*known.inputs), without(*known.inputs))
+    assert all(one.codes for one in with_._made.attention.values())
+    assert not any(one.codes for one in without._made.attention.values())
+    for operand in (one for layer in model.layers if layer.kind == "attention" for one in layer.operands):
+        assert (
+            with_._made.slots[operand.name].quantizer.quantizer.parameters_of_codes is with_.parameters_of[operand.name]
+        )
+        assert operand.name in {name for name, slot in with_._made.slots.items() if slot in with_.graph.children()}
     with_.switch([layer.name for layer in model.layers], weights=False, activations=False)
     assert torch.equal(with_(*known.inputs), model.graph(*known.inputs))
 
