@@ -69,8 +69,11 @@ def card_recipes(family: str) -> dict[Entry, Recipe]:
     return {entry: load_recipe(family, entry.recipe, entry.changes) for part in SECTIONS for entry in part.entries}
 
 
-def render_card(family: str, rows: Sequence[AccuracyRow], command: str) -> str:
-    """The card that rows of one model make, Markdown. Raises KeyError for a line without a row."""
+def render_card(family: str, rows: Sequence[AccuracyRow], command: str, runtimes: Sequence[list[str]] = ()) -> str:
+    """The card that rows of one model make, Markdown. Raises KeyError for a line without a row.
+
+    `runtimes` are lines of `e2e.card_lines`: what runtimes measured of the same weights.
+    """
     by_digest = {row.recipe_digest: row for row in rows}
     found = {entry: by_digest[recipe.digest] for entry, recipe in card_recipes(family).items()}
     environment = Environment(
@@ -84,6 +87,7 @@ def render_card(family: str, rows: Sequence[AccuracyRow], command: str) -> str:
         size_mib=f"{found[SECTIONS[0].entries[0]].size_bytes / MIB:.2f}",
         sections=[(part.title, [_line(entry, found) for entry in part.entries]) for part in SECTIONS],
         fallbacks=_fallbacks(found),
+        runtimes=runtimes,
         command=command,
         dates=sorted({row.measured_at[:10] for row in found.values()}),
         confidence=round(100 * CONFIDENCE),

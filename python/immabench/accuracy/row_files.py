@@ -8,12 +8,11 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from immabench.accuracy.rows import AccuracyRow
-from immabench.accuracy.sensitivity_rows import SensitivityRow
+from immabench.accuracy.rows import KeyedRow
 from immabench.errors import RunFolderError
 from immabench.json_lines import append_line, drop_torn_line, whole_lines
 
-AnyRow = TypeVar("AnyRow", AccuracyRow, SensitivityRow)
+AnyRow = TypeVar("AnyRow", bound=KeyedRow)
 
 
 class RowFile(Generic[AnyRow]):

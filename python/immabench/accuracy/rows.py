@@ -11,17 +11,22 @@ SCHEMA_VERSION: Final = 1
 Interval = tuple[float, float]
 
 
-class SimulatedRow(BaseModel):
-    """What every row has: a model with a recipe on data, beside the same model in fp32 on the same samples.
-
-    Accuracies and their differences are fractions, intervals those of `immabench.accuracy.statistics`.
-    """
+class KeyedRow(BaseModel):
+    """What `RowFile` finds again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = SCHEMA_VERSION
     key: str
     """Names everything that the figures depend on."""
+
+
+class SimulatedRow(KeyedRow):
+    """What every row has: a model with a recipe on data, beside the same model in fp32 on the same samples.
+
+    Accuracies and their differences are fractions, intervals those of `immabench.accuracy.statistics`.
+    """
+
     model: str
     title: str
     watermark: str

@@ -24,6 +24,8 @@ COMMANDS = (
     "evaluate",
     "sensitivity",
     "card",
+    "e2e",
+    "dispatch",
     "caps",
     "ceilings",
     "report",

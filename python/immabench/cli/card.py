@@ -26,6 +26,10 @@ def card(
     weights: WeightsOption = None,
     data: DataOption = None,
     calibration: CalibrationOption = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="RUN", help="A run of `immabench e2e`: latencies and sizes too; repeatable."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows that are there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON and nothing else.")] = False,
 ) -> None:
@@ -38,6 +42,7 @@ def card(
     from immabench.accuracy.experiment import Experiment
     from immabench.cli.output import print_json
     from immabench.cli.progress import SampleProgress
+    from immabench.e2e.card_lines import card_lines
 
     chosen = chosen_model(model, weights, data, calibration)
     folder = out if out != Path() else Path("models") / chosen.name
@@ -45,13 +50,15 @@ def card(
     recipes = card_recipes(chosen.recipes).values()
     with SampleProgress() as progress:
         experiment = Experiment(chosen, limit, progress)
+        measured = card_lines(runs, experiment.weights_digest) if runs else []
         rows = []
         for number, row in enumerate(store.evaluate(experiment, recipes), start=1):
             rows.append(row)
             print(f"[{number}/{len(recipes)}] {row.recipe}: {100 * row.difference:+.2f} points", file=sys.stderr)
     given = (("--limit", limit), ("--weights", weights), ("--data", data), ("--calibration", calibration))
     options = [text for option, value in given if value is not None for text in (option, str(value))]
+    options += [text for run in runs or () for text in ("--from", str(run))]
     command = shlex.join(["immabench", "card", chosen.name, *options])
     page = folder / "CARD.md"
-    page.write_text(render_card(chosen.recipes, rows, command), encoding="utf-8")
+    page.write_text(render_card(chosen.recipes, rows, command, measured), encoding="utf-8")
     print_json([row.model_dump(mode="json") for row in rows]) if as_json else print(page)

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder, as `immabench sweep` wrote it.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, as `immabench sweep` or `e2e` wrote it.")],
     verify: Annotated[bool, typer.Option("--verify", help="Recompute every derived number; fail on drift.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the default browser.")] = False,
@@ -30,12 +30,20 @@ def report(
     if verify:
         _verify(run, as_json)
         return
-    from immabench.report import build_report
-
-    page = build_report(run)
+    page = _built(run)
     typer.echo(json.dumps({"run": str(run), "report": str(page)}) if as_json else str(page))
     if show:
         typer.launch(str(page))
+
+
+def _built(run: Path) -> Path:
+    """The page of a sweep, or of a run of `immabench e2e`."""
+    from immabench.e2e import report as end_to_end
+    from immabench.e2e.folder import is_e2e
+    from immabench.measure.run_folder import RunFolder
+    from immabench.report import build_report
+
+    return end_to_end.build_report(run) if is_e2e(RunFolder.open(run).meta) else build_report(run)
 
 
 def _verify(run: Path, as_json: bool) -> None:

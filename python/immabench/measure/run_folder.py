@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas
 
 OWN_FILES = ("run.json", "rows.jsonl", "rows.csv", "report.html", "summary.md")
-OWN_FOLDERS = ("samples", "plots", "profile")
+OWN_FOLDERS = ("samples", "plots", "profile", "logits", "artifacts")
 """Everything a run folder may hold; `--force` removes these and nothing else."""
 
 

@@ -47,10 +47,12 @@ class Criterion:
     min_seconds: float = 0.05
     max_samples: int = 2000
     max_seconds: float = 0.5
+    least_samples: int = 3
+    """Taken whatever the limits."""
 
     def stopped_by(self, times_us: Sequence[float], elapsed_seconds: float) -> StoppedBy:
-        """Why the samples so far suffice, empty while they do not. At least 3 are taken whatever the time limit."""
-        if len(times_us) < 3:
+        """Why the samples so far suffice, empty while they do not."""
+        if len(times_us) < self.least_samples:
             return ""
         minimum = len(times_us) >= self.min_samples and elapsed_seconds >= self.min_seconds
         if minimum and median_noise(times_us) <= self.noise:

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
@@ -32,8 +33,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"row": outcome.row.model_dump(mode="json"), "times_us": outcome.times_us}
 
 
-def main() -> None:
-    """Serve requests until standard input ends."""
+def serve(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Answer requests until standard input ends; an exception becomes `{"error": why}`."""
     _follow_parent()
     # Ctrl-C reaches the whole terminal group: the sweep decides what becomes of the case in flight, not the worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -58,4 +59,4 @@ def _follow_parent() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(answer)

@@ -21,9 +21,13 @@ class WorkerTimeoutError(Exception):
 
 
 class WorkerProcess:
-    """One worker, started when first asked and again after it died. A context manager: leaving it ends the worker."""
+    """One worker, started when first asked and again after it died. A context manager: leaving it ends the worker.
 
-    def __init__(self) -> None:
+    `module` is what it runs: one that calls `worker.serve`.
+    """
+
+    def __init__(self, module: str = "immabench.measure.worker") -> None:
+        self._module = module
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""
 
@@ -80,7 +84,7 @@ class WorkerProcess:
         if self._process is not None and self._process.poll() is not None:
             self.stop()
         if self._process is None:
-            command = [sys.executable, "-m", "immabench.measure.worker"]
+            command = [sys.executable, "-m", self._module]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self._process
 

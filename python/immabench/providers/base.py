@@ -18,11 +18,15 @@ Step = Literal["compute", "pack"]
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a provider works here. `detail` says with what, or why not; `remedy` how to get it."""
+    """Whether a provider works here. `detail` says with what, or why not; `remedy` how to get it.
+
+    `hardware`: what is missing is a device, which no installation mends.
+    """
 
     ok: bool
     detail: str
     remedy: str = ""
+    hardware: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,19 +19,23 @@ ASSETS = Path(__file__).parent / "assets"
 
 def render_page(document: Document) -> str:
     """HTML of the report; every text from a run is escaped."""
+    return render("report.html.j2", charts_of(document), doc=document)
+
+
+def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> str:
+    """One offline page of a template in `assets/`, with style, script, and plotly where it has charts."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters["marked"] = marked
-    charts = charts_of(document)
-    return environment.get_template("report.html.j2").render(
-        doc=document,
+    return environment.get_template(template).render(
         charts=charts,
         chart_data=script_json(charts),
         style=_asset("report.css"),
         script=_asset("report.js"),
         plotly=_plotly() if charts else "",
+        **context,
     )
 
 

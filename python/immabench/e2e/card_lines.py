@@ -1,0 +1,40 @@
+"""Rows of runtimes as lines of a model's card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from immabench.accuracy.card import MIB
+from immabench.e2e.folder import E2eFolder
+from immabench.e2e.rows import E2eRow
+from immabench.errors import UsageError
+from immabench.report.formats import number, ratio
+
+
+def card_lines(folders: Sequence[Path], weights_digest: str) -> list[list[str]]:
+    """A line an `ok` row of run folders of `immabench e2e`, in their order, by the columns of `accuracy/card.md.j2`.
+
+    Raises RunFolderError for what is no such folder, UsageError for one of other weights.
+    """
+    rows = [row for folder in folders for row in E2eFolder.open(folder).rows]
+    for row in rows:
+        if row.weights_digest != weights_digest:
+            raise UsageError(f"a run is of other weights, {row.title}", "name runs of this very model")
+    return [_line(row) for row in rows if row.status == "ok"]
+
+
+def _line(row: E2eRow) -> list[str]:
+    length = f", {row.length} tokens" if row.length else ""
+    return [
+        row.runtime,
+        row.precision,
+        row.recipe,
+        f"{row.batch}{length}",
+        number(row.latency_ms_p50),
+        number(row.throughput),
+        ratio(row.speedup),
+        "" if row.accuracy_top1 is None else f"{100 * row.accuracy_top1:.2f}",
+        "" if row.size_bytes is None else f"{row.size_bytes / MIB:.2f}",
+        f"{row.machine}, {row.device}, {row.threads} threads, {row.measured_at[:10]}",
+    ]

@@ -1,0 +1,1 @@
+"""Runtimes behind one interface: torch, this package's integer engine, ONNX Runtime."""
