@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from immabench import __version__
 from immabench.models.runtimes.base import (
@@ -25,8 +25,12 @@ from immabench.quantize.recipes import Recipe
 if TYPE_CHECKING:
     import torch
 
+    from immabench.models.integer import IntegerModel
+    from immabench.models.integer.captured import CapturedModel
+    from immabench.models.integer.model import StepTime
+
 EXACT = "exact CPU path"
-CHOSEN = "kernel predicted fastest"
+CHOSEN = "kernels predicted fastest, one CUDA graph"
 """How operators compute on a CPU and on a GPU (`models.integer.lower`)."""
 
 
@@ -53,10 +57,12 @@ class IntegerRuntime:
 
 
 class IntegerSession:
-    """An `IntegerModel` with its inputs moved to its device and its logits back."""
+    """An `IntegerModel` with its inputs moved to its device and its logits back; on a GPU by one CUDA graph for each
+    shape of inputs."""
 
-    def __init__(self, model: Any, size_bytes: int, device: Device) -> None:
+    def __init__(self, model: IntegerModel, size_bytes: int, device: Device) -> None:
         self._model, self._device, self.size_bytes = model, device, size_bytes
+        self._captured: dict[tuple[tuple[int, ...], ...], CapturedModel] = {}
         self.backend = self._describe()
 
     def run(self, inputs: Inputs) -> Logits:
@@ -64,7 +70,7 @@ class IntegerSession:
 
         try:
             with torch.inference_mode():
-                logits: Logits = self._model(*self._placed(inputs)).float().cpu().numpy()
+                logits: Logits = self._compute(self._placed(inputs)).cpu().numpy()
         except (RuntimeError, AssertionError, IndexError) as error:
             raise refused(inputs, error) from error
         return logits
@@ -74,8 +80,17 @@ class IntegerSession:
         placed = self._placed(inputs)
         for _ in range(WARM_RUNS):
             self.run(inputs)
-        how = self._how
-        return median_of_runs([_by_layer(self._model.timed(*placed), how) for _ in range(PROFILED_RUNS)])
+        return median_of_runs([_by_layer(self._model.timed(*placed)) for _ in range(PROFILED_RUNS)])
+
+    def _compute(self, placed: Sequence[torch.Tensor]) -> torch.Tensor:
+        if self._device != "cuda":
+            return self._model(*placed)
+        from immabench.models.integer.captured import CapturedModel
+
+        shapes = tuple(tuple(one.shape) for one in placed)
+        if shapes not in self._captured:
+            self._captured[shapes] = CapturedModel(self._model, *placed)
+        return self._captured[shapes](*placed)
 
     def _placed(self, inputs: Inputs) -> list[torch.Tensor]:
         return [tensor.to(self._device) for tensor in inputs]
@@ -93,19 +108,19 @@ class IntegerSession:
         return f"immabench {__version__}, {self._how}, torch {torch.__version__}{rest}, {where}"
 
 
-def _by_layer(timed: Sequence[tuple[Any, float]], how: str) -> list[LayerTiming]:
+def _by_layer(timed: Sequence[StepTime]) -> list[LayerTiming]:
     """The longest step of a layer that computes names its kernel; those that convert are counted beside it."""
-    groups: dict[str, list[tuple[Any, float]]] = {}
-    for step, seconds in timed:
-        groups.setdefault(step.layer or step.name, []).append((step, 1e6 * seconds))
-    return [_layer(name, steps, how) for name, steps in groups.items()]
+    groups: dict[str, list[StepTime]] = {}
+    for one in timed:
+        groups.setdefault(one.step.layer or one.step.name, []).append(one)
+    return [_layer(name, steps) for name, steps in groups.items()]
 
 
-def _layer(name: str, steps: Sequence[tuple[Any, float]], how: str) -> LayerTiming:
-    computing = [one for one in steps if not one[0].converts]
-    longest, _ = max(computing or steps, key=lambda one: one[1])
-    time = sum(microseconds for _, microseconds in computing)
-    reformat = sum(microseconds for _, microseconds in steps) - time
-    notes = dict.fromkeys(step.note for step, _ in steps if step.note)
-    kernel = longest.operator if longest.operator.startswith("aten") else f"{longest.operator} ({how})"
-    return LayerTiming(name, longest.operator, longest.precision, kernel, time, reformat, "; ".join(notes))
+def _layer(name: str, steps: Sequence[StepTime]) -> LayerTiming:
+    computing = [one for one in steps if not one.step.converts]
+    longest = max(computing or steps, key=lambda one: one.seconds)
+    time = 1e6 * sum(one.seconds for one in computing)
+    reformat = 1e6 * sum(one.seconds for one in steps) - time
+    notes = dict.fromkeys(one.step.note for one in steps if one.step.note)
+    kernel = longest.kernel or longest.step.operator
+    return LayerTiming(name, longest.step.operator, longest.step.precision, kernel, time, reformat, "; ".join(notes))

@@ -11,7 +11,7 @@ from toy_models import toy
 
 from immabench.accuracy.experiment import Experiment
 from immabench.models.integer import lower
-from immabench.models.integer.model import Step
+from immabench.models.integer.model import Step, StepTime
 from immabench.models.runtimes.base import Artifacts
 from immabench.models.runtimes.integer import IntegerRuntime, _by_layer
 from immabench.quantize.recipe_files import BUILT_IN, load_recipe
@@ -39,12 +39,12 @@ def test_logits_and_layers_are_the_engines() -> None:
 
 def test_steps_of_a_layer_are_added_up() -> None:
     steps = [
-        (Step("quantize", "conv1", "quantize", "A8", converts=True), 1e-6),
-        (Step("conv", "conv1", "conv2d_s8", "W8A8"), 5e-6),
-        (Step("view", "", "aten.view", "fp32"), 2e-6),
+        StepTime(Step("quantize", "conv1", "quantize", "A8", converts=True), 1e-6, "cpu:quantize"),
+        StepTime(Step("conv", "conv1", "conv2d_s8", "W8A8"), 5e-6, "cpu:multiply_s8"),
+        StepTime(Step("view", "", "aten.view", "fp32"), 2e-6, ""),
     ]
-    conv, view = _by_layer(steps, "here")
-    assert (conv.name, conv.kernel, conv.time_us, conv.reformat_us) == ("conv1", "conv2d_s8 (here)", 5.0, 1.0)
+    conv, view = _by_layer(steps)
+    assert (conv.name, conv.kernel, conv.time_us, conv.reformat_us) == ("conv1", "cpu:multiply_s8", 5.0, 1.0)
     assert (view.name, view.kernel, view.time_us) == ("view", "aten.view", 2.0)
 
 
