@@ -10,6 +10,7 @@
 #include <cpu/parallel.hpp>
 #include <cpu/patches.hpp>
 #include <memory>
+#include <vector>
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -31,7 +32,7 @@ using simt::u8;
 constexpr int kLanes = 16, kPanel = 64, kTileRows = 6, kQuad = 4;
 constexpr i64 kQuadBytes = kPanel * kQuad;  // of a panel: four elements of K of all its columns
 constexpr int kCacheBytes = 384 << 10;      // patches and sums of a block of rows, beside a panel, in the second cache
-constexpr int kMostRows = 96;
+constexpr int kMostRows = 96, kFewRows = 16;
 // What is as much work as an element's way through arithmetic: bytes that are brought into order, products.
 constexpr i64 kBytesAnElement = 8, kProductsAnElement = 64;
 
@@ -232,6 +233,51 @@ struct Product {
   }
 };
 
+// Few rows, for which it does not pay to bring B into order: rows of B as they lie, against rows of A that are unsigned, of
+// whole vectors. Items are columns.
+struct FewRows {
+  const ProductArguments& a;
+  const u8* rows;  // [M, stride], each code 128 higher
+  i64 stride;
+  i32* sums;
+
+  [[IMMABENCH_VNNI]] void column(i64 n) const {
+    const i8* b = at<i8>(a.b) + n * a.k;
+    __m512i of_b = _mm512_setzero_si512();
+    for (i64 k = 0; k < a.k; k += 64) of_b = _mm512_dpbusd_epi32(of_b, _mm512_set1_epi8(1), load_bytes(b + k, a.k - k));
+    const i32 start = -128 * _mm512_reduce_add_epi32(of_b);
+    for (i64 m = 0; m < a.finish.rows; ++m) {
+      __m512i sum = _mm512_setzero_si512();
+      for (i64 k = 0; k < a.k; k += 64)
+        sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(rows + m * stride + k), load_bytes(b + k, a.k - k));
+      sums[m * a.finish.columns + n] = start + _mm512_reduce_add_epi32(sum);
+    }
+  }
+
+  static void range(const void* pass, i64 begin, i64 end) {
+    for (i64 n = begin; n < end; ++n) static_cast<const FewRows*>(pass)->column(n);
+  }
+};
+
+void multiply_few(const ProductArguments& a, int threads) {
+  const i64 m = a.finish.rows, n = a.finish.columns, stride = rounded_up(a.k, 64);
+  std::vector<u8> rows(std::size_t(m * stride));
+  std::vector<i32> sums(std::size_t(m * n));
+  if (a.patches.image) {
+    ProductArguments image = a;
+    image.patches.row_bytes = stride;
+    Patches{image.patches, a.patches.zero ? *at<i32>(a.patches.zero) : 0}.gather(0, m, reinterpret_cast<i8*>(rows.data()));
+  } else {
+    for (i64 i = 0; i < m; ++i) std::memcpy(rows.data() + i * stride, at<i8>(a.a) + i * a.k, std::size_t(a.k));
+  }
+  for (u8& code : rows) code ^= 0x80;
+  const FewRows few{a, rows.data(), stride, sums.data()};
+  deal_out(&FewRows::range, &few, n, std::max<i64>(1, kProductsAnElement * kLeastElements / (m * a.k)), threads);
+  FinishArguments finish = a.finish;
+  finish.sums = reinterpret_cast<std::uint64_t>(sums.data());
+  compute(finish, threads);
+}
+
 // Of each product, so many that patches and sums stay in the second cache, and all threads have as many.
 i64 blocks_of(const FinishArguments& finish, i64 bytes_each, int threads) {
   const i64 most = std::clamp<i64>(kCacheBytes / bytes_each / kTileRows * kTileRows, kTileRows, kMostRows);
@@ -247,6 +293,7 @@ bool can_multiply() {
 }
 
 void compute(const ProductArguments& given, int threads) {
+  if (given.finish.batch == 1 && given.finish.rows < kFewRows) return multiply_few(given, threads);
   ProductArguments a = given;
   const bool image = a.patches.geometry.present();
   const i64 stride = rounded_up(a.k, kQuad), n = a.finish.columns;

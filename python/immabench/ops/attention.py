@@ -201,7 +201,7 @@ _BY_HEAD, _BY_DEPTH = (0, 2, 1, 3), (0, 2, 3, 1)
 def _multiply(a: Tensor, b: Tensor, out: Tensor, **epilogue: Tensor) -> Tensor:
     """`out` [heads, M, N] of int8 a [heads, M, K] and b [heads, N, K], and what follows the sums."""
     threads = torch.get_num_threads()
-    if natively(a.shape[1]):
+    if natively():
         native().multiply_s8(a, b, out, threads=threads, **epilogue)
         return out
     sums = torch.empty(out.shape, dtype=torch.int32)

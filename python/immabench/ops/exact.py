@@ -28,10 +28,6 @@ K_MULTIPLE = 32
 """What rows of patches are padded to. On one CPU with AVX-512 VNNI 12544 x 64 x 147 took 0.39 ms, K = 160 0.35 ms; and
 runs of few bytes are moved as whole vectors."""
 
-LEAST_ROWS = 16
-"""Of products that are computed natively: each call brings B into the order of its instructions, which takes as long as
-some rows, and torch multiplies few rows without."""
-
 KEPT_GEOMETRIES = 1024
 """Of convolutions: more than a model has, at several batches."""
 
@@ -56,9 +52,8 @@ def compute_exactly(problem: Problem, operands: Tensors, packed: Mapping[str, Te
             b = integer_weights(problem, packed)
         elif problem.a_type == "s4":
             a, b = unpack_s4(a), unpack_s4(b)
-        native_product = natively(problem.m)
-        tell("cpu:multiply_s8" if native_product else "torch:_int_mm")
-        by = _product if native_product else (_convolve if problem.conv else _multiply)
+        tell("cpu:multiply_s8" if natively() else "torch:_int_mm")
+        by = _product if natively() else (_convolve if problem.conv else _multiply)
         by(problem, a, b, operands, out)
 
 
@@ -71,9 +66,9 @@ def finish(problem: Problem, sums: Tensor, operands: Mapping[str, Tensor | None]
     native().finish_sums(sums, out, activation=problem.activation, threads=threads, **present)
 
 
-def natively(rows: int) -> bool:
-    """Whether products of so many rows are computed as a whole by the native module."""
-    return bool(rows >= LEAST_ROWS and native().multiplies_s8())
+def natively() -> bool:
+    """Whether products are computed as a whole by the native module."""
+    return bool(native().multiplies_s8())
 
 
 def _product(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Tensor) -> None:

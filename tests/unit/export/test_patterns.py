@@ -92,14 +92,14 @@ def test_onnxruntime_computes_in_integers(resnet: QuantizedModel, tmp_path: Path
     assert not found["DequantizeLinear"] + found["Conv"] + found["Add"] + found["Relu"]
 
 
-def test_symmetric_codes_are_clipped_where_the_type_has_more(tmp_path: Path) -> None:
-    activations = {"calibrator": "minmax", "residuals": True, "symmetric": True}
-    made = quantized(traced(small_resnet(), 2, 3, 8, 8), IMAGES, weights={"bits": 8}, activations=activations)
+def test_codes_are_clipped_where_the_type_has_more(tmp_path: Path) -> None:
+    activations = {"calibrator": "minmax", "residuals": True, "symmetric": True, "bits": 7}
+    made = quantized(traced(small_resnet(), 2, 3, 8, 8), IMAGES, weights={"bits": 7}, activations=activations)
     graph = graph_of(made)
     ends = [graph.array(name) for name in graph.nodes["stem.input/Clip"].input[1:]]
-    assert [int(end) - 128 for end in ends] == [-127, 127]
+    assert [int(end) - 128 for end in ends] == [-64, 63]
     ends = [graph.array(name) for name in graph.nodes["same.conv2.input/Clip"].input[1:]]
-    assert [int(end) - 128 for end in ends] == [0, 127], "a ReLU"
+    assert [int(end) - 128 for end in ends] == [0, 63], "a ReLU"
     assert optimized_operators(to_onnx(made), tmp_path)["QLinearConv"] == 6
 
 

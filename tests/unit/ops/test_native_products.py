@@ -71,6 +71,7 @@ def test_the_largest_sums_fit() -> None:
         Convolution(3, 8, 7, 5, (3, 2), (2, 1), (1, 0), (2, 3)),
         Convolution(2, 6, 6, 130, (1, 1), (2, 2)),
         Convolution(2, 6, 7, 24, (1, 1)),
+        Convolution(1, 5, 5, 7, (3, 3), (2, 2), (1, 1)),
     ],
     ids=str,
 )
@@ -89,7 +90,7 @@ def test_convolutions_are_products_of_patches(geometry: Convolution, zero: int |
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to an exact product; that of torch in pieces of few rows."""
     if request.param == "torch":
-        monkeypatch.setattr(exact, "natively", lambda _: False)
+        monkeypatch.setattr(exact, "natively", lambda: False)
         monkeypatch.setattr(exact, "PIECE_BYTES", 2**12)
     elif not native().multiplies_s8():
         pytest.skip("this CPU has no AVX-512 VNNI")
