@@ -98,7 +98,8 @@ def lead(rows: Sequence[E2eRow]) -> str:
         return ""
     best = max(others, key=lambda row: row.speedup or 0.0)
     accuracy = "" if best.difference is None else f", top-1 {_difference(best)} points from it"
-    return f"Fastest beside torch in fp32: {best.point}, {ratio(best.speedup)} as fast{accuracy}."
+    doubt = " But the machine was busy: repeat it on an idle one." if _busy(rows) else ""
+    return f"Fastest beside torch in fp32: {best.point}, {ratio(best.speedup)} as fast{accuracy}.{doubt}"
 
 
 def notes(rows: Sequence[E2eRow], drift: dict[str, Any] | None) -> list[str]:

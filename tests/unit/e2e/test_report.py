@@ -104,6 +104,8 @@ def test_the_fastest_is_told_with_its_price() -> None:
         "Fastest beside torch in fp32: onnxruntime int8 b1, 4.00× as fast, top-1 -1.00 [-2.00, +1.00] points from it."
     )
     assert lead(ROWS[:2]) == ""
+    busy = [*ROWS, row("immabench", "int8", others_share=0.4)]
+    assert lead(busy).endswith(" But the machine was busy: repeat it on an idle one.")
 
 
 def test_notes_leave_nothing_unsaid() -> None:
