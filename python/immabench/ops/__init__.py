@@ -7,14 +7,22 @@ exact path, the same bits, natively (`kernels/cpu/`). `kernel="emulated"` runs t
 the emulated machine instead, `kernel=ID` that one configuration, on either device.
 """
 
-from immabench.ops.attention import attention_s8
+from immabench.ops import attention, pooling, row_quantize
+from immabench.ops import quantize as quantizing
 from immabench.ops.conv import conv2d_s8, conv2d_w4a8
+from immabench.ops.dispatching import direct
 from immabench.ops.gemm import gemm_s8, gemm_w4a4
 from immabench.ops.gemm_packed import gemm_w4a8, gemm_w4a16, gemm_w8a16
-from immabench.ops.pooling import avg_pool2d, max_pool2d
-from immabench.ops.quantize import dequantize, quantize, requantize
-from immabench.ops.row_quantize import layernorm_quantize, quantize_dynamic
 from immabench.ops.weights import PackedWeights, pack_quantized, pack_weights
+
+attention_s8 = direct(attention.attention_s8)
+avg_pool2d = direct(pooling.avg_pool2d)
+max_pool2d = direct(pooling.max_pool2d)
+quantize = direct(quantizing.quantize)
+dequantize = direct(quantizing.dequantize)
+requantize = direct(quantizing.requantize)
+quantize_dynamic = direct(row_quantize.quantize_dynamic)
+layernorm_quantize = direct(row_quantize.layernorm_quantize)
 
 __all__ = [
     "PackedWeights",

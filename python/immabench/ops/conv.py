@@ -42,8 +42,7 @@ def conv2d_s8(
     `col_scale`, `bias`, `out_scale` and `out_zero` are of filters, `row_scale` and `a_zero` one value, `residual` has
     the output's shape. Outside of the image is `a_zero`, else 0. Raises OperandError and UsageError in one line.
     """
-    out: Tensor = torch.ops.immabench.conv2d_s8(image, filters, stride, padding, dilation, **epilogue)
-    return out
+    return _call_s8(image, filters, stride, padding, dilation, **epilogue)
 
 
 def conv2d_w4a8(
@@ -57,8 +56,7 @@ def conv2d_w4a8(
 ) -> Tensor:
     """As `conv2d_s8`, with filters of 4 bits: those [F, r * s * channels] packed, and their `size` (r, s)."""
     options, pairs = with_row_sums(filters, epilogue), (size, stride, padding, dilation)
-    out: Tensor = torch.ops.immabench.conv2d_w4a8(image, *filters.as_operands(), *pairs, **options)
-    return out
+    return _call_w4a8(image, *filters.as_operands(), *pairs, **options)
 
 
 Pairs = list[int]
@@ -88,8 +86,8 @@ def _packed_out_shape(image: Tensor, *operands: Any) -> list[int]:
 
 
 PAIRS = "SymInt[] stride, SymInt[] padding, SymInt[] dilation"
-register("conv2d_s8", f"Tensor image, Tensor filters, {PAIRS}", _conv2d_s8, _out_shape)
-register(
+_call_s8 = register("conv2d_s8", f"Tensor image, Tensor filters, {PAIRS}", _conv2d_s8, _out_shape)
+_call_w4a8 = register(
     "conv2d_w4a8",
     f"Tensor image, {WEIGHTS_SCHEMA}, SymInt[] size, {PAIRS}",
     _conv2d_w4a8,

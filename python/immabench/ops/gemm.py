@@ -22,14 +22,12 @@ def gemm_s8(a: Tensor, b: Tensor, **epilogue: Unpack[EpilogueOptions]) -> Tensor
     `EpilogueOptions` says what follows the sums; `b_sum` is made here if it is not given. Raises OperandError and
     UsageError in one line.
     """
-    out: Tensor = torch.ops.immabench.gemm_s8(a, b, **epilogue)
-    return out
+    return _call_s8(a, b, **epilogue)
 
 
 def gemm_w4a4(a: Tensor, b: Tensor, **epilogue: Unpack[EpilogueOptions]) -> Tensor:
     """The same of int4, two a byte, the low nibble first: uint8 a [M,K/2], b [N,K/2]. `b_sum` has to be given."""
-    out: Tensor = torch.ops.immabench.gemm_w4a4(a, b, **epilogue)
-    return out
+    return _call_w4a4(a, b, **epilogue)
 
 
 def _gemm_s8(a: Tensor, b: Tensor, epilogue: Epilogue) -> Problem:
@@ -65,5 +63,5 @@ def expect_matrix(name: str, matrix: Tensor, dtype: torch.dtype) -> None:
         raise OperandError(f"{name} has shape {list(matrix.shape)}", "pass a matrix, or a batch of them")
 
 
-register("gemm_s8", "Tensor a, Tensor b", _gemm_s8, _out_shape)
-register("gemm_w4a4", "Tensor a, Tensor b", _gemm_w4a4, _out_shape)
+_call_s8 = register("gemm_s8", "Tensor a, Tensor b", _gemm_s8, _out_shape)
+_call_w4a4 = register("gemm_w4a4", "Tensor a, Tensor b", _gemm_w4a4, _out_shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from immabench.errors import OperandError
@@ -38,9 +37,7 @@ def gemm_w8a16(a: Tensor, weights: PackedWeights, **epilogue: Unpack[EpilogueOpt
 
 
 def _multiply(family: str, a: Tensor, weights: PackedWeights, epilogue: EpilogueOptions) -> Tensor:
-    operator = getattr(torch.ops.immabench, family)
-    out: Tensor = operator(a, *weights.as_operands(), **with_row_sums(weights, epilogue))
-    return out
+    return _CALLS[family](a, *weights.as_operands(), **with_row_sums(weights, epilogue))
 
 
 def _state(family: str, a: Tensor, *operands: Any) -> Problem:
@@ -60,5 +57,7 @@ def _out_shape(a: Tensor, *weights: Any) -> list[int]:
     return [a.shape[0], PackedOperands(*weights).n]
 
 
-for _family in ("gemm_w4a8", "gemm_w4a16", "gemm_w8a16"):
-    register(_family, f"Tensor a, {WEIGHTS_SCHEMA}", partial(_state, _family), _out_shape, packed_matrices)
+_CALLS = {
+    family: register(family, f"Tensor a, {WEIGHTS_SCHEMA}", partial(_state, family), _out_shape, packed_matrices)
+    for family in ("gemm_w4a8", "gemm_w4a16", "gemm_w8a16")
+}

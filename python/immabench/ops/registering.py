@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from immabench.ops.dispatching import is_eager
 from immabench.ops.epilogue import Epilogue, TensorKind, dtype_of
 from immabench.ops.launching import Product, expect_one_device, launch
 from immabench.problems import Problem
@@ -53,8 +54,9 @@ def register(
     state: State,
     out_shape: Callable[..., list[int]],
     matrices: Matrices = plain_matrices,
-) -> None:
-    """Make `torch.ops.immabench.<name>`, whose schema is that of its `operands` and of an epilogue.
+) -> Callable[..., Tensor]:
+    """Make `torch.ops.immabench.<name>`, whose schema is that of its `operands` and of an epilogue, and give the
+    function to call it by: the operands in their places, the epilogue by name.
 
     `out_shape` of the operands is the output's shape; a fake kernel knows no more.
     """
@@ -81,6 +83,15 @@ def register(
 
     operator = torch.library.custom_op(f"immabench::{name}", compute, mutates_args=(), schema=schema)
     operator.register_fake(fake)
+    registered = getattr(torch.ops.immabench, name)
+
+    def call(*own: Any, **epilogue: Any) -> Tensor:
+        if is_eager(own[0]):
+            return compute(*own, *Epilogue(**epilogue))
+        out: Tensor = registered(*own, **epilogue)
+        return out
+
+    return call
 
 
 def kind_of(argument: Any) -> Any:

@@ -119,6 +119,10 @@ class LayerRecipe(_Table):
     activations: dict[str, Any] = {}
 
 
+LATER_KEYS = ("attention",)
+"""Of activations: digests of recipes without them are what they were before there were such keys."""
+
+
 class Recipe(_Table):
     """A whole recipe; `layers` by patterns of their names, later ones over earlier ones."""
 
@@ -146,6 +150,9 @@ class Recipe(_Table):
         """A short name of all that is in it but its name and description."""
         content = self.model_dump(mode="json", exclude={"name", "description"})
         content["layers"] = list(content["layers"].items())  # their order counts
+        for key in LATER_KEYS:
+            if content["activations"] and not content["activations"][key]:
+                del content["activations"][key]  # recipes from before it are the same recipes
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     @model_validator(mode="after")

@@ -128,7 +128,7 @@ def test_on_a_gpu_the_kernel_is_launched_on_the_current_stream(monkeypatch: pyte
 def test_torch_finds_no_fault_in_the_operator() -> None:
     q, k, v = tokens(2, 5, 9, 2, 32)
     lengths = torch.tensor([9, 4], dtype=torch.int32)
-    torch.library.opcheck(ops.attention_s8, (q, k, v), {**numbers("s8"), "lengths": lengths})
+    torch.library.opcheck(torch.ops.immabench.attention_s8.default, (q, k, v), {**numbers("s8"), "lengths": lengths})
 
 
 class Layer(torch.nn.Module):
@@ -146,7 +146,7 @@ def test_models_with_it_compile_and_export() -> None:
     want = layer(packed, lengths)
     assert torch.equal(torch.compile(layer, backend="aot_eager", fullgraph=True)(packed, lengths), want)
     exported = torch.export.export(layer, (packed, lengths))
-    assert ops.attention_s8._opoverload in {node.target for node in exported.graph.nodes}
+    assert torch.ops.immabench.attention_s8.default in {node.target for node in exported.graph.nodes}
     assert torch.equal(exported.module()(packed, lengths), want)
 
 

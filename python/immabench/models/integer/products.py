@@ -45,12 +45,13 @@ class IntegerProduct(torch.nn.Module):
         self.ending, self.kernel = ending, ""
         given = dict(_given(ending, col_scale))
         self._given = tuple(given)
+        self._known: dict[str, Any] | None = None
         for name, tensor in {**given, "sums": sums}.items():
             self.register_buffer(name, tensor)
 
     def epilogue(self, x: Tensor | Codes, residual: Tensor | None) -> Any:
         """`EpilogueOptions` of a call; scales found when running are those of rows, or one."""
-        options: dict[str, Any] = {name: getattr(self, name) for name in self._given}
+        options = {**self._known_options(), "kernel": self.kernel}
         if isinstance(x, tuple):
             options["row_scale"] = x[1].reshape(-1)
             if x[2] is not None:
@@ -59,9 +60,21 @@ class IntegerProduct(torch.nn.Module):
             options["b_sum"] = self.sums
         if residual is not None:
             options["residual"] = residual
-        activation = "relu" if self.ending.activation == "relu6" else self.ending.activation
-        output_type = "s8" if self.ending.output else TYPES[self.ending.dtype]
-        return {**options, "output_type": output_type, "activation": activation, "kernel": self.kernel}
+        return options
+
+    def _known_options(self) -> dict[str, Any]:
+        """What all calls have, gathered once: a look-up of a buffer takes a microsecond, and there are many."""
+        if self._known is None:
+            activation = "relu" if self.ending.activation == "relu6" else self.ending.activation
+            output_type = "s8" if self.ending.output else TYPES[self.ending.dtype]
+            vectors = {name: getattr(self, name) for name in self._given}
+            self._known = {**vectors, "output_type": output_type, "activation": activation}
+        return self._known
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """As torch moves a module: what was gathered is gathered anew."""
+        self._known = None
+        return super()._apply(fn, recurse)
 
     def ended(self, out: Tensor) -> Tensor:
         """`out` with what no epilogue does: ReLU6 ends at 6, whose code is that of all that is above."""
