@@ -142,8 +142,26 @@ const Operand& take_matrices(CpuOperands& operands, const char* name, const py::
   return operand;
 }
 
+// What pack_panels makes of the one matrix `b`.
+const Operand& take_panels(CpuOperands& operands, const py::object& object, const Operand& b) {
+  const Operand& panels = operands.take("panels", object);
+  if (b.shape().size() != 2) b.reject("is a batch", "leave out 'panels', which are of one matrix");
+  panels.expect_type({ElementType::kU8}, "pass what pack_panels fills");
+  panels.expect_shape({cpu::panel_bytes(b.shape()[0], b.shape()[1])}, "pass panel_bytes(n, k) bytes");
+  return panels;
+}
+
+void pack_panels(const py::object& b_object, const py::object& object, int threads) {
+  if (!cpu::can_multiply()) throw py::value_error("this CPU has no AVX-512 VNNI; see multiplies_s8()");
+  CpuOperands operands;
+  const Operand& b = take_matrices(operands, "b", b_object);
+  const Operand& panels = take_panels(operands, object, b);
+  const py::gil_scoped_release release;
+  cpu::pack_panels(b.address(), panels.address(), b.shape()[0], b.shape()[1], threads);
+}
+
 void multiply_s8(const py::object& a_object, const py::object& b_object, const py::object& out, const py::object& geometry,
-                 const py::object& a_zero, const py::object& b_sum, const py::object& row_scale, const py::object& col_scale,
+                 const py::object& panels, const py::object& a_zero, const py::object& b_sum, const py::object& row_scale, const py::object& col_scale,
                  const py::object& bias, const py::object& residual, const py::object& residual_scale,
                  const py::object& residual_zero, const py::object& out_scale, const py::object& out_zero,
                  const std::string& activation, int threads) {
@@ -152,6 +170,7 @@ void multiply_s8(const py::object& a_object, const py::object& b_object, const p
   cpu::ProductArguments call;
   const Operand& b = take_matrices(operands, "b", b_object);
   call.b = b.address(), call.k = b.shape().back();
+  if (!panels.is_none()) call.panels = take_panels(operands, panels, b).address();
   ConvolutionArguments& g = call.patches.geometry = parse_convolution(geometry);
   const Operand& a = g.present() ? take_image(operands, "a", a_object, g) : take_matrices(operands, "a", a_object);
   std::vector<std::int64_t> shape = g.present() ? std::vector<std::int64_t>{g.m(), g.k()} : a.shape();
@@ -212,7 +231,10 @@ void register_cpu(py::module_& module) {
   define("finish_sums", &finish_sums, "The epilogue of a product, natively on the CPU; fills the output.", arg("sums"),
          arg("out"), py::kw_only());
   define("multiply_s8", &multiply_s8, "A product or a convolution with its epilogue, natively on the CPU; fills the output.",
-         arg("a"), arg("b"), arg("out"), py::kw_only(), optional("geometry"));
+         arg("a"), arg("b"), arg("out"), py::kw_only(), optional("geometry"), optional("panels"));
+  module.def("panel_bytes", &cpu::panel_bytes, arg("n"), arg("k"), "Bytes of a matrix [n, k] that pack_panels packs.");
+  module.def("pack_panels", &pack_panels, arg("b"), arg("panels"), py::kw_only(), arg("threads") = 1,
+             "B of one product in the order of multiply_s8, for its `panels`.");
   module.def("multiplies_s8", &cpu::can_multiply, "Whether this CPU has the instructions of multiply_s8.");
   module.def("cpu_instructions", &instructions, "What native passes are compiled for that run here: baseline, avx2 or avx512.");
   module.def("limit_cpu_instructions", &limit_instructions, arg("name"),

@@ -34,11 +34,16 @@ struct PatchArguments {
 // sums. By vpdpbusd, where this CPU has it (`can_multiply`).
 struct ProductArguments {
   std::uint64_t a = 0, b = 0;
+  std::uint64_t panels = 0;  // B as pack_panels left it; 0 has it brought into that order in every call
   std::int64_t k = 0;
   PatchArguments patches;  // without an image, A is a matrix
   FinishArguments finish;
 };
 bool can_multiply();
+
+// B [n, k] of one product in the order in which products read it, once for many calls: `panel_bytes` bytes at `panels`.
+std::int64_t panel_bytes(std::int64_t n, std::int64_t k);
+void pack_panels(std::uint64_t b, std::uint64_t panels, std::int64_t n, std::int64_t k, int threads);
 
 void compute(const ProductArguments& arguments, int threads);
 void compute(const FinishArguments& arguments, int threads);

@@ -100,6 +100,11 @@ struct Packing {
   }
 };
 
+void pack(const Packing& packing, i64 products, int threads) {
+  const i64 few = std::max<i64>(1, kBytesAnElement * kLeastElements / (kLanes * packing.k));
+  deal_out(&Packing::range, &packing, products * packing.vectors(), few, threads);
+}
+
 // A block of rows as the tiles read it.
 struct Block {
   const i8* a;
@@ -292,6 +297,14 @@ bool can_multiply() {
   return present && best_instructions() == Instructions::kAvx512;
 }
 
+std::int64_t panel_bytes(std::int64_t n, std::int64_t k) {
+  return Packing{nullptr, nullptr, n, k, rounded_up(k, kQuad) / kQuad}.bytes();
+}
+
+void pack_panels(std::uint64_t b, std::uint64_t panels, std::int64_t n, std::int64_t k, int threads) {
+  pack({at<i8>(b), writable<u8>(panels), n, k, rounded_up(k, kQuad) / kQuad}, 1, threads);
+}
+
 void compute(const ProductArguments& given, int threads) {
   if (given.finish.batch == 1 && given.finish.rows < kFewRows) return multiply_few(given, threads);
   ProductArguments a = given;
@@ -303,18 +316,20 @@ void compute(const ProductArguments& given, int threads) {
   }
   a.patches.row_bytes = stride;
   Packing packing{at<i8>(a.b), nullptr, n, a.k, stride / kQuad};
-  const auto packed = std::make_unique_for_overwrite<u8[]>(std::size_t(a.finish.batch * packing.bytes()));
+  const auto packed = std::make_unique_for_overwrite<u8[]>(std::size_t(a.panels ? 0 : a.finish.batch * packing.bytes()));
   packing.packed = packed.get();
-  const i64 few = std::max<i64>(1, kBytesAnElement * kLeastElements / (kLanes * a.k));
-  deal_out(&Packing::range, &packing, a.finish.batch * packing.vectors(), few, threads);
+  if (!a.panels) pack(packing, a.finish.batch, threads);
   const i64 blocks = blocks_of(a.finish, stride + i64{sizeof(i32)} * n, threads);
-  const Product product{a, packed.get(), packing.bytes(), blocks, stride, a.patches.image != 0};
+  const u8* panels = a.panels ? at<u8>(a.panels) : packed.get();
+  const Product product{a, panels, packing.bytes(), blocks, stride, a.patches.image != 0};
   run(product, a.finish.batch * blocks, (a.finish.rows / blocks + 1) * n * a.k / kProductsAnElement, threads);
 }
 
 #else
 
 bool can_multiply() { return false; }
+std::int64_t panel_bytes(std::int64_t, std::int64_t) { return 0; }
+void pack_panels(std::uint64_t, std::uint64_t, std::int64_t, std::int64_t, int) {}
 void compute(const ProductArguments&, int) {}
 
 #endif

@@ -468,10 +468,22 @@ def multiplies_s8() -> bool:
     """Whether this CPU has the instructions of `multiply_s8`: AVX-512 VNNI."""
 
 def multiply_s8(
-    a: Any, b: Any, out: Any, *, geometry: dict[str, int] | None = None, **epilogue: Unpack[_Epilogue]
+    a: Any,
+    b: Any,
+    out: Any,
+    *,
+    geometry: dict[str, int] | None = None,
+    panels: Any = None,
+    **epilogue: Unpack[_Epilogue],
 ) -> None:
     """A product with its epilogue, natively on the CPU: int8 a [.., M, K], or an image NHWC of `geometry`, and b
-    [.., N, K]."""
+    [.., N, K]; `panels` are b as `pack_panels` left it."""
+
+def panel_bytes(n: int, k: int) -> int:
+    """Bytes of a matrix [n, k] that `pack_panels` packs."""
+
+def pack_panels(b: Any, panels: Any, *, threads: int = 1) -> None:
+    """int8 b [N, K] in the order of `multiply_s8`, uint8 [panel_bytes(N, K)], once for many calls."""
 
 def cpu_instructions() -> str:
     """What native passes are compiled for that run here: "baseline", "avx2" or "avx512"."""

@@ -11,6 +11,7 @@ from immabench.ops import attention, pooling, row_quantize
 from immabench.ops import quantize as quantizing
 from immabench.ops.conv import conv2d_s8, conv2d_w4a8
 from immabench.ops.dispatching import direct
+from immabench.ops.exact import pack_panels
 from immabench.ops.gemm import gemm_s8, gemm_w4a4
 from immabench.ops.gemm_packed import gemm_w4a8, gemm_w4a16, gemm_w8a16
 from immabench.ops.weights import PackedWeights, pack_quantized, pack_weights
@@ -38,6 +39,7 @@ __all__ = [
     "gemm_w8a16",
     "layernorm_quantize",
     "max_pool2d",
+    "pack_panels",
     "pack_quantized",
     "pack_weights",
     "quantize",

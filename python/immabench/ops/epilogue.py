@@ -40,7 +40,8 @@ class EpilogueOptions(TypedDict, total=False):
     `output_type` is s32, the sums themselves, or s8, f32, f16, bf16; `activation` none, relu or gelu. Scales and `bias`
     are float32, zero points and `b_sum`, the sum of each row of B, int32. `residual` has the output's shape and one of
     its types; with int8 it has `residual_scale` and `residual_zero`, [1]. `out_scale` and `out_zero` belong to s8.
-    docs/numerics.md has the steps. `kernel` is "" for the best, "emulated", or an id.
+    docs/numerics.md has the steps. `kernel` is "" for the best, "emulated", or an id. `panels` are int8 weights as
+    `pack_panels` leaves them, beside the weights: on a CPU no call brings them into order then.
     """
 
     row_scale: torch.Tensor
@@ -56,6 +57,7 @@ class EpilogueOptions(TypedDict, total=False):
     output_type: str
     activation: str
     kernel: str
+    panels: torch.Tensor
 
 
 class TensorKind(NamedTuple):
@@ -92,6 +94,7 @@ class Epilogue(NamedTuple):
     output_type: str = "s32"
     activation: str = "none"
     kernel: str = ""
+    panels: Any = None
 
     def options(self) -> dict[str, Any]:
         """The fields of the `Problem` that they make."""
@@ -111,6 +114,9 @@ class Epilogue(NamedTuple):
             expect("residual", self.residual, (self.residual.dtype,), [tuple(out_shape)])
         if (problem.residual == "s8") != (self.residual_scale is not None):
             raise OperandError("residual_scale belongs to an int8 residual, and that to it", "give both, or neither")
+        if self.panels is not None and not (problem.a_type == problem.b_type == "s8" and problem.batch == 1):
+            raise OperandError("panels are of int8 weights without a batch", "leave panels out")
+        expect("panels", self.panels, (torch.uint8,))
         for name, needed in (("residual_zero", problem.residual == "s8"), ("b_sum", self.a_zero is not None)):
             if getattr(self, name) is not None and not needed:
                 raise OperandError(f"{name} is given, and nothing that it is of", f"leave {name} out")

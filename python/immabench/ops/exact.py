@@ -35,8 +35,22 @@ Tensors = dict[str, Tensor | None]
 """Operands by the names that launches have for them."""
 
 
-def compute_exactly(problem: Problem, operands: Tensors, packed: Mapping[str, Tensor], out: Tensor) -> None:
-    """Fill `out` with the product of `operands`, whose weights may be `packed` as kernels take them."""
+def pack_panels(b: Tensor) -> Tensor | None:
+    """int8 weights [N, K], or filters [F, r, s, channels], on the CPU, in the order in which its products read them;
+    None where it has no such instructions."""
+    if not natively() or b.device.type != "cpu":
+        return None
+    matrix = b.reshape(len(b), -1).contiguous()
+    panels = torch.empty(native().panel_bytes(*matrix.shape), dtype=torch.uint8)
+    native().pack_panels(matrix, panels, threads=torch.get_num_threads())
+    return panels
+
+
+def compute_exactly(
+    problem: Problem, operands: Tensors, packed: Mapping[str, Tensor], out: Tensor, panels: Tensor | None = None
+) -> None:
+    """Fill `out` with the product of `operands`, whose weights may be `packed` as kernels take them, or be in `panels`
+    as well."""
     a, b = operands.pop("a"), operands.pop("b")
     assert a is not None
     assert b is not None
@@ -53,8 +67,10 @@ def compute_exactly(problem: Problem, operands: Tensors, packed: Mapping[str, Te
         elif problem.a_type == "s4":
             a, b = unpack_s4(a), unpack_s4(b)
         tell("cpu:multiply_s8" if natively() else "torch:_int_mm")
-        by = _product if natively() else (_convolve if problem.conv else _multiply)
-        by(problem, a, b, operands, out)
+        if natively():
+            _product(problem, a, b, {**operands, "panels": panels}, out)
+        else:
+            (_convolve if problem.conv else _multiply)(problem, a, b, operands, out)
 
 
 def finish(problem: Problem, sums: Tensor, operands: Mapping[str, Tensor | None], out: Tensor) -> None:

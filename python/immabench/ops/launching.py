@@ -63,7 +63,7 @@ def launch(problem: Problem, product: Product, epilogue: Epilogue, out_shape: li
     device = product.a.device
     out = torch.empty(problem.of_batch(problem.m, problem.n), dtype=dtype_of(problem.output_type), device=device)
     if device.type == "cpu" and not epilogue.kernel:
-        compute_exactly(problem, tensors, packed, out)
+        compute_exactly(problem, tensors, packed, out, epilogue.panels)
     else:
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             _launch(TensorBuffers(problem, tensors, out), packed, epilogue.kernel)

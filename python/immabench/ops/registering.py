@@ -20,7 +20,8 @@ KEPT_CALLS = 1024
 EPILOGUE_SCHEMA = (
     "Tensor? row_scale=None, Tensor? col_scale=None, Tensor? bias=None, Tensor? a_zero=None, Tensor? b_sum=None, "
     "Tensor? residual=None, Tensor? residual_scale=None, Tensor? residual_zero=None, Tensor? out_scale=None, "
-    "Tensor? out_zero=None, str output_type='s32', str activation='none', str kernel=''"
+    "Tensor? out_zero=None, str output_type='s32', str activation='none', str kernel='', "
+    "Tensor? panels=None"
 )
 """The fields of `Epilogue` in their order; torch hands them over in their places, but for defaults at the end."""
 

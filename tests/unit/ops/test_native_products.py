@@ -18,6 +18,7 @@ from operator_calls import EPILOGUES, arguments, convolution_arguments  # noqa: 
 
 from immabench import ops  # noqa: E402
 from immabench.convolution import Convolution, patches  # noqa: E402
+from immabench.errors import OperandError  # noqa: E402
 from immabench.kernels import geometry_sizes, native  # noqa: E402
 from immabench.numerics import accumulate, quantize  # noqa: E402
 from immabench.ops import exact  # noqa: E402
@@ -49,6 +50,35 @@ def test_sums_are_exact(m: int, n: int, k: int, threads: int, seed: int) -> None
     a, b, out = codes(seed, m, k), codes(seed + 1, n, k), np.full((m, n), 0x5A5A5A5A, np.int32)
     native().multiply_s8(a, b, out, threads=threads)
     assert np.array_equal(out, accumulate(a, b))
+
+
+@needs_vnni
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 5, 7), (24, 130, 65), (200, 64, 64)])
+def test_weights_in_panels_give_the_same(m: int, n: int, k: int) -> None:
+    a, b = (torch.from_numpy(codes(seed, *shape)) for seed, shape in ((1, (m, k)), (2, (n, k))))
+    panels = ops.pack_panels(b)
+    assert torch.equal(ops.gemm_s8(a, b, panels=panels), ops.gemm_s8(a, b))
+    assert torch.equal(torch.ops.immabench.gemm_s8(a, b, panels=panels), ops.gemm_s8(a, b))
+    # B itself is not read but where rows are too few for panels.
+    assert (m < 16) != torch.equal(ops.gemm_s8(a, torch.zeros_like(b), panels=panels), ops.gemm_s8(a, b))
+
+
+@needs_vnni
+def test_filters_in_panels_give_the_same() -> None:
+    image, filters = torch.from_numpy(codes(3, 2, 6, 7, 5)), torch.from_numpy(codes(4, 9, 3, 3, 5))
+    options = {"padding": (1, 1), "a_zero": torch.tensor([3], dtype=torch.int32)}
+    want = ops.conv2d_s8(image, filters, **options)
+    assert torch.equal(ops.conv2d_s8(image, filters, panels=ops.pack_panels(filters), **options), want)
+
+
+@needs_vnni
+def test_panels_of_other_weights_are_refused() -> None:
+    a, b = torch.from_numpy(codes(1, 24, 65)), torch.from_numpy(codes(2, 130, 65))
+    with pytest.raises(ValueError, match=r"'panels' has shape .* pass panel_bytes\(n, k\) bytes"):
+        ops.gemm_s8(a, b, panels=ops.pack_panels(b[:64]))
+    batch = torch.from_numpy(codes(2, 2, 130, 65))
+    with pytest.raises(OperandError, match="panels are of int8 weights without a batch; leave panels out"):
+        ops.gemm_s8(a.expand(2, -1, -1), batch, panels=ops.pack_panels(b))
 
 
 @needs_vnni

@@ -309,4 +309,4 @@ def test_families_of_kernels_are_the_names_of_operators() -> None:
     families = {config.family for config in all_configs()}
     without = {"gemm_b1", "pack_s4", "unpack_s4", "reorder_weights", "softmax_quantize"}
     assert families - set(ops.__all__) == without
-    assert set(ops.__all__) - families == {"PackedWeights", "pack_quantized", "pack_weights"}
+    assert set(ops.__all__) - families == {"PackedWeights", "pack_panels", "pack_quantized", "pack_weights"}

@@ -69,7 +69,14 @@ class IntegerProduct(torch.nn.Module):
             output_type = "s8" if self.ending.output else TYPES[self.ending.dtype]
             vectors = {name: getattr(self, name) for name in self._given}
             self._known = {**vectors, "output_type": output_type, "activation": activation}
+            codes = None if self.kernel else self.int8_weights()
+            if codes is not None:
+                self._known["panels"] = ops.pack_panels(codes)
         return self._known
+
+    def int8_weights(self) -> Tensor | None:
+        """What the exact path multiplies with as it is: [N, ..]; None where that is something else."""
+        return None
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """As torch moves a module: what was gathered is gathered anew."""
@@ -97,6 +104,11 @@ class PackedProduct(IntegerProduct):
         for name, tensor in tensors.items():
             self.register_buffer(f"packed_{name}", tensor)
 
+    def int8_weights(self) -> Tensor | None:
+        """What packed weights stand for."""
+        integers: Tensor | None = self.integers
+        return integers
+
     def exactly(self, x: Tensor) -> bool:
         """Whether `integers` are what a product with x is of."""
         return self.integers is not None and not self.kernel and not x.is_cuda
@@ -123,6 +135,11 @@ class IntegerConv2d(IntegerProduct):
         rows, channels, height, width = weights.shape
         self.geometry = geometry
         self.register_buffer("filters", weights.codes.reshape(rows, height, width, channels).contiguous())
+
+    def int8_weights(self) -> Tensor | None:
+        """The filters."""
+        filters: Tensor = self.filters
+        return filters
 
     def forward(self, x: Tensor | Codes, residual: Tensor | None = None) -> Tensor:
         """Of an image [n, c, h, w] the layer's output, NCHW by name."""
@@ -166,6 +183,11 @@ class IntegerLinear(IntegerProduct):
         super().__init__(ending, scales_of_columns(weights), _row_sums(weights))
         self._operator = getattr(ops, operator)
         self.register_buffer("matrix", packed_codes(weights.codes) if operator == "gemm_w4a4" else weights.codes)
+
+    def int8_weights(self) -> Tensor | None:
+        """The matrix, but of int4."""
+        matrix: Tensor = self.matrix
+        return matrix if matrix.dtype == torch.int8 else None
 
     def forward(self, x: Tensor | Codes, residual: Tensor | None = None) -> Tensor:
         """[.., K], or [.., K/2] of int4, to [.., N]."""

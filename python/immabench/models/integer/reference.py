@@ -45,7 +45,9 @@ def stated(module: IntegerProduct, x: Any, residual: Tensor | None = None) -> tu
     if weights is None:
         return None
     codes = (x[0] if isinstance(x, tuple) else x).numpy()
-    options = {name: _host(value) for name, value in module.epilogue(x, residual).items() if name != "kernel"}
+    options = {
+        name: _host(value) for name, value in module.epilogue(x, residual).items() if name not in ("kernel", "panels")
+    }
     fields: dict[str, Any] = {name: options.pop(name) for name in ("output_type", "activation")}
     made = {name: value for name, value in options.items() if value is not None}
     if isinstance(module, IntegerConv2d | PackedConv2d):
@@ -63,13 +65,10 @@ def stated(module: IntegerProduct, x: Any, residual: Tensor | None = None) -> tu
 
 def integer_weights(module: IntegerProduct) -> Array | None:
     """int8 [N, K]; None of weights beside floats, and of groups with float scales."""
-    if isinstance(module, IntegerConv2d):
-        return np.ascontiguousarray(module.filters.flatten(1).numpy())
-    if isinstance(module, IntegerLinear):
-        matrix = module.matrix.numpy()
-        return numerics.unpack_s4(matrix) if matrix.dtype == np.uint8 else matrix
-    integers = getattr(module, "integers", None)
-    return None if integers is None else integers.numpy()
+    codes = module.int8_weights()
+    if codes is not None:
+        return np.ascontiguousarray(codes.flatten(1).numpy())
+    return numerics.unpack_s4(module.matrix.numpy()) if isinstance(module, IntegerLinear) else None
 
 
 def _product(module: IntegerProduct, x: Any, residual: Tensor | None = None) -> Tensor | None:
