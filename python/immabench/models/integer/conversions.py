@@ -30,11 +30,11 @@ class Quantize(Static):
         self.packed = packed
 
     def forward(self, x: Tensor) -> Tensor:
-        """Codes of the shape and the order in memory of an image's channels last."""
-        last = channels_last(x)
+        """Codes of the shape of x, and of its order in memory; packed, [.., columns / 2]."""
         with_ = self.parameters_of_codes
+        lying, back = (x.contiguous(), None) if self.packed else in_memory_order(x)
         codes = ops.quantize(
-            last,
+            lying,
             self.scale,
             self.zero_point,
             code_type="s4" if self.packed else "s8",
@@ -42,7 +42,7 @@ class Quantize(Static):
             qmax=with_.qmax,
             kernel=self.kernel,
         )
-        return channels_first(codes)
+        return codes if back is None else codes.permute(back)
 
 
 class Dequantize(Static):
@@ -53,10 +53,11 @@ class Dequantize(Static):
         self.dtype = dtype
 
     def forward(self, codes: Tensor) -> Tensor:
-        """What the codes stand for, of their shape."""
-        last = channels_last(codes)
-        values = ops.dequantize(last, self.scale, self.zero_point, output_type=TYPES[self.dtype], kernel=self.kernel)
-        return channels_first(values)
+        """What the codes stand for, of their shape and order in memory."""
+        lying, back = in_memory_order(codes)
+        return ops.dequantize(
+            lying, self.scale, self.zero_point, output_type=TYPES[self.dtype], kernel=self.kernel
+        ).permute(back)
 
 
 class DynamicQuantize(torch.nn.Module):
@@ -71,7 +72,7 @@ class DynamicQuantize(torch.nn.Module):
         if self.by_token and self.scheme.bits == 8:
             codes, scale, zero_point, _ = ops.quantize_dynamic(x, not self.scheme.symmetric, kernel=self.kernel)
             return codes, scale, None if self.scheme.symmetric else zero_point
-        x = channels_last(x)
+        x, back = (x, None) if self.by_token else in_memory_order(x)
         scale, zero_point = self._scales(x.float())
         qmin, qmax = self.scheme.codes
         codes = ops.quantize(
@@ -84,7 +85,8 @@ class DynamicQuantize(torch.nn.Module):
             qmax=qmax,
             kernel=self.kernel,
         )
-        return channels_first(codes), scale, None if self.scheme.symmetric else zero_point
+        codes = codes if back is None else codes.permute(back)
+        return codes, scale, None if self.scheme.symmetric else zero_point
 
     def _scales(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[1], or one a token, x.shape[:-1]."""
@@ -94,11 +96,9 @@ class DynamicQuantize(torch.nn.Module):
         return scheme_parameters(self.scheme, low, high)
 
 
-def channels_last(x: Tensor) -> Tensor:
-    """An image [n, c, h, w] as [n, h, w, c], contiguous; anything else as it is."""
-    return x.permute(0, 2, 3, 1).contiguous() if x.dim() == 4 else x
-
-
-def channels_first(x: Tensor) -> Tensor:
-    """The inverse by name, without a copy."""
-    return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
+def in_memory_order(x: Tensor) -> tuple[Tensor, list[int]]:
+    """x as it lies in memory, contiguous, and the permutation that leads back: images and heads of attention are other
+    orders by name, and are not copied for what belongs to elements."""
+    order = sorted(range(x.dim()), key=lambda dim: -x.stride(dim))
+    back = sorted(range(x.dim()), key=order.__getitem__)
+    return x.permute(order).contiguous(), back

@@ -363,7 +363,8 @@ class _Lowering:
 
 
 def _step_name(path: str, node: fx.Node) -> str:
-    return f"{path}/{str(node.target).split('.')[1]}".lstrip("/")
+    """Where the node is from and what it does; what torch.export adds is of the model itself."""
+    return f"{'' if path.startswith('_empty_nn_module') else path}/{str(node.target).split('.')[1]}".lstrip("/")
 
 
 def _bits(form: QuantizationParameters) -> int:

@@ -109,10 +109,11 @@ class IntegerSession:
 
 
 def _by_layer(timed: Sequence[StepTime]) -> list[LayerTiming]:
-    """The longest step of a layer that computes names its kernel; those that convert are counted beside it."""
+    """The longest step of a layer that computes names its kernel; those that convert are counted beside it. What is no
+    layer is counted by its module."""
     groups: dict[str, list[StepTime]] = {}
     for one in timed:
-        groups.setdefault(one.step.layer or one.step.name, []).append(one)
+        groups.setdefault(one.step.layer or one.step.name.partition("/")[0], []).append(one)
     return [_layer(name, steps) for name, steps in groups.items()]
 
 
