@@ -161,10 +161,10 @@ void pack_panels(const py::object& b_object, const py::object& object, int threa
 }
 
 void multiply_s8(const py::object& a_object, const py::object& b_object, const py::object& out, const py::object& geometry,
-                 const py::object& panels, const py::object& a_zero, const py::object& b_sum, const py::object& row_scale, const py::object& col_scale,
-                 const py::object& bias, const py::object& residual, const py::object& residual_scale,
-                 const py::object& residual_zero, const py::object& out_scale, const py::object& out_zero,
-                 const std::string& activation, int threads) {
+                 const py::object& panels, const py::object& a_zero, const py::object& b_sum, const py::object& row_scale,
+                 const py::object& col_scale, const py::object& bias, const py::object& residual,
+                 const py::object& residual_scale, const py::object& residual_zero, const py::object& out_scale,
+                 const py::object& out_zero, const std::string& activation, int threads) {
   if (!cpu::can_multiply()) throw py::value_error("this CPU has no AVX-512 VNNI; see multiplies_s8()");
   CpuOperands operands;
   cpu::ProductArguments call;

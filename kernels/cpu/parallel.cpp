@@ -4,8 +4,12 @@
 #include <chrono>
 #include <mutex>
 #include <thread>
+#include <vector>
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
 #endif
 
 namespace immabench::cpu {
@@ -16,8 +20,8 @@ constexpr int kPartsPerThread = 4;
 constexpr int kMostHelpers = 255;
 
 // How long a thread looks out for work, or for others' last part, before it sleeps. Waking takes tens of microseconds, in a
-// virtual machine above all, and a model's next layer comes within so many.
-constexpr std::chrono::microseconds kLookout{200};
+// virtual machine above all, and a model's next layer comes within some hundreds. Meanwhile it gives way to whoever can run.
+constexpr std::chrono::microseconds kLookout{1000};
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -34,9 +38,38 @@ void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) {
     for (int i = 0; i < 64; ++i, relax()) {
       if (word.load(std::memory_order_acquire) != old) return;
     }
+    std::this_thread::yield();
   } while (std::chrono::steady_clock::now() < end);
   word.wait(old, std::memory_order_acquire);
 }
+
+// Where threads may run. A thread that is woken is put where its waker runs, and shares that processor for milliseconds, a
+// whole model, before it is moved: so helpers are kept off it.
+class Places {
+ public:
+#if defined(__linux__)
+  Places() { known_ = sched_getaffinity(0, sizeof allowed_, &allowed_) == 0; }
+
+  // Keeps `threads` off the processor that the caller is on, where there are others enough.
+  void keep_off_the_caller(const std::vector<std::thread::native_handle_type>& threads) {
+    const int here = sched_getcpu();
+    if (!known_ || here < 0 || here >= CPU_SETSIZE || (here == caller_ && threads.size() == placed_)) return;
+    caller_ = here, placed_ = threads.size();
+    cpu_set_t others = allowed_;
+    CPU_CLR(here, &others);
+    const bool enough = CPU_COUNT(&others) >= int(threads.size());
+    for (const auto thread : threads) pthread_setaffinity_np(thread, sizeof others, enough ? &others : &allowed_);
+  }
+
+ private:
+  cpu_set_t allowed_;
+  bool known_ = false;
+  int caller_ = -1;
+  std::size_t placed_ = 0;
+#else
+  void keep_off_the_caller(const std::vector<std::thread::native_handle_type>&) {}
+#endif
+};
 
 struct Job {
   Range run;
@@ -52,6 +85,7 @@ class Pool {
  public:
   void run(const Job& job, int helpers) {
     start(helpers);
+    places_.keep_off_the_caller(threads_);
     job_ = job;
     left_.store(std::uint32_t(job.parts), std::memory_order_relaxed);
     helpers_.store(helpers, std::memory_order_relaxed);
@@ -67,7 +101,11 @@ class Pool {
 
  private:
   void start(int helpers) {
-    for (; started_ < helpers; ++started_) std::thread(&Pool::help, this, started_).detach();
+    while (int(threads_.size()) < helpers) {
+      std::thread thread(&Pool::help, this, int(threads_.size()));
+      threads_.push_back(thread.native_handle());
+      thread.detach();
+    }
   }
 
   void help(int index) {
@@ -93,7 +131,8 @@ class Pool {
   std::atomic<std::uint64_t> ticket_{0};
   std::atomic<std::uint32_t> left_{0}, wake_{0};
   std::atomic<int> helpers_{0};
-  int started_ = 0;
+  std::vector<std::thread::native_handle_type> threads_;  // that never end
+  Places places_;
 };
 
 std::atomic<Pool*> current_pool{nullptr};

@@ -26,6 +26,7 @@ COMMANDS = (
     "card",
     "e2e",
     "dispatch",
+    "difference",
     "caps",
     "ceilings",
     "report",

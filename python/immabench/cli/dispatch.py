@@ -67,7 +67,7 @@ def _dispatched(request: Request, conditions: Conditions) -> Iterator[Dispatch]:
     with tempfile.TemporaryDirectory() as folder:
         artifacts = ArtifactFolder(Path(folder), request.experiment)
         for cell in request.cells:
-            worker = asking.new_worker()
+            worker = asking.new_worker(cell)
             try:
                 yield dispatch(cell, request.experiment, request.source, conditions, artifacts, worker)
             except asking.CellFailedError as failure:

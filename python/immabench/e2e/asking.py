@@ -33,9 +33,9 @@ class CellFailedError(Exception):
         self.status, self.reason = status, reason
 
 
-def new_worker() -> Worker:
-    """A process for one cell; it starts when first asked."""
-    return WorkerProcess(WORKER)
+def new_worker(cell: Cell) -> Worker:
+    """A process for one cell, with the variables that its runtime wants; it starts when first asked."""
+    return WorkerProcess(WORKER, runtime(cell.runtime).environment)
 
 
 def ask(worker: Worker, request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class E2eBench:
         if all(row is not None and row.status == "ok" for row in known):
             yield from (row for row in known if row is not None)
             return
-        worker = asking.new_worker()
+        worker = asking.new_worker(cell)
         try:
             yield from self._measured(cell, worker)
         except (CellFailedError, ImmabenchError) as error:
@@ -135,7 +135,7 @@ class E2eBench:
         path = self._folder.logits(self._cell_key(REFERENCE))
         if path.is_file():
             return _load(path)
-        worker = asking.new_worker()
+        worker = asking.new_worker(REFERENCE)
         try:
             self._prepare(REFERENCE, worker)
             return self._logits(REFERENCE, worker)
@@ -187,7 +187,7 @@ class E2eBench:
 
     def _drift(self, cell: Cell, first: E2eRow) -> dict[str, Any]:
         """The first point again, at the end: what the machine did meanwhile."""
-        worker = asking.new_worker()
+        worker = asking.new_worker(cell)
         try:
             self._prepare(cell, worker)
             again = self._point(worker, first.batch or 1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -23,11 +26,14 @@ class WorkerTimeoutError(Exception):
 class WorkerProcess:
     """One worker, started when first asked and again after it died. A context manager: leaving it ends the worker.
 
-    `module` is what it runs: one that calls `worker.serve`.
+    `module` is what it runs: one that calls `worker.serve`. `environment` are variables that it has where this process
+    has none of their names.
     """
 
-    def __init__(self, module: str = "immabench.measure.worker") -> None:
-        self._module = module
+    def __init__(
+        self, module: str = "immabench.measure.worker", environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._module, self._environment = module, environment
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""
 
@@ -85,7 +91,9 @@ class WorkerProcess:
             self.stop()
         if self._process is None:
             command = [sys.executable, "-m", self._module]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            environment = {**self._environment, **os.environ}
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
         return self._process
 
     def _read_line(self, process: subprocess.Popen[bytes], deadline: float) -> bytes:

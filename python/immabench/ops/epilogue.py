@@ -183,4 +183,6 @@ def _kind(vector: torch.Tensor | None) -> str:
 
 
 def _contiguous(tensor: torch.Tensor | None) -> torch.Tensor | None:
-    return None if tensor is None else tensor.detach().contiguous()
+    if tensor is None or (tensor.is_contiguous() and not tensor.requires_grad):
+        return tensor
+    return tensor.detach().contiguous()

@@ -97,6 +97,8 @@ def register(
 
 def kind_of(argument: Any) -> Any:
     """What a call's checks are kept by: of tensors their kinds, of lists tuples, others as they are."""
+    if argument is None or argument.__class__ is str:
+        return argument  # most are, and the test of a tensor takes longer
     if isinstance(argument, Tensor):
         return TensorKind(argument.dtype, argument.shape, argument.device)
     return tuple(argument) if isinstance(argument, list) else argument

@@ -26,7 +26,7 @@ def workers(one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(trained, "NEEDS_NOTHING", "toy")
     monkeypatch.chdir(tmp_path)
     kind = fresh()
-    monkeypatch.setattr(asking, "new_worker", kind)
+    monkeypatch.setattr(asking, "new_worker", lambda cell: kind())
     return kind
 
 

@@ -22,5 +22,5 @@ def _toy(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> type[InProcess]:
     kind = fresh()
-    monkeypatch.setattr(asking, "new_worker", kind)
+    monkeypatch.setattr(asking, "new_worker", lambda cell: kind())
     return kind

@@ -85,6 +85,19 @@ class Differences:
         """Another computation of the integer model: emulated, or on a GPU."""
         return self.compare(stored_codes(self._points, model.records(*self._inputs)))
 
+    def of_operands(self, codes: Mapping[str, Array], sums: Mapping[str, SumCodes]) -> Comparison:
+        """An engine that names codes by the operands that read them, where it has them as they are stored."""
+        found = {
+            operand.stored: codes[operand.name]
+            for layer in self._quantized.traced.layers
+            for operand in layer.operands
+            if operand.name in codes and codes[operand.name].shape == self._shape_of(operand.stored)
+        }
+        return self.compare(found, sums)
+
+    def _shape_of(self, node: str) -> tuple[int, ...] | None:
+        return self._codes[node].shape if node in self._codes else None
+
     def compare(self, codes: StoredCodes, sums: Mapping[str, SumCodes] | None = None) -> Comparison:
         """Codes that an engine stored; `sums` are those that it rounds sums to before residuals, by layer."""
         points = [point for point in self._points if point.node in codes and point.node in self._codes]

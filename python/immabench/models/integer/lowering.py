@@ -33,7 +33,7 @@ from immabench.quantize.attributes import (
     set_value,
     value,
 )
-from immabench.quantize.layers import Layer, attention_mask, score_scale
+from immabench.quantize.layers import POOLINGS, Layer, attention_mask, score_scale
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, StaticQuantizer
@@ -41,6 +41,8 @@ from immabench.quantize.schemes import QuantizationParameters, TensorScheme
 from immabench.quantize.simulated_attention import SimulatedAttention
 
 _aten = torch.ops.aten
+
+IMAGE_READERS = {_aten.conv2d.default, _aten.max_pool2d.default, *POOLINGS}
 
 WHOLE = (-128, 127)
 """The codes that epilogues end in: others are made of floats."""
@@ -221,7 +223,7 @@ class _Lowering:
         made: torch.nn.Module
         source: Form = FLOATS
         if isinstance(form, QuantizationParameters):
-            made = conversions.Quantize(form)
+            made = conversions.Quantize(form, image=_is_image(node))
         elif isinstance(form, Packed):
             made = conversions.Quantize(form.parameters, packed=True)
         elif isinstance(form, Dynamic):
@@ -369,6 +371,11 @@ def _step_name(path: str, node: fx.Node) -> str:
 
 def _bits(form: QuantizationParameters) -> int:
     return (form.qmax - form.qmin + 1).bit_length() - 1
+
+
+def _is_image(node: fx.Node) -> bool:
+    """Whether a convolution or a pooling reads a value, behind what selects from it."""
+    return any(user.target in IMAGE_READERS or (selects_codes(user) and _is_image(user)) for user in node.users)
 
 
 def _pad_with(made: fx.Node, zero_point: int) -> None:

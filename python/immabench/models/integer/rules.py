@@ -71,24 +71,29 @@ def output_codes(problem: Problem, operands: Operands, rules: Rules, sum_codes: 
 
     `sum_codes` belongs to `residual="after rounding"`; without it those of the output are taken.
     """
+    scale, zero = _of(operands.out_scale, 1.0), _of(operands.out_zero, 0)
+    before = None
+    if operands.residual is not None and rules.residual == "after rounding":
+        before = sum_codes or SumCodes(float(scale[0]), int(zero[0]))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        unit = np.float32(1) if rules.scaling == "in steps" else _of(operands.out_scale, 1.0)
-        scale, zero = _of(operands.out_scale, 1.0), _of(operands.out_zero, 0)
+        unit: Any = np.float32(1) if rules.scaling == "in steps" else np.float32(before.scale) if before else scale
         value = _before_residual(problem, operands, rules, unit)
+        if before is not None:
+            value, unit = _through_codes(value, before, rules, unit) * unit, np.float32(1)
         if operands.residual is not None:
-            if rules.residual == "after rounding":
-                value = _through_codes(value, sum_codes or SumCodes(float(scale[0]), int(zero[0])), rules, unit)
             value = value + residual_values(problem, operands) / unit
-        value = activate(problem.activation, (value * unit).astype(np.float32)) / unit if _bends(problem) else value
-        value = np.maximum(value, 0) if problem.activation == "relu" else value
-        steps = value / scale if rules.scaling == "in steps" else value
-        codes: Array = np.clip(_rounded(steps, rules) + zero, -128, 127).astype(np.int32)
+        value = _activated(problem, value, unit)
+        codes: Array = np.clip(_rounded(value / (scale / unit), rules) + zero, -128, 127).astype(np.int32)
     return codes
 
 
-def _bends(problem: Problem) -> bool:
-    """Whether an activation is other than by scales alone."""
-    return problem.activation not in ("none", "relu")
+def _activated(problem: Problem, value: Array, unit: Any) -> Array:
+    if problem.activation == "relu":
+        return np.maximum(value, 0)
+    if problem.activation == "none":
+        return value
+    activated: Array = activate(problem.activation, (value * unit).astype(np.float32)) / unit
+    return activated
 
 
 def explanations(problem: Problem, operands: Operands) -> Iterator[tuple[tuple[str, ...], Rules]]:

@@ -103,6 +103,8 @@ class Runtime(Protocol):
     devices: tuple[Device, ...]
     """Where it computes."""
     needs: Needs
+    environment: dict[str, str]
+    """Variables that its process is started with, but where the user has set them: libraries read them when loaded."""
 
     def availability(self) -> Availability:
         """Whether it works on this machine, on one of its devices at least; must not raise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib import util
 from typing import TYPE_CHECKING
@@ -34,12 +35,20 @@ CHOSEN = "kernels predicted fastest, one CUDA graph"
 """How operators compute on a CPU and on a GPU (`models.integer.lower`)."""
 
 
+WAIT_POLICY = "OMP_WAIT_POLICY"
+"""Of torch's threads: what is left to torch takes microseconds, after which its threads would spin for milliseconds on
+the processors that operators' own threads compute on."""
+
+
 class IntegerRuntime:
     """`immabench.models.integer`: on a CPU by exact passes, on a GPU by the kernels by hand."""
 
     name = "immabench"
     devices: tuple[Device, ...] = ("cpu", "cuda")
     needs: Needs = "quantized"
+
+    def __init__(self) -> None:
+        self.environment = {WAIT_POLICY: "passive"}
 
     def availability(self) -> Availability:
         if util.find_spec("torch") is None:
@@ -104,7 +113,8 @@ class IntegerSession:
 
         simulated = len({step.layer for step in self._model.steps if step.layer and step.note})
         rest = f", {simulated} layers simulated in floats" if simulated else ""
-        where = torch.cuda.get_device_name() if self._device == "cuda" else f"{torch.get_num_threads()} threads"
+        threads = f"{torch.get_num_threads()} threads, {WAIT_POLICY}={os.environ.get(WAIT_POLICY, 'unset')}"
+        where = torch.cuda.get_device_name() if self._device == "cuda" else threads
         return f"immabench {__version__}, {self._how}, torch {torch.__version__}{rest}, {where}"
 
 

@@ -32,6 +32,7 @@ class OnnxRuntime:
     def __init__(self, name: str, provider: str, device: Device) -> None:
         self.name, self._provider = name, provider
         self.devices: tuple[Device, ...] = (device,)
+        self.environment: dict[str, str] = {}
         self.needs: Needs = "tensorrt" if provider.startswith("Tensorrt") else "onnxruntime"
 
     def availability(self) -> Availability:

@@ -23,6 +23,7 @@ class TorchRuntime:
 
     def __init__(self, name: str = "torch", compiled: bool = False) -> None:
         self.name, self._compiled = name, compiled
+        self.environment: dict[str, str] = {}
 
     def availability(self) -> Availability:
         if util.find_spec("torch") is None:
