@@ -42,7 +42,7 @@ def card(
     from immabench.accuracy.experiment import Experiment
     from immabench.cli.output import print_json
     from immabench.cli.progress import SampleProgress
-    from immabench.e2e.card_lines import card_lines
+    from immabench.e2e.card_lines import FILE, card_lines, keep_rows
 
     chosen = chosen_model(model, weights, data, calibration)
     folder = out if out != Path() else Path("models") / chosen.name
@@ -50,14 +50,16 @@ def card(
     recipes = card_recipes(chosen.recipes).values()
     with SampleProgress() as progress:
         experiment = Experiment(chosen, limit, progress)
-        measured = card_lines(runs, experiment.weights_digest) if runs else []
+        if runs:
+            keep_rows(runs, experiment.weights_digest, folder / FILE)
         rows = []
         for number, row in enumerate(store.evaluate(experiment, recipes), start=1):
             rows.append(row)
             print(f"[{number}/{len(recipes)}] {row.recipe}: {100 * row.difference:+.2f} points", file=sys.stderr)
     given = (("--limit", limit), ("--weights", weights), ("--data", data), ("--calibration", calibration))
     options = [text for option, value in given if value is not None for text in (option, str(value))]
-    options += [text for run in runs or () for text in ("--from", str(run))]
+    measured = card_lines(folder / FILE)
+    options += ["--from", "RUN"] if measured else []
     command = shlex.join(["immabench", "card", chosen.name, *options])
     page = folder / "CARD.md"
     page.write_text(render_card(chosen.recipes, rows, command, measured), encoding="utf-8")

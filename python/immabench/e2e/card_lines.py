@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from immabench.accuracy.card import MIB
+from immabench.accuracy.row_files import rows_in
 from immabench.e2e.folder import E2eFolder
 from immabench.e2e.rows import E2eRow
 from immabench.errors import UsageError
 from immabench.report.formats import number, ratio
 
+FILE = "e2e.jsonl"
+"""The rows beside a card."""
 
-def card_lines(folders: Sequence[Path], weights_digest: str) -> list[list[str]]:
-    """A line an `ok` row of run folders of `immabench e2e`, in their order, by the columns of `accuracy/card.md.j2`.
+
+def keep_rows(folders: Sequence[Path], weights_digest: str, path: Path) -> None:
+    """Write the `ok` rows of run folders of `immabench e2e` into a file, in their order, in the place of what it held.
 
     Raises RunFolderError for what is no such folder, UsageError for one of other weights.
     """
@@ -21,7 +25,14 @@ def card_lines(folders: Sequence[Path], weights_digest: str) -> list[list[str]]:
     for row in rows:
         if row.weights_digest != weights_digest:
             raise UsageError(f"a run is of other weights, {row.title}", "name runs of this very model")
-    return [_line(row) for row in rows if row.status == "ok"]
+    lines = [row.model_dump_json() + "\n" for row in rows if row.status == "ok"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def card_lines(path: Path) -> list[list[str]]:
+    """A line a row of such a file, by the columns of `accuracy/card.md.j2`; none where there is no file."""
+    return [_line(row) for row in rows_in(path, E2eRow)] if path.is_file() else []
 
 
 def _line(row: E2eRow) -> list[str]:

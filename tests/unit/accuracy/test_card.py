@@ -11,6 +11,8 @@ pytest.importorskip("torch", reason="models are torch's: pip install 'immabench[
 from immabench.accuracy.card import SECTIONS, Entry, card_recipes, render_card, verdict
 from immabench.accuracy.evaluations import FILE, read_rows
 from immabench.accuracy.rows import AccuracyRow
+from immabench.e2e.card_lines import FILE as E2E_FILE
+from immabench.e2e.card_lines import card_lines
 from immabench.models.trained import trained_model, trained_models
 from immabench.quantize.recipe_files import BUILT_IN, load_recipe, recipe_names
 
@@ -124,7 +126,9 @@ def test_committed_cards_are_what_their_rows_make(name: str) -> None:
     rows = read_rows(MODELS / name / FILE)
     assert {row.model for row in rows} == {name}
     text = (MODELS / name / "CARD.md").read_text(encoding="utf-8")
-    assert text == render_card(trained_model(name).recipes, rows, f"immabench card {name}")
+    measured = card_lines(MODELS / name / E2E_FILE)
+    command = f"immabench card {name}{' --from RUN' if measured else ''}"
+    assert text == render_card(trained_model(name).recipes, rows, command, measured)
 
 
 @pytest.mark.parametrize("name", CARDS)

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+try:
+    from immabench import _native as compiled
+except ImportError:
+    compiled = None
+
 
 @dataclass
 class Result:
@@ -40,3 +45,11 @@ def run(fake_native: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         return Result(code, captured.out, captured.err)
 
     return command
+
+
+@pytest.fixture
+def real_native(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled module after all, for commands that compute with it on the CPU."""
+    if compiled is None:
+        pytest.skip("the native module is not built; pip install .")
+    monkeypatch.setitem(sys.modules, "immabench._native", compiled)

@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("torch", reason="models are torch's: pip install 'immabench[models]'")
 pytest.importorskip("onnxruntime", reason="pip install 'immabench[models]'")
-pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
 
 from toy_models import toy
 
@@ -17,7 +16,8 @@ from immabench.models import trained
 
 
 @pytest.fixture(autouse=True)
-def _toy(one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _toy(real_native: None, one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A quick trained model in the place of all others."""
     monkeypatch.setattr(trained, "_MODELS", (toy(),))
     monkeypatch.setattr(trained, "NEEDS_NOTHING", "toy")
     monkeypatch.chdir(tmp_path)
@@ -49,7 +49,7 @@ def test_a_quantized_folder_is_compared_by_its_own_recipe(run: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--engine", "onnx"), 5, "did you mean onnxruntime"),
+        (("--engine", "onnx"), 5, "no engine matches 'onnx'; nearest: onnxruntime"),
         (("--recipe", "w8a8-dynamic"), 2, "has no static scales, so no codes that could be compared; choose one with"),
         (("--recipe", "w8"), 2, "has no static scales"),
         (("--recipe", "nine"), 5, "nine"),

@@ -20,7 +20,7 @@ QUICK = ("--seconds", "0.01")
 
 
 @pytest.fixture(autouse=True)
-def workers(one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[InProcess]:
+def workers(real_native: None, one_thread: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[InProcess]:
     """A quick trained model in the place of all others, and cells within this process."""
     monkeypatch.setattr(trained, "_MODELS", (toy(),))
     monkeypatch.setattr(trained, "NEEDS_NOTHING", "toy")
@@ -193,7 +193,7 @@ def test_a_card_takes_latencies(run: Any, monkeypatch: pytest.MonkeyPatch) -> No
     result = run("card", "toy", "--out", "cards", "--from", "timed")
     assert result.code == 0, result.err
     page, plain = Path("cards", "CARD.md").read_text(), Path("plain", "CARD.md").read_text()
-    assert "Made by `immabench card toy --from timed`" in page
+    assert "Made by `immabench card toy --from RUN`" in page
     assert "\n## Run end to end\n" in page
     latency = json.loads(Path("timed", "rows.jsonl").read_text())["latency_ms_p50"]
     assert f"| torch | fp32 | fp32 | 1 | {latency:#.3g}" in page

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from immabench.e2e.card_lines import card_lines
+from immabench.e2e.card_lines import card_lines, keep_rows
 from immabench.e2e.charts import charts
 from immabench.e2e.folder import E2eFolder
 from immabench.e2e.report import build_report, cells_of, lead, notes, table_of
@@ -155,8 +155,11 @@ def test_a_folder_without_rows_is_one_line(tmp_path: Path) -> None:
 
 def test_cards_take_rows_of_the_same_weights(tmp_path: Path) -> None:
     run = write(tmp_path / "run", ROWS)
-    lines = card_lines([run], "w")
+    kept = tmp_path / "e2e.jsonl"
+    assert card_lines(kept) == []
+    keep_rows([run], "w", kept)
+    lines = card_lines(kept)
     assert len(lines) == 4, "what was not measured is no line"
     assert lines[2][:7] == ["onnxruntime", "int8", "w8a8", "1", "2.00", "500", "4.00×"]
     with pytest.raises(UsageError, match="a run is of other weights, Toy"):
-        card_lines([run], "other")
+        keep_rows([run], "other", kept)
