@@ -10,8 +10,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="operators are torch's: pip install 'immabench[models]'")
 
 from immabench import ops  # noqa: E402
-from immabench.attention import attention  # noqa: E402
+from immabench.attention import DEPTHS, attention  # noqa: E402
 from immabench.errors import ImmabenchError  # noqa: E402
+from immabench.kernels import companion_configs  # noqa: E402
 from immabench.ops import attention as module  # noqa: E402
 from immabench.providers.torch_tensors import to_numpy  # noqa: E402
 
@@ -129,6 +130,11 @@ def test_torch_finds_no_fault_in_the_operator() -> None:
     q, k, v = tokens(2, 5, 9, 2, 32)
     lengths = torch.tensor([9, 4], dtype=torch.int32)
     torch.library.opcheck(torch.ops.immabench.attention_s8.default, (q, k, v), {**numbers("s8"), "lengths": lengths})
+
+
+def test_depths_of_heads_are_those_of_the_tiles() -> None:
+    pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
+    assert {config.block_tile[2] for config in companion_configs() if config.block_tile} == set(DEPTHS)
 
 
 class Layer(torch.nn.Module):

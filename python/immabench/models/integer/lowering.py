@@ -9,36 +9,26 @@ from itertools import chain, count
 import torch
 from torch import fx
 
-from immabench.models.integer import activations, conversions, products
+from immabench.models.integer import activations, conversions
 from immabench.models.integer.forms import (
     FLOATS,
     Dynamic,
     Form,
     Packed,
     Program,
-    inner_nodes,
     selects_codes,
     wanted_forms,
 )
+from immabench.models.integer.layer_modules import layer_module
 from immabench.models.integer.model import IntegerModel, Step
-from immabench.models.integer.poolings import max_pooling_module, pooling_module
-from immabench.models.integer.supported import PACKED_OPERATORS, activation_type, geometry, unsupported_layers
-from immabench.quantize.attributes import (
-    arguments,
-    copied,
-    is_attribute,
-    is_float,
-    module_path,
-    set_bias,
-    set_value,
-    value,
-)
-from immabench.quantize.layers import POOLINGS, Layer, attention_mask, score_scale
-from immabench.quantize.plans import LayerPlan
+from immabench.models.integer.poolings import max_pooling_module
+from immabench.models.integer.simulated import Simulated
+from immabench.models.integer.supported import unsupported_layers
+from immabench.quantize.attributes import arguments, copied, is_attribute, is_float, module_path, value
+from immabench.quantize.layers import POOLINGS, Layer, attention_mask
 from immabench.quantize.quantized import QuantizedModel
-from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, StaticQuantizer
+from immabench.quantize.quantizers import FLOAT_TYPES
 from immabench.quantize.schemes import QuantizationParameters, TensorScheme
-from immabench.quantize.simulated_attention import SimulatedAttention
 
 _aten = torch.ops.aten
 
@@ -72,17 +62,17 @@ class _Lowering:
         self._quantized, self._source = quantized, quantized.traced.graph
         self._floats = quantized.recipe.floats
         self._dtype = FLOAT_TYPES[self._floats]
-        self._unsupported = unsupported_layers(quantized)
-        self._program = Program.of(quantized, self._unsupported)
+        unsupported = unsupported_layers(quantized)
+        self._program = Program.of(quantized, unsupported)
         self._wanted = wanted_forms(self._source.graph, self._program)
-        self._owner = self._simulated_parameters(copied(self._source))
+        self._simulated = Simulated(quantized, self._program, unsupported)
+        self._owner = self._simulated.parameters(copied(self._source))
         self._graph = fx.Graph(self._owner)
         self._graph.set_codegen(self._owner.graph._codegen)  # how inputs and outputs are nested
         self._made: dict[tuple[str, Form], fx.Node] = {}
         self._steps: dict[str, Step] = {}
         self._nodes = {node.name: node for node in self._source.graph.nodes}
         self._layer_at = {layer.output: layer for layer in self._program.layers.values()}
-        self._simulated_at = self._simulated_nodes()
 
     def model(self, kernel: str) -> IntegerModel:
         """The whole model."""
@@ -96,36 +86,6 @@ class _Lowering:
         present = {node.name for node in graph.graph.nodes}
         steps = {name: step for name, step in self._steps.items() if name in present}
         return IntegerModel(graph, steps, kernel)
-
-    # ---- what stays in floats
-
-    def _simulated_parameters(self, owner: fx.GraphModule) -> fx.GraphModule:
-        """Parameters in the recipe's float type, and of simulated layers what their codes stand for."""
-        nodes = {node.name: node for node in owner.graph.nodes}
-        for name, tensor in owner.state_dict().items():
-            if tensor.is_floating_point():
-                set_value(owner, name, tensor.to(self._dtype))
-        for layer in self._quantized.traced.products:
-            if layer.name in self._program.layers or layer.name not in self._quantized.weights:
-                continue
-            weight, bias = self._quantized.decoded(layer.name)
-            set_value(owner, layer.weight, weight.to(self._dtype))
-            if bias is not None:
-                set_bias(owner, nodes[layer.node], bias.to(self._dtype))
-        owner.graph.lint()
-        return owner
-
-    def _simulated_nodes(self) -> dict[str, tuple[Layer, str]]:
-        """Of layers that stay in floats their nodes, with the reason, "" where the recipe says so."""
-        found = {}
-        for layer in self._quantized.traced.layers:
-            if layer.name in self._program.layers:
-                continue
-            plan = self._program.plans[layer.name]
-            note = self._unsupported.get(layer.name) or plan.fallback or plan.note
-            for name in (*inner_nodes(self._nodes, layer), layer.output):
-                found[name] = (layer, note)
-        return found
 
     # ---- node by node
 
@@ -166,31 +126,20 @@ class _Lowering:
 
     def _emit_floats(self, node: fx.Node) -> None:
         """The operator as it is; of a simulated layer what it reads as codes is what codes stand for."""
-        layer, note = self._simulated_at.get(node.name, (None, ""))
+        layer, note = self._simulated.at(node)
 
         def read(source: fx.Node) -> fx.Node:
-            made = self._form(source, FLOATS)
-            return made if layer is None else self._simulated_operand(layer, node, source, made)
+            made, quantizer = self._form(source, FLOATS), self._simulated.quantizer(layer, node, source)
+            return made if quantizer is None else self._call(f"simulated_{source.name}", quantizer, made)
 
         made = self._graph.node_copy(node, read)
-        if layer is not None and layer.kind == "attention" and self._program.plans[layer.name].activations:
-            simulated = SimulatedAttention()
-            simulated.codes = True
-            made.op, made.target = "call_module", self._add(made.name, simulated)
+        attention = self._simulated.attention(layer)
+        if attention is not None:
+            made.op, made.target = "call_module", self._add(made.name, attention)
         self._made[node.name, FLOATS] = made
         if node.op == "call_function":
             name = _step_name(layer.name if layer else module_path(node), node)
             self._note(made, Step(name, layer.name if layer else "", str(node.target), self._floats, note=note))
-
-    def _simulated_operand(self, layer: Layer, reader: fx.Node, source: fx.Node, made: fx.Node) -> fx.Node:
-        plan = self._program.plans[layer.name]
-        for operand in plan.quantized_operands(layer):
-            if (operand.reader, operand.node) == (reader.name, source.name) and plan.activations is not None:
-                known = self._quantized.parameters_of.get(operand.name)
-                recipe = plan.activations
-                quantizer = StaticQuantizer(known) if known else DynamicQuantizer(recipe.scheme, recipe.scales)
-                return self._graph.call_module(self._add(f"simulated_{operand.name}", quantizer), (made,))
-        return made
 
     def _emit_selection(self, node: fx.Node) -> None:
         """Of codes in each scale that is wanted; of floats too, where these are."""
@@ -201,8 +150,7 @@ class _Lowering:
 
     def _selected(self, node: fx.Node, form: QuantizationParameters) -> fx.Node:
         if node.target == _aten.max_pool2d.default:
-            module = self._add(f"{node.name}_codes", max_pooling_module(node))
-            made = self._graph.call_module(module, (self._form(node.args[0], form),))
+            made = self._call(f"{node.name}_codes", max_pooling_module(node), self._form(node.args[0], form))
             self._note(made, Step(module_path(node) or node.name, "", "max_pool2d", f"A{_bits(form)}"))
             return made
         first = node.args[0]
@@ -232,7 +180,7 @@ class _Lowering:
             source = next(one for name, one in self._made if name == node.name)
             assert isinstance(source, QuantizationParameters), f"{node.name} has not been made"
             made = conversions.Dequantize(source, self._dtype)
-        called = self._graph.call_module(self._add(f"{node.name}_as", made), (self._made[node.name, source],))
+        called = self._call(f"{node.name}_as", made, self._made[node.name, source])
         operator_name = {"Quantize": "quantize", "Dequantize": "dequantize"}.get(
             type(made).__name__, "quantize_dynamic"
         )
@@ -258,31 +206,15 @@ class _Lowering:
     def _emit_layer(self, layer: Layer) -> None:
         plan = self._program.plans[layer.name]
         output = self._ends_as(layer.output)
-        arguments: list[fx.Node | None]
+        module = layer_module(self._quantized, self._program, layer, self._nodes[layer.node], output)
+        operands: list[fx.Node | None] = [self._operand(layer, operand.role) for operand in layer.operands]
         if layer.kind == "attention":
-            module, arguments = self._attention(layer, output)
-        elif layer.kind == "pooling":
-            module = pooling_module(self._nodes[layer.node], self._quantized.parameters_of[layer.input.name], output)
-            arguments = [self._operand(layer, "input")]
-        else:
-            module = self._product(layer, plan, output)
-            arguments = [self._operand(layer, "input")]
-            if layer.residual is not None:
-                arguments.append(self._operand(layer, "residual"))
-        made = self._graph.call_module(self._add(layer.name, module), tuple(arguments))
+            operands.append(self._lengths(attention_mask(self._nodes[layer.node])))
+        made = self._call(layer.name, module, *operands)
         self._note(made, Step(layer.name, layer.name, plan.operator, plan.precision, note=plan.fallback or plan.note))
         if layer.kind == "pooling" and output is None and self._dtype != torch.float32:
             made = self._cast(made, self._dtype)
         self._made[layer.output, output or FLOATS] = made
-
-    def _attention(
-        self, layer: Layer, output: QuantizationParameters | None
-    ) -> tuple[torch.nn.Module, list[fx.Node | None]]:
-        node = self._nodes[layer.node]
-        scales = [self._quantized.parameters_of[operand.name] for operand in layer.operands]
-        module = activations.IntegerAttention(scales, score_scale(node), output, self._dtype)
-        tokens = [self._operand(layer, operand.role) for operand in layer.operands]
-        return module, [*tokens, self._lengths(attention_mask(node))]
 
     def _lengths(self, mask: fx.Node | None) -> fx.Node | None:
         """How many keys a mask leaves, found once for all who read it."""
@@ -290,35 +222,10 @@ class _Lowering:
             return None
         key = f"{mask.name}.lengths"
         if (key, FLOATS) not in self._made:
-            module = self._add(f"{mask.name}_lengths", activations.KeyLengths())
-            made = self._graph.call_module(module, (self._form(mask, FLOATS),))
+            made = self._call(f"{mask.name}_lengths", activations.KeyLengths(), self._form(mask, FLOATS))
             self._note(made, Step(f"{mask.name}/lengths", "", "lengths", "int32"))
             self._made[key, FLOATS] = made
         return self._made[key, FLOATS]
-
-    def _product(self, layer: Layer, plan: LayerPlan, output: QuantizationParameters | None) -> torch.nn.Module:
-        weights = self._quantized.weights[layer.name]
-        node = self._nodes[layer.node]
-        ending = self._ending(layer, output)
-        if plan.operator == "conv2d_s8":
-            return products.IntegerConv2d(ending, weights, geometry(node))
-        if plan.operator == "conv2d_w4a8":
-            return products.PackedConv2d(ending, weights, geometry(node))
-        if plan.operator in PACKED_OPERATORS:
-            return products.PackedLinear(plan.operator, ending, weights, activation_type(self._quantized, plan))
-        return products.IntegerLinear(plan.operator, ending, weights)
-
-    def _ending(self, layer: Layer, output: QuantizationParameters | None) -> products.Ending:
-        def static(role: str) -> QuantizationParameters | None:
-            operands = (one for one in layer.operands if one.role == role)
-            forms = (self._program.form_of.get((one.reader, one.node)) for one in operands)
-            form = next(forms, None)
-            form = form.parameters if isinstance(form, Packed) else form
-            return form if isinstance(form, QuantizationParameters) else None
-
-        activation = next((one for one in layer.fused if one in ("relu", "relu6", "gelu")), "none")
-        bias = self._quantized.biases.get(layer.name)
-        return products.Ending(bias, static("input"), static("residual"), output, activation, self._dtype)
 
     # ---- LayerNorm
 
@@ -346,12 +253,16 @@ class _Lowering:
         else:
             assert isinstance(form, QuantizationParameters), "one of those that the kernel makes"
             module = activations.StaticLayerNorm(*given, form)
-        both = self._graph.call_module(self._add(f"{node.name}_codes", module), (self._form(node.args[0], FLOATS),))
+        both = self._call(f"{node.name}_codes", module, self._form(node.args[0], FLOATS))
         self._note(both, Step(module_path(node) or node.name, "", "layernorm_quantize", "A8"))
         for place, one in enumerate((form, FLOATS)):
             self._made[node.name, one] = self._graph.call_function(operator.getitem, (both, place))
 
     # ---- the new graph
+
+    def _call(self, name: str, module: torch.nn.Module, *given: fx.Node | None) -> fx.Node:
+        """A call of a new module, which is named so or nearly."""
+        return self._graph.call_module(self._add(name, module), given)
 
     def _add(self, name: str, module: torch.nn.Module) -> str:
         """Make a module the owner's, by a name that nothing has."""

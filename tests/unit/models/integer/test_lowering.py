@@ -266,6 +266,15 @@ def test_masks_with_holes_are_refused() -> None:
         found(inputs[0], mask)
 
 
+def test_heads_without_a_kernel_stay_simulated() -> None:
+    known = architecture("distilbert")
+    made = quantized(known.traced, known.inputs, **TEXT_RECIPES["attention"])
+    model = lower(made)
+    notes = {step.note for step in model.steps if step.layer.endswith(".attention")}
+    assert notes == {"heads of 8 have no kernel: those of 32, 64, 128 have"}
+    assert decibels(model(*known.inputs), made(*known.inputs)) > 30
+
+
 def test_layer_norms_are_one_kernel_with_their_codes() -> None:
     model, inputs = encoder()
     for name in ("attention", "dynamic"):
