@@ -13,10 +13,7 @@ from immabench.cli.trained import (
     ModelArgument,
     SetOption,
     WeightsOption,
-    chosen_model,
-    made_of,
-    recipe_of,
-    stored_model,
+    chosen_quantized,
 )
 
 if TYPE_CHECKING:
@@ -59,16 +56,9 @@ def difference(
     from immabench.cli.progress import SampleProgress
     from immabench.models.integer import lower
     from immabench.models.integer.difference import Differences
-    from immabench.quantize.recipe_files import load_recipe
 
     engines = _known(engine or list(USUAL))
-    stored = stored_model(model)
-    chosen = chosen_model(made_of(stored) if stored else model, weights, data, calibration)
-    wanted = (
-        recipe_of(stored, [recipe] if recipe else None, changes)
-        if stored
-        else load_recipe(chosen.recipes, recipe or "w8a8", changes or ())
-    )
+    chosen, wanted, stored = chosen_quantized(model, recipe, changes, weights, data, calibration)
     with SampleProgress() as progress:
         experiment = Experiment(chosen, samples, progress, stored)
         quantized = experiment.quantized(wanted)
@@ -100,7 +90,6 @@ def _check(quantized: QuantizedModel) -> None:
 
 def _compared(name: str, differences: Differences, quantized: QuantizedModel, inputs: tuple[Any, ...]) -> Comparison:
     from immabench.models.integer import lower
-    from immabench.models.integer.rules import SumCodes
 
     if name == "simulated":
         return differences.simulated()
@@ -108,11 +97,7 @@ def _compared(name: str, differences: Differences, quantized: QuantizedModel, in
         return differences.engine(lower(quantized, "emulated" if name == "emulated" else ""))
     from immabench.export.inspection import codes_by_onnxruntime, sums_of_layers
 
-    sums = {
-        layer: SumCodes(with_.scale, with_.zero_point, with_.qmin, with_.qmax)
-        for layer, with_ in sums_of_layers(quantized).items()
-    }
-    return differences.of_operands(codes_by_onnxruntime(quantized, *inputs), sums)
+    return differences.of_operands(codes_by_onnxruntime(quantized, *inputs), sums_of_layers(quantized))
 
 
 def _show(title: str, found: Mapping[str, Comparison], as_json: bool) -> None:

@@ -12,10 +12,7 @@ from immabench.cli.trained import (
     ModelArgument,
     SetOption,
     WeightsOption,
-    chosen_model,
-    made_of,
-    recipe_of,
-    stored_model,
+    chosen_quantized,
 )
 
 if TYPE_CHECKING:
@@ -52,17 +49,10 @@ def export(
     from immabench.accuracy.experiment import Experiment
     from immabench.cli.progress import SampleProgress
     from immabench.export import engine_named, export_onnx
-    from immabench.quantize.recipe_files import load_recipe
 
     _check(format_, out)
     engine_named(engine)
-    stored = stored_model(model)
-    chosen = chosen_model(made_of(stored) if stored else model, weights, None, calibration)
-    wanted = (
-        recipe_of(stored, [recipe] if recipe else None, changes)
-        if stored
-        else load_recipe(chosen.recipes, recipe or "w8a8", changes or ())
-    )
+    chosen, wanted, stored = chosen_quantized(model, recipe, changes, weights, None, calibration)
     with SampleProgress() as progress:
         quantized = Experiment(chosen, progress=progress, stored=stored).quantized(wanted)
     made = export_onnx(quantized, out, engine, opset, chosen.dimensions, chosen.name)

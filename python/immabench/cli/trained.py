@@ -61,6 +61,25 @@ def recipe_of(stored: Path, names: list[str] | None, changes: list[str] | None) 
     return read_description(stored).recipe
 
 
+def chosen_quantized(
+    name: str,
+    recipe: str,
+    changes: list[str] | None,
+    weights: Path | None,
+    data: Path | None,
+    calibration: Path | None,
+) -> tuple[TrainedModel, Recipe, Path | None]:
+    """A model with a recipe, w8a8 where that is ""; or a folder of `immabench quantize`, which has its own: the model
+    it is of, and the folder. Raises UsageError where both are asked for."""
+    from immabench.quantize.recipe_files import load_recipe
+
+    stored = stored_model(name)
+    chosen = chosen_model(made_of(stored) if stored else name, weights, data, calibration)
+    if stored:
+        return chosen, recipe_of(stored, [recipe] if recipe else None, changes), stored
+    return chosen, load_recipe(chosen.recipes, recipe or "w8a8", changes or ()), None
+
+
 def chosen_model(name: str, weights: Path | None, data: Path | None, calibration: Path | None) -> TrainedModel:
     """The model of that name, "" for the embedded one, with local weights and data in the place of assets.
 

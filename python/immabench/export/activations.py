@@ -55,7 +55,7 @@ class Activations:
         """
         with_ = reading.parameters
         assert with_ is not None, "only static codes are clamped"
-        self._bounds[value] = code_of(low, with_), code_of(high, with_)
+        self._bounds[value] = int(with_.codes(low)), int(with_.codes(high))
 
     def selected(self, value: str, source: str) -> None:
         """Remember that all of `value` is in `source`, or 0."""
@@ -141,10 +141,3 @@ class Activations:
 
     def _number(self, number: float, name: str) -> str:
         return self._nodes.constant(np.float32(number), name)
-
-
-def code_of(value: float, with_: QuantizationParameters) -> int:
-    """`quantize` of docs/numerics.md, of one value that may be infinite."""
-    with np.errstate(over="ignore"):
-        steps = np.rint(np.float32(value) / np.float32(with_.scale))
-    return int(np.clip(steps + with_.zero_point, with_.qmin, with_.qmax))

@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from immabench.export.nodes import ELEMENT_TYPES
-from immabench.export.writer import arguments
+from immabench.quantize.attributes import arguments
 
 if TYPE_CHECKING:
     from immabench.export.writer import GraphWriter, OperatorWriter

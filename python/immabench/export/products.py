@@ -15,8 +15,7 @@ from immabench.export.activations import Codes
 from immabench.export.codes import Reading
 from immabench.export.sums import bias_codes, sum_parameters
 from immabench.export.weights import IntegerWeights, integer_weights, write_alone, write_integers
-from immabench.export.writer import arguments
-from immabench.quantize.attributes import is_product, sizes
+from immabench.quantize.attributes import arguments, is_product, sizes
 from immabench.quantize.layers import Layer
 from immabench.quantize.schemes import QuantizationParameters
 

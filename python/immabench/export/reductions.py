@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from immabench.export.writer import arguments
-from immabench.quantize.attributes import sizes
+from immabench.quantize.attributes import arguments, sizes
 
 if TYPE_CHECKING:
     from immabench.export.writer import GraphWriter, OperatorWriter

@@ -11,7 +11,8 @@ import torch
 from torch import fx
 
 from immabench.export.nodes import ELEMENT_TYPES
-from immabench.export.writer import Size, arguments
+from immabench.export.writer import Size
+from immabench.quantize.attributes import arguments
 
 if TYPE_CHECKING:
     from immabench.export.writer import GraphWriter

@@ -178,14 +178,6 @@ class GraphWriter:
         return found
 
 
-def arguments(node: fx.Node) -> dict[str, Any]:
-    """All arguments of an operator by name, those not given by default."""
-    schema = node.target._schema.arguments
-    found = {one.name: one.default_value for one in schema if one.has_default_value()}
-    found.update(zip((one.name for one in schema), node.args, strict=False))
-    return {**found, **node.kwargs}
-
-
 def _flat(returned: Any) -> list[fx.Node]:
     if isinstance(returned, fx.Node):
         return [returned]

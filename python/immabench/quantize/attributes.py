@@ -52,10 +52,12 @@ def set_value(graph: fx.GraphModule, name: str, tensor: torch.Tensor) -> None:
     owner.register_buffer(last, tensor.detach())
 
 
-def arguments(node: fx.Node, first: int, *defaults: Any) -> tuple[Any, ...]:
-    """A node's arguments from place `first` on, as many as there are defaults for those that are not given."""
-    given = node.args[first : first + len(defaults)]
-    return (*given, *defaults[len(given) :])
+def arguments(node: fx.Node) -> dict[str, Any]:
+    """All arguments of an operator by name, those not given by default."""
+    schema = node.target._schema.arguments
+    found = {one.name: one.default_value for one in schema if one.has_default_value()}
+    found.update(zip((one.name for one in schema), node.args, strict=False))
+    return {**found, **node.kwargs}
 
 
 def module_path(node: fx.Node) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import fx
 
 from immabench.quantize.attributes import copied, is_attribute, is_float
-from immabench.quantize.layers import Layer, Operand, selects
+from immabench.quantize.layers import Layer, Operand, nodes_of, selects
 from immabench.quantize.simulated_attention import SimulatedAttention
 
 Watcher = Callable[[torch.Tensor], None]
@@ -118,18 +118,10 @@ def _insert_rounding(
     So do operators that select from values, where it makes no difference to others than slots behind them.
     """
     ends = {layer.output for layer in layers}
-    inside = {name for layer in layers for name in _inside(nodes, layer)} - ends
+    inside = {name for layer in layers for name in nodes_of(nodes, layer)} - ends
     for node in nodes.values():
         if is_float(node) and not is_attribute(node) and node.name not in inside:
             _insert_after(graph, node, f"rounded_{node.name}", rounding, keep=lambda one: _is_slot(one) or selects(one))
-
-
-def _inside(nodes: dict[str, fx.Node], layer: Layer) -> list[str]:
-    """The nodes of a layer from its product to its output."""
-    names = [layer.node]
-    while names[-1] != layer.output:
-        names.append(next(iter(nodes[names[-1]].users)).name)
-    return names
 
 
 def _is_slot(node: fx.Node) -> bool:

@@ -7,6 +7,7 @@ does stays in floats.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from math import prod
@@ -18,6 +19,7 @@ from torch import fx
 from immabench.errors import UsageError
 from immabench.quantize.attributes import (
     PRODUCTS,
+    arguments,
     bias_of,
     has_sizes,
     is_attribute,
@@ -174,6 +176,14 @@ def find_layers(graph: fx.GraphModule) -> list[Layer]:
     return [replace(layer, operands=tuple(_stored(one, outputs) for one in layer.operands)) for layer in found]
 
 
+def nodes_of(nodes: Mapping[str, fx.Node], layer: Layer) -> list[str]:
+    """The nodes of a layer from its product to its output."""
+    names = [layer.node]
+    while names[-1] != layer.output:
+        names.append(next(iter(nodes[names[-1]].users)).name)
+    return names
+
+
 def unknown_products(graph: fx.GraphModule) -> list[str]:
     """Products of two activations, and of operators that are no layers here: where they are and what they are."""
     return [
@@ -193,20 +203,20 @@ def is_attention(node: fx.Node) -> bool:
         return False
     query, key, value_ = (sizes(one) for one in node.args[:3])
     alike = len(query) == 4 and key == value_ and (query[:2], query[3]) == (key[:2], key[3])
-    mask = attention_mask(node)
-    others = (*node.args[4:], *(node.kwargs.get(name) for name in ("dropout_p", "is_causal", "enable_gqa")))
-    return alike and not any(others) and (mask is None or mask.meta["val"].dtype == torch.bool)
+    mask, given = attention_mask(node), arguments(node)
+    others = any(given[name] for name in ("dropout_p", "is_causal", "enable_gqa"))
+    return alike and not others and (mask is None or mask.meta["val"].dtype == torch.bool)
 
 
 def attention_mask(node: fx.Node) -> fx.Node | None:
     """The mask of `is_attention`."""
-    mask = node.args[3] if len(node.args) > 3 else node.kwargs.get("attn_mask")
-    return mask if isinstance(mask, fx.Node) else None
+    mask: fx.Node | None = arguments(node)["attn_mask"]
+    return mask
 
 
 def score_scale(node: fx.Node) -> float:
     """What products of queries and keys are multiplied with."""
-    scale = node.kwargs.get("scale")
+    scale = arguments(node)["scale"]
     return float(scale) if scale is not None else float(sizes(node.args[0])[3] ** -0.5)
 
 

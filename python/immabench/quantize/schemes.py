@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from immabench.errors import UsageError
+from immabench.numerics import quantize
 
 LEAST_BITS, MOST_BITS = 2, 8
 
@@ -36,6 +38,11 @@ class QuantizationParameters:
     zero_point: int
     qmin: int
     qmax: int
+
+    def codes(self, values: ArrayLike) -> NDArray[np.int8]:
+        """int8 of float32 values."""
+        given = np.asarray(values, np.float32)
+        return quantize(given, np.float32(self.scale), self.zero_point, self.qmin, self.qmax)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from small_models import random, small_resnet, traced  # noqa: E402
 from immabench.export.inspection import codes_by_onnxruntime, sums_of_layers  # noqa: E402
 from immabench.models.integer import lower  # noqa: E402
 from immabench.models.integer.difference import Comparison, Differences  # noqa: E402
-from immabench.models.integer.rules import SumCodes  # noqa: E402
 from immabench.quantize.quantized import QuantizedModel  # noqa: E402
 
 IMAGES = random(16, 3, 8, 8, seed=5)
@@ -30,11 +29,9 @@ def model() -> QuantizedModel:
 
 @cache
 def compared() -> Comparison:
-    sums = {
-        layer: SumCodes(with_.scale, with_.zero_point, with_.qmin, with_.qmax)
-        for layer, with_ in sums_of_layers(model()).items()
-    }
-    return Differences(model(), lower(model()), IMAGES).of_operands(codes_by_onnxruntime(model(), IMAGES), sums)
+    return Differences(model(), lower(model()), IMAGES).of_operands(
+        codes_by_onnxruntime(model(), IMAGES), sums_of_layers(model())
+    )
 
 
 def test_codes_have_the_names_of_operands() -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="recipes are torch's: pip install 'immabench[models]'")
 pytest.importorskip("onnx", reason="pip install 'immabench[models]'")
 
-from immabench.export.activations import code_of
 from immabench.export.sums import bias_codes, ends, sum_parameters
 from immabench.export.weights import IntegerWeights
 from immabench.numerics import dequantize, quantize
@@ -104,5 +103,5 @@ def test_steps_below_normal_numbers_are_refused() -> None:
 @given(value=st.floats(-1000, 1000, width=32), with_=parameters)
 def test_a_code_is_quantizes(value: float, with_: QuantizationParameters) -> None:
     want = quantize(np.float32(value), np.float32(with_.scale), with_.zero_point, with_.qmin, with_.qmax)
-    assert code_of(value, with_) == int(want)
-    assert (code_of(-math.inf, with_), code_of(math.inf, with_)) == (with_.qmin, with_.qmax)
+    assert int(with_.codes(value)) == int(want)
+    assert (int(with_.codes(-math.inf)), int(with_.codes(math.inf))) == (with_.qmin, with_.qmax)

@@ -14,6 +14,9 @@ from immabench.models.integer.conversions import Static
 from immabench.models.integer.products import TYPES, Codes
 from immabench.quantize.schemes import QuantizationParameters, TensorScheme
 
+Windows = tuple[list[int], list[int], list[int]]
+"""Size, stride and padding, each [height, width]."""
+
 
 class IntegerAttention(torch.nn.Module):
     """softmax(q k^T * score_scale) v of codes [batch, heads, tokens, depth] without zero points: `tokens` has the
@@ -120,33 +123,29 @@ class MaxPool2d(torch.nn.Module):
 
 
 class AvgPool2d(torch.nn.Module):
-    """Of codes [n, c, h, w] to codes of another scale, or to float32; `window` None is the whole image."""
+    """Of codes [n, c, h, w] to codes of another scale, or to float32; `windows` are size, stride and padding."""
 
     def __init__(
         self,
-        window: list[int] | None,
-        stride: list[int],
-        padding: list[int],
-        count_include_pad: bool,
         codes: QuantizationParameters,
         output: QuantizationParameters | None,
+        windows: Windows = ([], [], []),
+        count_include_pad: bool = False,
     ) -> None:
         super().__init__()
-        self.kernel, self._window, self._stride, self._padding = "", window, stride, padding
-        self.count_include_pad = count_include_pad
+        self.kernel, self._windows, self.count_include_pad = "", windows, count_include_pad
         self.codes, self.output = Static(codes), None if output is None else Static(output)
 
-    def sizes(self, codes: Tensor) -> tuple[list[int], list[int], list[int]]:
-        """Window, stride and padding."""
-        window = list(codes.shape[2:]) if self._window is None else self._window
-        return window, self._stride or window, self._padding
+    def windows(self, codes: Tensor) -> Windows:
+        """Over an image."""
+        return self._windows
 
     def forward(self, codes: Tensor) -> Tensor:
         """NCHW by name, NHWC in memory."""
         to = self.output
         out = ops.avg_pool2d(
             codes.permute(0, 2, 3, 1),
-            *self.sizes(codes),
+            *self.windows(codes),
             "f32" if to is None else "s8",
             self.codes.scale,
             None if to is None else to.scale,
@@ -156,3 +155,21 @@ class AvgPool2d(torch.nn.Module):
             self.kernel,
         )
         return out.permute(0, 3, 1, 2)
+
+
+class AdaptiveAvgPool2d(AvgPool2d):
+    """The same to an image of `size`, which divides what there is: [1, 1] averages all pixels."""
+
+    def __init__(self, codes: QuantizationParameters, output: QuantizationParameters | None, size: list[int]) -> None:
+        super().__init__(codes, output)
+        self._size = size
+
+    def windows(self, codes: Tensor) -> Windows:
+        """Side by side. Raises UsageError for an image that is not divided."""
+        image = list(codes.shape[2:])
+        if any(have % want for have, want in zip(image, self._size, strict=True)):
+            raise UsageError(
+                f"windows of {image} to {self._size} are of different sizes", "give images of another size"
+            )
+        window = [have // want for have, want in zip(image, self._size, strict=True)]
+        return window, window, [0, 0]

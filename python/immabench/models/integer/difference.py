@@ -17,8 +17,7 @@ import torch
 from immabench.models.integer.model import IntegerModel, LayerRecord
 from immabench.models.integer.products import IntegerProduct
 from immabench.models.integer.reference import Array, Reference, stated
-from immabench.models.integer.rules import SumCodes, explanations, output_codes
-from immabench.numerics import quantize
+from immabench.models.integer.rules import explanations, output_codes
 from immabench.operands import Operands
 from immabench.problems import Problem
 from immabench.quantize.layers import Layer
@@ -79,13 +78,13 @@ class Differences:
     def simulated(self) -> Comparison:
         """The simulation: its values as the codes they are nearest to."""
         seen = self._quantized.stored_values(*self._inputs)
-        return self.compare({point.node: _codes(seen[point.node], point.parameters) for point in self._points})
+        return self.compare({point.node: point.codes(seen[point.node]) for point in self._points})
 
     def engine(self, model: IntegerModel) -> Comparison:
         """Another computation of the integer model: emulated, or on a GPU."""
         return self.compare(stored_codes(self._points, model.records(*self._inputs)))
 
-    def of_operands(self, codes: Mapping[str, Array], sums: Mapping[str, SumCodes]) -> Comparison:
+    def of_operands(self, codes: Mapping[str, Array], sums: Mapping[str, QuantizationParameters]) -> Comparison:
         """An engine that names codes by the operands that read them, where it has them as they are stored."""
         found = {
             operand.stored: codes[operand.name]
@@ -98,7 +97,7 @@ class Differences:
     def _shape_of(self, node: str) -> tuple[int, ...] | None:
         return self._codes[node].shape if node in self._codes else None
 
-    def compare(self, codes: StoredCodes, sums: Mapping[str, SumCodes] | None = None) -> Comparison:
+    def compare(self, codes: StoredCodes, sums: Mapping[str, QuantizationParameters] | None = None) -> Comparison:
         """Codes that an engine stored; `sums` are those that it rounds sums to before residuals, by layer."""
         points = [point for point in self._points if point.node in codes and point.node in self._codes]
         gaps = [_gap(point, codes[point.node], self._codes[point.node]) for point in points]
@@ -110,7 +109,7 @@ class Differences:
         return Comparison(tuple(gaps), Finding(gaps[first], causes, explained))
 
     def _causes(
-        self, point: Point, seen: Array, sum_codes: SumCodes | None
+        self, point: Point, seen: Array, sum_codes: QuantizationParameters | None
     ) -> tuple[tuple[tuple[str, ...], ...], float]:
         """The fewest rules that give all codes that were seen; else those that give the most, and their share."""
         call = self._call(point)
@@ -154,6 +153,10 @@ class Point:
     reader: str
     place: int
 
+    def codes(self, values: torch.Tensor) -> Array:
+        """Of the value in floats."""
+        return self.parameters.codes(values.float().numpy())
+
     @cached_property
     def named(self) -> tuple[str, bool]:
         """The layer that it is counted with, and whether that computes it."""
@@ -184,12 +187,8 @@ def stored_codes(points: list[Point], records: Mapping[str, LayerRecord]) -> dic
         value = record.output if point.layer else record.inputs[point.place]
         if isinstance(value, torch.Tensor):
             codes = value.cpu()
-            found[point.node] = codes.numpy() if codes.dtype == torch.int8 else _codes(codes, point.parameters)
+            found[point.node] = codes.numpy() if codes.dtype == torch.int8 else point.codes(codes)
     return found
-
-
-def _codes(values: torch.Tensor, with_: QuantizationParameters) -> Array:
-    return quantize(values.float().numpy(), np.float32(with_.scale), with_.zero_point, with_.qmin, with_.qmax)
 
 
 def _gap(point: Point, found: Array, want: Array) -> Gap:

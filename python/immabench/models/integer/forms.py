@@ -13,7 +13,7 @@ import torch
 from torch import fx
 
 from immabench.quantize.attributes import arguments
-from immabench.quantize.layers import Layer, Operand, selects
+from immabench.quantize.layers import Layer, Operand, nodes_of, selects
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.schemes import QuantizationParameters, TensorScheme
@@ -94,7 +94,7 @@ class Program:
             for operand in plans[layer.name].quantized_operands(layer):
                 form_of[operand.reader, operand.node] = operand_form(quantized, plans[layer.name], operand)
         nodes = {node.name: node for node in quantized.traced.graph.graph.nodes}
-        inner = {name for layer in layers.values() for name in inner_nodes(nodes, layer)}
+        inner = {name for layer in layers.values() for name in nodes_of(nodes, layer)[:-1]}
         return cls(layers, plans, form_of, frozenset(inner))
 
 
@@ -107,14 +107,6 @@ def operand_form(quantized: QuantizedModel, plan: LayerPlan, operand: Operand) -
         return Dynamic(recipe.scheme, recipe.scales == "token", packed)
     parameters = quantized.parameters_of[operand.name]
     return Packed(parameters) if packed else parameters
-
-
-def inner_nodes(nodes: Mapping[str, fx.Node], layer: Layer) -> list[str]:
-    """The nodes of a layer from its product to what is before its output."""
-    names = [layer.node]
-    while names[-1] != layer.output:
-        names.append(next(iter(nodes[names[-1]].users)).name)
-    return names[:-1]
 
 
 def wanted_forms(graph: fx.Graph, program: Program) -> dict[str, Wanted]:
@@ -144,6 +136,6 @@ def selects_codes(node: fx.Node) -> bool:
     if node.target == _aten.adaptive_max_pool2d.default:
         return False
     if node.target == _aten.max_pool2d.default:
-        dilation, ceil_mode = arguments(node, 4, 1, False)
-        return not ceil_mode and dilation in (1, [1], [1, 1])
+        given = arguments(node)
+        return not given["ceil_mode"] and given["dilation"] in (1, [1], [1, 1])
     return selects(node)

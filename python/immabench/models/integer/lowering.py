@@ -234,7 +234,7 @@ class _Lowering:
         floats have the same bits everywhere."""
         if node.target != _aten.layer_norm.default or len(node.args[1]) != 1 or node.name not in self._wanted:
             return None
-        if len(node.args) < 4 or not all(is_attribute(one) for one in node.args[2:4]):
+        if not all(is_attribute(arguments(node)[name]) for name in ("weight", "bias")):
             return None
         for form in self._wanted[node.name].forms:
             by_kernel = isinstance(form, Dynamic) and form.by_token and form.scheme.bits == 8
@@ -244,10 +244,10 @@ class _Lowering:
 
     def _emit_layer_norm(self, node: fx.Node) -> None:
         form = self._layer_norm_form(node)
-        gamma, beta = (value(self._owner, one) for one in node.args[2:4])
-        eps = float(arguments(node, 4, 1e-5)[0])
+        stated = arguments(node)
+        gamma, beta = (value(self._owner, stated[name]) for name in ("weight", "bias"))
         wanted = self._wanted[node.name].forms
-        given = (gamma, beta, eps, set(wanted) != {form})  # with floats where anything else is wanted
+        given = (gamma, beta, stated["eps"], set(wanted) != {form})  # with floats where anything else is wanted
         if isinstance(form, Dynamic):
             module: torch.nn.Module = activations.DynamicLayerNorm(*given, form.scheme)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from immabench.models.integer.activations import AvgPool2d, MaxPool2d
+from immabench.models.integer.activations import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from immabench.quantize.attributes import arguments, sizes
 from immabench.quantize.schemes import QuantizationParameters
 
@@ -19,10 +19,9 @@ def unknown_pooling(node: fx.Node) -> str:
         whole = wanted == [1, 1] or all(have % want == 0 for have, want in zip(image, wanted, strict=True))
         return "" if whole else f"windows of {image} to {wanted} are of different sizes"
     if node.target == _aten.avg_pool2d.default:
-        ceil_mode, _, divisor = arguments(node, 4, False, True, None)
-        return (
-            "windows that reach beyond the image, or a divisor, are unknown to kernels" if ceil_mode or divisor else ""
-        )
+        given = arguments(node)
+        unknown = given["ceil_mode"] or given["divisor_override"]
+        return "windows that reach beyond the image, or a divisor, are unknown to kernels" if unknown else ""
     return ""
 
 
@@ -31,14 +30,11 @@ def pooling_module(
 ) -> torch.nn.Module:
     """What computes a node of `POOLINGS` of codes."""
     if node.target == _aten.avg_pool2d.default:
-        return AvgPool2d(*_windows(node), bool(arguments(node, 5, True)[0]), codes, output)
-    if node.target == _aten.adaptive_avg_pool2d.default and _pair(node.args[1]) != [1, 1]:
-        image, wanted = sizes(node.args[0])[2:], _pair(node.args[1])
-        window = [have // want for have, want in zip(image, wanted, strict=True)]
-        return AvgPool2d(window, window, [0, 0], False, codes, output)
-    whole = AvgPool2d(None, [], [0, 0], False, codes, output)
-    keeps = node.target != _aten.mean.dim or bool(arguments(node, 2, False)[0])
-    return whole if keeps else torch.nn.Sequential(whole, torch.nn.Flatten(1))
+        return AvgPool2d(codes, output, _windows(node), bool(arguments(node)["count_include_pad"]))
+    if node.target == _aten.adaptive_avg_pool2d.default:
+        return AdaptiveAvgPool2d(codes, output, _pair(node.args[1]))
+    whole = AdaptiveAvgPool2d(codes, output, [1, 1])
+    return whole if arguments(node)["keepdim"] else torch.nn.Sequential(whole, torch.nn.Flatten(1))
 
 
 def max_pooling_module(node: fx.Node) -> torch.nn.Module:
@@ -48,7 +44,8 @@ def max_pooling_module(node: fx.Node) -> torch.nn.Module:
 
 def _windows(node: fx.Node) -> tuple[list[int], list[int], list[int]]:
     """Window, stride, which is the window where none is given, and padding."""
-    window, stride, padding = arguments(node, 1, None, None, 0)
+    given = arguments(node)
+    window, stride, padding = (given[name] for name in ("kernel_size", "stride", "padding"))
     return _pair(window), _pair(stride or window), _pair(padding)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,7 +86,8 @@ class IntegerProduct(torch.nn.Module):
         """`out` with what no epilogue does: ReLU6 ends at 6, whose code is that of all that is above."""
         if self.ending.activation != "relu6":
             return out
-        return out.clamp_(max=6.0) if self.ending.output is None else out.clamp_(max=_code(6.0, self.ending.output))
+        to = self.ending.output
+        return out.clamp_(max=6.0) if to is None else out.clamp_(max=int(to.codes(6.0)))
 
 
 class PackedProduct(IntegerProduct):
@@ -218,12 +218,6 @@ class PackedLinear(PackedProduct):
 
 def _row_sums(weights: LayerWeights) -> Tensor:
     return weights.codes.sum(1, dtype=torch.int32)
-
-
-def _code(value: float, parameters: QuantizationParameters) -> int:
-    """Of a value, as docs/numerics.md quantizes it."""
-    steps = int(np.rint(np.float32(value) / np.float32(parameters.scale)))
-    return min(steps + parameters.zero_point, parameters.qmax)
 
 
 def _given(ending: Ending, col_scale: Tensor | None) -> Any:

@@ -13,6 +13,7 @@ from immabench import numerics, pooling, quantizers
 from immabench.attention import attention
 from immabench.convolution import Convolution
 from immabench.models.integer.activations import (
+    AdaptiveAvgPool2d,
     AvgPool2d,
     DynamicLayerNorm,
     IntegerAttention,
@@ -24,6 +25,7 @@ from immabench.models.integer.conversions import Dequantize, Quantize, Static
 from immabench.models.integer.model import Recorder
 from immabench.models.integer.products import IntegerConv2d, IntegerLinear, IntegerProduct, PackedConv2d, PackedLinear
 from immabench.operands import Operands
+from immabench.ops.epilogue import Epilogue
 from immabench.problems import Problem, conv_problem
 
 Array = np.ndarray[Any, Any]
@@ -45,20 +47,18 @@ def stated(module: IntegerProduct, x: Any, residual: Tensor | None = None) -> tu
     if weights is None:
         return None
     codes = (x[0] if isinstance(x, tuple) else x).numpy()
-    options = {
-        name: _host(value) for name, value in module.epilogue(x, residual).items() if name not in ("kernel", "panels")
-    }
-    fields: dict[str, Any] = {name: options.pop(name) for name in ("output_type", "activation")}
-    made = {name: value for name, value in options.items() if value is not None}
+    epilogue = Epilogue(**module.epilogue(x, residual))
+    fields, given = epilogue.options(), {**epilogue.vectors(), "residual": epilogue.residual}
+    made = {name: _host(value) for name, value in given.items() if value is not None}
     if isinstance(module, IntegerConv2d | PackedConv2d):
         image = np.ascontiguousarray(codes.transpose(0, 2, 3, 1))
-        problem = conv_problem(_geometry(module, image), len(weights), **fields, **_kinds(made))
+        problem = conv_problem(_geometry(module, image), len(weights), **fields)
         made = _as_rows(made, problem, lambda one: one.transpose(0, 2, 3, 1))
         return problem, Operands(image, weights, **_with_sums(made, weights))
     rows = codes.reshape(-1, codes.shape[-1])
     if isinstance(module, IntegerLinear) and module.matrix.dtype == torch.uint8:
         rows = numerics.unpack_s4(rows)
-    problem = Problem(m=len(rows), n=len(weights), k=weights.shape[1], **fields, **_kinds(made))
+    problem = Problem(m=len(rows), n=len(weights), k=weights.shape[1], **fields)
     made = _as_rows(made, problem, lambda one: one)
     return problem, Operands(rows, weights, **_with_sums(made, weights))
 
@@ -86,19 +86,6 @@ def _product(module: IntegerProduct, x: Any, residual: Tensor | None = None) -> 
     return module.ended(out).view(*codes.shape[:-1], -1)
 
 
-def _kinds(made: dict[str, Array]) -> dict[str, Any]:
-    """The fields of a problem that operands make."""
-    kinds: dict[str, Any] = {
-        name: "tensor" if made[name].size == 1 else "vector"
-        for name in ("row_scale", "col_scale", "a_zero", "out_scale")
-        if name in made
-    }
-    if "residual" in made:
-        types = {"int8": "s8", "float32": "f32", "float16": "f16", "uint16": "bf16"}
-        kinds["residual"] = types[str(made["residual"].dtype)]
-    return {**kinds, "bias": "bias" in made, "out_zero": "out_zero" in made}
-
-
 def _as_rows(made: dict[str, Array], problem: Problem, order: Callable[[Array], Array]) -> dict[str, Array]:
     if "residual" not in made:
         return made
@@ -116,10 +103,9 @@ def _geometry(module: IntegerConv2d | PackedConv2d, image: Array) -> Convolution
     return Convolution(images, height, width, channels, (int(size[0]), int(size[1])), *pairs)
 
 
-def _host(value: Any) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    return value.view(torch.uint16).numpy() if value.dtype == torch.bfloat16 else value.numpy()
+def _host(value: Tensor) -> Array:
+    host: Array = value.view(torch.uint16).numpy() if value.dtype == torch.bfloat16 else value.numpy()
+    return host
 
 
 # ---- what stands around products
@@ -130,8 +116,7 @@ def _zero(module: Static) -> int:
 
 
 def _quantize(module: Quantize, x: Tensor) -> Tensor:
-    with_ = module.parameters_of_codes
-    codes = numerics.quantize(x.float().numpy(), np.float32(with_.scale), with_.zero_point, with_.qmin, with_.qmax)
+    codes = module.parameters_of_codes.codes(x.float().numpy())
     return torch.from_numpy(numerics.pack_s4(codes) if module.packed else codes)
 
 
@@ -157,9 +142,7 @@ def _static_norm(module: StaticLayerNorm, x: Tensor) -> tuple[Tensor, Tensor] | 
     if x.dtype != torch.float32:
         return None
     y = _norm(module, x)
-    with_ = module.codes.parameters_of_codes
-    codes = numerics.quantize(y, np.float32(with_.scale), with_.zero_point, with_.qmin, with_.qmax)
-    return torch.from_numpy(codes), torch.from_numpy(y)
+    return torch.from_numpy(module.codes.parameters_of_codes.codes(y)), torch.from_numpy(y)
 
 
 def _dynamic_norm(module: DynamicLayerNorm, x: Tensor) -> tuple[Any, Tensor] | None:
@@ -181,7 +164,7 @@ def _max_pool(module: MaxPool2d, codes: Tensor) -> Tensor:
 
 def _avg_pool(module: AvgPool2d, codes: Tensor) -> Tensor:
     image = np.ascontiguousarray(codes.permute(0, 2, 3, 1).numpy())
-    window, stride, padding = ((one[0], one[1]) for one in module.sizes(codes))
+    window, stride, padding = ((one[0], one[1]) for one in module.windows(codes))
     geometry = pooling.windows_of(image.shape, window, stride, padding)
     given: dict[str, Any] = {"x_scale": np.float32(module.codes.scale.item()), "x_zero_point": _zero(module.codes)}
     given["count_include_pad"] = module.count_include_pad
@@ -205,4 +188,5 @@ _ORACLES: dict[type, Callable[..., Any]] = {
     DynamicLayerNorm: _dynamic_norm,
     MaxPool2d: _max_pool,
     AvgPool2d: _avg_pool,
+    AdaptiveAvgPool2d: _avg_pool,
 }

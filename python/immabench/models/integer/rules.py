@@ -17,6 +17,7 @@ from immabench.activations import activate
 from immabench.numerics import Array, as_rows, residual_values, weighted_sums
 from immabench.operands import Operands
 from immabench.problems import Problem
+from immabench.quantize.schemes import QuantizationParameters
 
 INT16_LEAST, INT16_GREATEST = -(2**15), 2**15 - 1
 FIXED_POINT_BITS = 31
@@ -56,25 +57,18 @@ CHANGES: dict[str, dict[str, str]] = {
 MOST_CHANGES = 3
 
 
-@dataclass(frozen=True)
-class SumCodes:
-    """Scale and zero point of the codes that a sum is rounded to before a residual is added, within `qmin`, `qmax`."""
-
-    scale: float
-    zero_point: int
-    qmin: int = -128
-    qmax: int = 127
-
-
-def output_codes(problem: Problem, operands: Operands, rules: Rules, sum_codes: SumCodes | None = None) -> Array:
+def output_codes(
+    problem: Problem, operands: Operands, rules: Rules, sum_codes: QuantizationParameters | None = None
+) -> Array:
     """int32 [M, N]: the int8 codes of a product that ends in codes, by `rules`.
 
-    `sum_codes` belongs to `residual="after rounding"`; without it those of the output are taken.
+    `sum_codes` are those that a sum is rounded to before a residual is added, where `rules` say so; without them those
+    of the output are taken.
     """
     scale, zero = _of(operands.out_scale, 1.0), _of(operands.out_zero, 0)
     before = None
     if operands.residual is not None and rules.residual == "after rounding":
-        before = sum_codes or SumCodes(float(scale[0]), int(zero[0]))
+        before = sum_codes or QuantizationParameters(float(scale[0]), int(zero[0]), -128, 127)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         unit: Any = np.float32(1) if rules.scaling == "in steps" else np.float32(before.scale) if before else scale
         value = _before_residual(problem, operands, rules, unit)
@@ -170,7 +164,7 @@ def _saturating(unsigned: Array, weights: Array) -> Array:
     return total
 
 
-def _through_codes(value: Array, codes: SumCodes, rules: Rules, unit: Any) -> Array:
+def _through_codes(value: Array, codes: QuantizationParameters, rules: Rules, unit: Any) -> Array:
     scale = np.float32(codes.scale) / unit
     rounded = np.clip(_rounded(value / scale, rules) + codes.zero_point, codes.qmin, codes.qmax)
     values: Array = ((rounded - codes.zero_point) * scale).astype(np.float32)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import fx
 
-from immabench.models.integer.forms import Program, inner_nodes
+from immabench.models.integer.forms import Program
 from immabench.quantize.attributes import set_bias, set_value
-from immabench.quantize.layers import Layer
+from immabench.quantize.layers import Layer, nodes_of
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, StaticQuantizer
 from immabench.quantize.simulated_attention import SimulatedAttention
@@ -26,7 +26,7 @@ class Simulated:
             if layer.name not in program.layers:
                 plan = program.plans[layer.name]
                 note = unsupported.get(layer.name) or plan.fallback or plan.note
-                for name in (*inner_nodes(nodes, layer), layer.output):
+                for name in nodes_of(nodes, layer):
                     self._at[name] = (layer, note)
 
     def at(self, node: fx.Node) -> tuple[Layer | None, str]:

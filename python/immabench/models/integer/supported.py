@@ -70,6 +70,5 @@ def activation_type(quantized: QuantizedModel, plan: LayerPlan) -> torch.dtype:
 
 def geometry(node: fx.Node) -> dict[str, Any]:
     """Stride, padding and dilation of a convolution, as pairs."""
-    given = arguments(node, 3, 1, 0, 1)
-    pairs = [(one, one) if isinstance(one, int) else (int(one[0]), int(one[-1])) for one in given]
-    return dict(zip(("stride", "padding", "dilation"), pairs, strict=True))
+    given = {name: arguments(node)[name] for name in ("stride", "padding", "dilation")}
+    return {name: (one, one) if isinstance(one, int) else (int(one[0]), int(one[-1])) for name, one in given.items()}

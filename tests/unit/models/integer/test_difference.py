@@ -19,7 +19,6 @@ from immabench.models.integer.rules import (  # noqa: E402
     CHANGES,
     SPECIFIED,
     Rules,
-    SumCodes,
     explanations,
     output_codes,
 )
@@ -29,8 +28,9 @@ from immabench.problems import Problem  # noqa: E402
 from immabench.quantize import ptq  # noqa: E402
 from immabench.quantize.observing import observe  # noqa: E402
 from immabench.quantize.recipes import Recipe  # noqa: E402
+from immabench.quantize.schemes import QuantizationParameters  # noqa: E402
 
-SUMS = SumCodes(scale=4.0, zero_point=0)
+SUMS = QuantizationParameters(4.0, 0, -128, 127)
 
 
 def product(total: int, scales: tuple[float, float], out: float = 1.0, **more: Any) -> tuple[Problem, Operands]:
@@ -173,7 +173,7 @@ def near_ties(with_bias: bool, large: bool) -> Differences:
 def test_a_planted_rule_is_found(cause: str) -> None:
     found = near_ties("bias" in cause, "saturate" in cause)
     point = next(one for one in found._points if one.named == (LAYER, True))
-    sums = SumCodes(3 * point.parameters.scale, 0)
+    sums = QuantizationParameters(3 * point.parameters.scale, 0, -128, 127)
     rules = replace(SPECIFIED, **CHANGES[cause])
     planted = output_codes(*found._call(point), rules, sums)
     n, c, h, w = found._records[LAYER].output.shape
@@ -200,7 +200,7 @@ def test_two_rules_together_are_found() -> None:
     found = differences()
     point = next(one for one in found._points if one.named == (LAYER, True))
     call = found._call(point)
-    sums = SumCodes(3 * point.parameters.scale, 0)
+    sums = QuantizationParameters(3 * point.parameters.scale, 0, -128, 127)
     rules = replace(SPECIFIED, residual="after rounding", bias="int32")
     n, c, h, w = found._records[LAYER].output.shape
     codes = output_codes(*call, rules, sums).reshape(n, h, w, c).transpose(0, 3, 1, 2).astype(np.int8)

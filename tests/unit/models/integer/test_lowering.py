@@ -15,7 +15,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from immabench.errors import UsageError  # noqa: E402
-from immabench.models.integer import IntegerModel, lower  # noqa: E402
+from immabench.models.integer import lower  # noqa: E402
 from immabench.models.integer.reference import Reference  # noqa: E402
 from immabench.models.torch_compat import import_transformers  # noqa: E402
 from immabench.quantize import ptq  # noqa: E402
@@ -230,6 +230,18 @@ def test_poolings(name: str) -> None:
     assert all(step.note for step in model.steps if step.layer == "pool" and name in ("uneven", "beyond"))
 
 
+def test_images_of_another_size_are_divided_anew_or_refused() -> None:
+    def forward(self: Lambda, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.pool(self.first(x).relu()))
+
+    parts = {"first": nn.Conv2d(3, 8, 3, padding=1), "pool": nn.AdaptiveAvgPool2d(2), "last": nn.Conv2d(8, 4, 1)}
+    made = quantized(traced(seeded(lambda: Lambda(forward, **parts)), 2, 3, 8, 8), (IMAGES,), **RECIPES["w8a8"])
+    larger = random(2, 3, 12, 16, seed=1)
+    assert decibels(lower(made)(larger), made(larger)) > 35
+    with pytest.raises(UsageError, match=r"windows of \[9, 8\] to \[2, 2\] are of different sizes; give images"):
+        lower(made)(random(2, 3, 9, 8))
+
+
 def test_means_without_dimensions_kept() -> None:
     def forward(self: Lambda, x: torch.Tensor) -> torch.Tensor:
         return self.last(self.first(x).relu().mean((2, 3)))
@@ -309,7 +321,3 @@ def test_kernels_that_are_emulated_are_named() -> None:
     by_layer = {one.step.name: one.kernel for one in model.timed(IMAGES[:1])}
     assert by_layer["stem"].startswith(("imma_conv_s8s8s32_", "wgmma_conv_s8s8s32_"))
     assert by_layer["pool"].startswith("max_pool2d_")
-
-
-def test_a_model_is_what_lower_makes_of_it() -> None:
-    assert isinstance(lower(quantized(resnet(), (IMAGES,), **RECIPES["w8a8"])), IntegerModel)
