@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 SWEEP ?= resnet18 distilbert --case 'b1*'
 PYTEST_FLAGS ?=
 
-SOURCES := $(shell find bindings cmake kernels python bench/suites -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
+SOURCES := $(shell find bindings cmake kernels python bench/suites profiles -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
 CPP_SOURCES := $(shell find bindings kernels tests -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh')
 
 .PHONY: sweep test lint format bench develop clean evidence adopt-evidence

@@ -32,6 +32,7 @@ COMMANDS = (
     "report",
     "compare",
     "ab",
+    "profile",
 )
 """Modules of this package, in the order `--help` shows them."""
 

@@ -18,13 +18,14 @@ def build_report(run: Path) -> Path:
     missing, damaged, without rows or not writable.
     """
     from immabench.measure.run_folder import RunFolder
+    from immabench.profile.actions import read_actions
     from immabench.report.document import gather
 
     folder = RunFolder.open(run)
     rows = folder.rows(lines=False)  # by source line they are most of the memory, and one row's are shown
     if not rows:
         raise RunFolderError(f"{run} holds no row yet", "run the sweep first: immabench sweep SUITE --out DIR --resume")
-    document = gather(rows, folder.meta, folder.whole)
+    document = gather(rows, folder.meta, folder.whole, read_actions(run))
     try:
         folder.write_csv()
         return _write(document, run)

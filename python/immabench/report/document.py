@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from immabench.profile.agreement import agreement
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
+from immabench.report.agreement import agreement_table
 from immabench.report.grids import Grid, grids
+from immabench.report.profiled import action_table
 from immabench.report.roofline import Roofline, rooflines
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.profile.actions import Action
 
 MOST_GAINS = 40
 
@@ -40,8 +44,13 @@ class Document:
         return [roof for roof in self.rooflines if roof.points]
 
 
-def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | None = None) -> Document:
-    """Compute all parts of the report from the rows and the metadata of a run.
+def gather(
+    rows: list[Row],
+    meta: dict[str, Any],
+    whole: Callable[[Row], Row] | None = None,
+    actions: Sequence[Action] = (),
+) -> Document:
+    """Compute all parts of the report from the rows and the metadata of a run, and from what was profiled of it.
 
     `whole` gives a row with its counts by source line, where `rows` came without.
     """
@@ -55,6 +64,7 @@ def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | 
     gains, note = _gains(found)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
+    tables |= {"profiled": action_table(actions), "agreement": agreement_table(agreement(rows, actions))}
     return Document(
         title=_title(meta),
         meta=meta,
