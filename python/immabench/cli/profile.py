@@ -121,7 +121,7 @@ def _print_commands(work: Sequence[Work], given: Path | None, chip: str | None) 
 
     for one in work:
         print(f"the launches are in {one.session.plan}", file=sys.stderr)
-    for command in commands(work, find_ncu(given) or "ncu", chip):
+    for command in commands(work, find_ncu(given), chip):
         print(command)
 
 
@@ -131,8 +131,8 @@ def _profiled(work: Sequence[Work], given: Path | None, chip: str) -> Outcome:
 
     found = preflight(given)
     profiler = found.require()
-    for obstacle in found.obstacles:
-        print(obstacle, file=sys.stderr)
+    if found.said:
+        print(found.said, file=sys.stderr)
     launches = sum(len(one.jobs) for one in work)
     print(f"profiling {launches} launches with {profiler.name}", file=sys.stderr)
     return carry_out(work, profiler.path, chip or present_chip())

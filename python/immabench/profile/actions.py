@@ -28,7 +28,7 @@ NO_STALLS = ("stall_selected", "stall_not_selected")
 """Of these the states in which a warp waits for nothing."""
 
 
-class Finding(BaseModel):
+class RuleResult(BaseModel):
     """What a rule of Nsight Compute said of a launch; `speedup_percent` is its estimate, of this launch or of part."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,7 +74,7 @@ class Action(BaseModel):
     block: tuple[int, int, int] | None = None
     duration_us: float | None = None
     metrics: dict[str, float]
-    rules: tuple[Finding, ...] = ()
+    rules: tuple[RuleResult, ...] = ()
     ranges: tuple[str, ...] = ()
 
     @property
@@ -90,13 +90,13 @@ class Action(BaseModel):
         return max(waits.items(), key=lambda wait: wait[1], default=None)
 
     @property
-    def first_rule(self) -> Finding | None:
-        """The finding that promises most, of the whole launch before its parts; None where rules found nothing."""
+    def first_rule(self) -> RuleResult | None:
+        """The result that promises most, of the whole launch before its parts; None where rules found nothing."""
         useful = [rule for rule in self.rules if rule.severity in ("warning", "error", "optimization")]
         return max(useful, key=_promise, default=None)
 
 
-def _promise(rule: Finding) -> tuple[bool, float]:
+def _promise(rule: RuleResult) -> tuple[bool, float]:
     return rule.speedup_kind == "global", rule.speedup_percent or 0.0
 
 

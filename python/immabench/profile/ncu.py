@@ -64,7 +64,7 @@ class Session:
         return self.stem.with_name(self.stem.name + suffix)
 
 
-def command(ncu: Path | str, session: Session, chip: str | None) -> list[str]:
+def command(ncu: Path | str, session: Session, chip: str | None, python: str = sys.executable) -> list[str]:
     """The words of the command that profiles `session`.
 
     Clocks are left alone: what is profiled runs at the clocks that were timed. Kernels are replayed, so that all
@@ -82,7 +82,7 @@ def command(ncu: Path | str, session: Session, chip: str | None) -> list[str]:
         *("--metrics", ",".join(preset.metrics(chip))),
         *(("--import-source", "yes") if preset.import_source else ()),
         *("--force-overwrite", "--export", str(session.report)),
-        *(sys.executable, "-m", MODULE, str(session.plan)),
+        *(python, "-m", MODULE, str(session.plan)),
     ]
 
 

@@ -72,6 +72,11 @@ class Preflight:
         """The first that ends it, None where profiling may begin."""
         return next((obstacle for obstacle in self.obstacles if obstacle.fatal), None)
 
+    @property
+    def said(self) -> str:
+        """What a person should know before: the obstacle that ends it, else those that may not; empty without any."""
+        return f"not profiling: {self.fatal}" if self.fatal else "\n".join(map(str, self.obstacles))
+
     def require(self) -> Ncu:
         """The profiler. Raises MissingHardwareError with the first obstacle that ends it."""
         obstacle = self.fatal

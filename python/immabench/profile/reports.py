@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from immabench.errors import UsageError
-from immabench.profile.actions import Action, Finding
+from immabench.profile.actions import Action, RuleResult
 from immabench.profile.metrics import load_metrics
 from immabench.profile.ranges import DOMAIN, kernel_of, row_of
 
@@ -183,7 +183,7 @@ def _actions(report: dict[str, Any], name: str, preset: str) -> Iterator[Action]
             block=values.sizes("launch__block_dim"),
             duration_us=metrics.get("duration"),
             metrics=metrics,
-            rules=tuple(_finding(rule) for rule in found["rules"] if rule["message"]),
+            rules=tuple(_rule_result(rule) for rule in found["rules"] if rule["message"]),
             ranges=ranges,
         )
         seen[row_id] += 1
@@ -206,8 +206,8 @@ def _capability(values: _Found) -> str:
     return ".".join(f"{part:g}" for part in parts if part is not None)
 
 
-def _finding(rule: dict[str, Any]) -> Finding:
+def _rule_result(rule: dict[str, Any]) -> RuleResult:
     message = " ".join(rule["message"].split())
-    return Finding(
+    return RuleResult(
         **{**rule, "message": message, "speedup_kind": rule["speedup_kind"] if rule["speedup_percent"] else ""}
     )

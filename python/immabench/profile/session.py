@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +34,10 @@ class Work:
     session: Session
     jobs: tuple[Job, ...]
 
-    def prepare(self, profiler: Path | str, chip: str | None) -> list[str]:
+    def prepare(self, profiler: Path | str, chip: str | None, python: str = sys.executable) -> list[str]:
         """Write the plan; returns the words of the command that profiles it."""
         write_plan(self.session.plan, self.jobs)
-        return ncu.command(profiler, self.session, chip)
+        return ncu.command(profiler, self.session, chip, python)
 
 
 @dataclass
@@ -80,9 +81,13 @@ def arrange_run(
     return arrange(jobs_of(rows, folder), folder.path / PROFILE_FOLDER, name or preset.name, preset, warm)
 
 
-def commands(work: Sequence[Work], profiler: Path | str, chip: str | None) -> Iterator[str]:
-    """The commands that do the work, for a shell; their plans are written."""
-    return (shlex.join(one.prepare(profiler, chip)) for one in work)
+def commands(work: Sequence[Work], profiler: Path | None, chip: str | None) -> Iterator[str]:
+    """The commands that do the work, for a shell; their plans are written.
+
+    Without a profiler here they are for another machine: by the names that programs have on its PATH.
+    """
+    here = (profiler, chip, sys.executable) if profiler else ("ncu", chip, "python")
+    return (shlex.join(one.prepare(*here)) for one in work)
 
 
 def carry_out(work: Sequence[Work], profiler: Path, chip: str | None) -> Outcome:

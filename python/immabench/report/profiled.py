@@ -59,7 +59,7 @@ def stall_text(action: Action) -> str:
 
 
 def rule_text(action: Action) -> str:
-    """The finding that promises most, with its estimate."""
+    """The rule result that promises most, with its estimate."""
     rule = action.first_rule
     if rule is None:
         return NOTHING
