@@ -123,7 +123,7 @@ def after_sweep(folder: RunFolder, preset_name: str, top: int | None, found: Pre
         else:
             work = arrange_run(folder, load_preset(preset_name), top=top)
             outcome = carry_out(work, found.require().path, present_chip())
-            said |= {"actions": len(outcome.actions), **_said_of(outcome.failed)}
+            said |= {"actions": len(outcome.actions), **_said_of(outcome)}
     except NothingSelectedError as error:
         said |= {"status": "skipped", "reason": error.message, "remedy": error.remedy}
     except ImmabenchError as error:
@@ -132,8 +132,12 @@ def after_sweep(folder: RunFolder, preset_name: str, top: int | None, found: Pre
     return said
 
 
-def _said_of(failed: Sequence[Launched]) -> dict[str, str]:
-    if not failed:
+def _said_of(outcome: Outcome) -> dict[str, str]:
+    if not outcome.failed:
         return {}
-    first = failed[0]
-    return {"status": "failed", "reason": f"{len(failed)} launches failed, first {first.row_id}: {first.reason}"}
+    first, share = outcome.failed[0], f"{len(outcome.failed)} of {len(outcome.launches)} launches failed"
+    return {
+        "status": "failed",
+        "reason": f"{share}, first {first.row_id}: {first.reason}",
+        "remedy": "verify the kernel",
+    }
