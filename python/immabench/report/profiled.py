@@ -15,7 +15,8 @@ SHARES = ("tensor_active", "dram_throughput", "l2_throughput", "occupancy_achiev
 def action_table(actions: Sequence[Action]) -> Table:
     """Where each profiled launch spends itself, by counters."""
     columns = [
-        Column("row", "code", choose=True),
+        Column("kernel", "code", choose=True),
+        Column("problem", "code", choose=True, drop=True),
         Column("function", "code", drop=True),
         Column("GPU", "text", drop=True),
         Column("preset", "text", choose=True, drop=True),
@@ -37,7 +38,8 @@ def action_table(actions: Sequence[Action]) -> Table:
 def _cells(action: Action) -> list[Cell]:
     rule = action.first_rule
     return [
-        text(action.row_id or action.kernel_id or NOTHING),
+        text(action.kernel_id or NOTHING),
+        text(action.problem_key or NOTHING),
         text(action.function),
         text(action.device or NOTHING),
         text(action.preset or NOTHING),

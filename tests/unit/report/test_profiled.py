@@ -36,7 +36,7 @@ def rule(speedup: float | None) -> RuleResult:
 def test_an_action_is_a_line_of_counters(row: Row) -> None:
     metrics = {"tensor_active": 42.0, "dram_throughput": 7.5, "stall_barrier": 1.5, "stall_selected": 9.0}
     (line,) = action_table([action(row, (rule(12.5),), **metrics)]).records()
-    assert line["row"] == row.row_id.replace("@emulated", "@cuda")
+    assert [line["kernel"], line["problem"], "cuda"] == row.row_id.replace("@emulated", "@cuda").split("@")
     assert (line["duration (µs)"], line["tensor pipe (%)"], line["DRAM (%)"]) == (5.0, 42.0, 7.5)
     assert line["L2 (%)"] == float("-inf")  # not collected
     assert (line["top stall"], line["first rule"]) == ("barrier 1.50", "A title (global 12 %)")
