@@ -90,7 +90,15 @@ def test_a_report_is_imported_into_a_run(run: Any, tmp_path: Path, report: Path)
     folder = write_run(tmp_path / "run", rows)
     result = run("profile", "--import", str(report), "run")
     assert result.code == 0
-    for text in (job().kernel_id, job().problem.key, "5.00", "42.0", "barrier 1.50", "SOLBottleneck (global 12 %)", "2 actions, 1 of no row"):
+    for text in (
+        job().kernel_id,
+        job().problem.key,
+        "5.00",
+        "42.0",
+        "barrier 1.50",
+        "SOLBottleneck (global 12 %)",
+        "2 actions, 1 of no row",
+    ):
         assert text in result.out
     assert [action.row_id for action in read_actions(folder.path)] == [job().row_id, ""]
     page = (folder.path / "report.html").read_text()
