@@ -1,18 +1,20 @@
-"""From jobs to actions: plan, command, profiled process, report, import. The profiler is a fake, its ranges are real."""
+"""From jobs to actions: plan, command, profiled process, report, import. The profiler is a fake, ranges are real."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_runs import job, reference_job, timed, write_run
+from gpu_runs import PROBLEM, job, reference_job, timed, write_run
 
 from immabench.errors import ImmabenchError
 from immabench.profile import session
 from immabench.profile.actions import read_actions
+from immabench.profile.launches import launches_path
 from immabench.profile.metrics import load_preset
 from immabench.profile.preflight import preflight
 from immabench.profile.session import after_sweep, arrange, carry_out
@@ -36,6 +38,19 @@ def test_a_launch_comes_back_as_an_action_of_its_row(fake_ncu: Fake, listener: P
     assert outcome.files == [tmp_path / "profile" / "it.actions.jsonl"]
     left = {path.name for path in (tmp_path / "profile").iterdir()} - {"it.heard"}
     assert left == {f"it.{end}" for end in ("plan.json", "launches.json", "ncu-rep", "log", "actions.jsonl")}
+
+
+def test_a_launch_that_ncu_lost_is_not_called_well(fake_ncu: Fake, listener: Path, tmp_path: Path) -> None:
+    other = reference_job(problem=replace(PROBLEM, n=32))
+    ncu = fake_ncu(listener=str(listener), mode="loses the last")
+    outcome = carry_out(arrange([reference_job(), other], tmp_path, "it", PRESET), ncu.path, None)
+    assert [action.row_id for action in outcome.actions] == [reference_job().row_id]
+    assert [launched.status for launched in outcome.launches] == ["ok", "error"]
+    assert outcome.failed[0].reason == f"launched, and not profiled; see {tmp_path / 'it.log'}"
+    # A process that ended before a job says nothing of it.
+    launches_path(tmp_path / "it.plan.json").write_text('{"launches": []}')
+    (work,) = arrange([other], tmp_path, "it", PRESET)
+    assert "never launched" in session._accounted(work, [])[0].reason
 
 
 @pytest.mark.parametrize(("mode", "complaint"), [("deaf", "ncu saw no launch"), ("damaged", "is damaged or cut off")])

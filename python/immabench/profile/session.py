@@ -95,9 +95,23 @@ def carry_out(work: Sequence[Work], profiler: Path, chip: str | None) -> Outcome
     outcome = Outcome()
     for one in work:
         failure = ncu.run(one.prepare(profiler, chip), one.session)
-        outcome.launches += read_launches(one.session.plan)
-        outcome.actions += _imported(one.session, failure, outcome)
+        actions = _imported(one.session, failure, outcome)
+        outcome.launches += _accounted(one, actions)
+        outcome.actions += actions
     return outcome
+
+
+def _accounted(work: Work, actions: Sequence[Action]) -> list[Launched]:
+    """What became of each job: as the profiled process says, but that none is called well that left no action."""
+    said = {launched.row_id: launched for launched in read_launches(work.session.plan)}
+    profiled = {action.row_id for action in actions}
+    found = []
+    for job in work.jobs:
+        launched = said.get(job.row_id, Launched(job.row_id, "error", f"never launched; see {work.session.log}"))
+        if launched.status == "ok" and job.row_id not in profiled:
+            launched = Launched(job.row_id, "error", f"launched, and not profiled; see {work.session.log}")
+        found.append(launched)
+    return found
 
 
 def _imported(session: Session, failure: ImmabenchError | None, outcome: Outcome) -> list[Action]:

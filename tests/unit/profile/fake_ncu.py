@@ -61,6 +61,8 @@ def _profile(report: Path, program: Sequence[str], settings: dict[str, str]) -> 
     if not stacks or settings["mode"] == "deaf":
         print("==WARNING== No kernels were profiled.", file=sys.stderr)
         return code
+    if settings["mode"] == "loses the last":
+        stacks.pop()
     rules = [Rule("SOLBottleneck", "synthetic advice", 12.5)]
     write_report(report, [Launch({"immabench": stack}, METRICS, rules) for stack in stacks])
     if settings["mode"] == "damaged":
