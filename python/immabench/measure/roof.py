@@ -57,8 +57,12 @@ def library_limit(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
 
 
 def peak(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
-    """The compute ceiling of an operand type: the best instruction, else the library; None where neither is known."""
-    return instruction_limit(ceilings, operand_type) or library_limit(ceilings, operand_type)
+    """The compute ceiling of an operand type: the best instruction, else the library; None where neither is known.
+
+    Where the hardware has no instruction for s4, what it can do with such operands is what it can do with s8.
+    """
+    found = instruction_limit(ceilings, operand_type) or library_limit(ceilings, operand_type)
+    return peak(ceilings, "s8") if found is None and operand_type == "s4" else found
 
 
 def memory_limit(ceilings: dict[str, Any]) -> Limit | None:
