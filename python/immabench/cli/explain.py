@@ -65,12 +65,16 @@ def _explained(
     run: Path, kernels: Sequence[str], cases: Sequence[str], machine: Machine | None
 ) -> tuple[list[Explanation], list[BreakEven]]:
     """Selected rows, least efficient first, and the break-evens of the whole run."""
+    from immabench.e2e.folder import is_e2e
+    from immabench.errors import UsageError
     from immabench.explain import break_evens, explain_rows
     from immabench.kernels import match_names, matches_any
     from immabench.measure.run_folder import RunFolder
     from immabench.profile.actions import read_actions
 
     folder = RunFolder.open(run)
+    if is_e2e(folder.meta):
+        raise UsageError(f"{run} times whole models, which have no roof of one product", "name the run of a sweep")
     rows = folder.rows(lines=False)
     match_names("kernel", {row.kernel_id for row in rows}, kernels)
     match_names("case", {row.case for row in rows}, cases)

@@ -12,10 +12,11 @@ from explained_rows import CEILINGS, DEVICE, make_row
 from typer.testing import CliRunner
 
 from immabench.cli import build_app
-from immabench.errors import NothingSelectedError
+from immabench.errors import NothingSelectedError, RunFolderError, UsageError
 from immabench.explain import FORMULA, explain_rows
 from immabench.kernels import kernel_config
 from immabench.measure.rows import Row
+from immabench.measure.run_folder import RunFolder
 from immabench.predict import Machine, predicted
 from immabench.problems import Problem, float_problem
 
@@ -92,8 +93,6 @@ def test_the_command_names_causes_worst_first(gpu_run: Callable[[list[Row]], Pat
 def test_a_filter_that_matches_nothing_and_a_folder_that_is_no_run(
     gpu_run: Callable[[list[Row]], Path], h200: Machine, tmp_path: Path
 ) -> None:
-    from immabench.errors import RunFolderError
-
     path = gpu_run(rows(h200))
     done = CliRunner().invoke(build_app(), ["explain", str(path), "--kernel", "wgmma*"])
     assert isinstance(done.exception, NothingSelectedError)
@@ -101,3 +100,6 @@ def test_a_filter_that_matches_nothing_and_a_folder_that_is_no_run(
     assert isinstance(done.exception, RunFolderError)
     done = CliRunner().invoke(build_app(), ["explain", str(path), "--gpu", "H2000"])
     assert isinstance(done.exception, NothingSelectedError)
+    RunFolder.open(path).write_meta(kind="e2e")
+    done = CliRunner().invoke(build_app(), ["explain", str(path)])
+    assert isinstance(done.exception, UsageError)
