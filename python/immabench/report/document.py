@@ -25,6 +25,7 @@ class Document:
     meta: dict[str, Any]
     verdict: list[str]
     rooflines: list[Roofline]
+    timings: list[speed.Timing]
     totals: list[models.ModelTotal]
     gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
     gains_note: str
@@ -82,6 +83,7 @@ def gather(
         meta=meta,
         verdict=verdict.verdict(rows, meta, roofs, found, totals, facts),
         rooflines=roofs,
+        timings=found,
         totals=totals,
         gains=gains,
         gains_note=note,
