@@ -10,6 +10,7 @@ from typing import Any
 
 from immabench.report.formats import duration, log_ticks, number, ratio, tick_text
 from immabench.report.grids import Grid
+from immabench.report.keys import row_key
 from immabench.report.models import ModelTotal
 from immabench.report.palette import PRECISION_COLOURS, STATUS_MARKERS, Series, colours, precision_name
 from immabench.report.roofline import Point, Roofline
@@ -103,6 +104,7 @@ def _points(roof: Roofline, of: list[Point], colour: str, series: Series, status
         "x": [point.intensity for point in of],
         "y": [roof.unit.of(point.tops) for point in of],
         "text": [_hover(point, roof) for point in of],
+        "customdata": [[row_key(point.row)] for point in of],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": marker,
     }
@@ -161,6 +163,7 @@ def _gain_trace(of: list[Timing], series: Series, colour: str) -> Figure:
         "name": series.label,
         "x": [one.speedup for one in of],
         "y": [case_label(one) for one in of],
+        "customdata": [[row_key(one.row)] for one in of],
         "text": [
             "<br>".join((one.row.case, shape_text(one.shape), one.row.kernel_id, ratio(one.speedup))) for one in of
         ],

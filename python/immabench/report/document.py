@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
+from immabench.report.details import Details, Samples, details
 from immabench.report.grids import Grid, grids
 from immabench.report.roofline import Roofline, rooflines
 from immabench.report.tables import Table
@@ -24,6 +25,7 @@ class Document:
     meta: dict[str, Any]
     verdict: list[str]
     rooflines: list[Roofline]
+    timings: list[speed.Timing]
     totals: list[models.ModelTotal]
     gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
     gains_note: str
@@ -33,6 +35,8 @@ class Document:
     tables: dict[str, Table]
     provenance: list[tuple[str, str]]
     command: str
+    details: Details
+    rows_digest: str  # of the rows.jsonl it was made from; "" where rows came from elsewhere
 
     @property
     def drawn_rooflines(self) -> list[Roofline]:
@@ -40,10 +44,20 @@ class Document:
         return [roof for roof in self.rooflines if roof.points]
 
 
-def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | None = None) -> Document:
+def gather(
+    rows: list[Row],
+    meta: dict[str, Any],
+    whole: Callable[[Row], Row] | None = None,
+    *,
+    samples: Samples | None = None,
+    actions: Iterable[Any] = (),
+    explanations: Mapping[str, list[str]] | None = None,
+    rows_digest: str = "",
+) -> Document:
     """Compute all parts of the report from the rows and the metadata of a run.
 
-    `whole` gives a row with its counts by source line, where `rows` came without.
+    `whole` gives a row with its counts by source line, where `rows` came without; `samples` the raw times of a row id.
+    `actions` are profiled launches of rows, `explanations` sentences by row key: a row's panel shows them.
     """
     roofs = rooflines(rows, meta)
     found = speed.timings(rows)
@@ -55,11 +69,21 @@ def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | 
     gains, note = _gains(found)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
+    panels = details(
+        rows,
+        meta,
+        first=(key for table in tables.values() for key in table.keys),
+        samples=samples,
+        actions=actions,
+        compiled=listing.facts,
+        explanations=explanations,
+    )
     return Document(
         title=_title(meta),
         meta=meta,
         verdict=verdict.verdict(rows, meta, roofs, found, totals, facts),
         rooflines=roofs,
+        timings=found,
         totals=totals,
         gains=gains,
         gains_note=note,
@@ -69,6 +93,8 @@ def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | 
         tables={name: table.without_constant() for name, table in tables.items()},
         provenance=provenance.entries(meta),
         command=provenance.command(meta),
+        details=panels,
+        rows_digest=rows_digest,
     )
 
 

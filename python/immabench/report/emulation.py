@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.problems import TYPE_BITS
 from immabench.report.formats import NOTHING, data_size, number, plural, ratio
+from immabench.report.keys import row_key
 from immabench.report.speed import shape_text
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 
@@ -185,7 +186,7 @@ def shape_table(facts: list[Emulated]) -> Table:
     )
     shown, table.note = first_rows(facts, note)
     for one in shown:
-        table.add(*_shape_cells(one))
+        table.add(*_shape_cells(one), key=row_key(one.row))
     return table
 
 
