@@ -33,6 +33,7 @@ COMMANDS = (
     "explain",
     "compare",
     "ab",
+    "profile",
 )
 """Modules of this package, in the order `--help` shows them."""
 

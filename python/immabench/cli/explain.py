@@ -44,7 +44,7 @@ def explain(
     found, evens = _explained(run, kernel, case, machine)
     far = found if every else [one for one in found if one.is_far]
     if json:
-        rows, even = [one.as_dict() for one in far], [one.as_dict() for one in evens]
+        rows, even = ([one.as_dict() for one in found] for found in (far, evens))
         print_json({"run": str(run), "formula": FORMULA, "explained": len(found), "rows": rows, "break_even": even})
         return
     _print_table(far, len(found))

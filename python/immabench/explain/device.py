@@ -14,8 +14,6 @@ UNSTEADY_SPREAD = 0.2
 """Interquartile range over median from which on a row is unsteady."""
 LIMITS = ("samples", "seconds")
 """What ended sampling of a row before its noise was low enough."""
-STALL = "stall_"
-"""How metrics of what warps wait for begin (profiles/metrics.toml)."""
 CLOCK_MARGIN = 0.03
 """How far a clock may be below that of the peak: it moves by steps of 15 MHz, and between measurements."""
 
@@ -153,16 +151,8 @@ def spills(case: Case) -> Cause | None:
 
 def waiting_warps(case: Case) -> Cause | None:
     """What the profiler saw warps wait for most."""
-    stalls = _stalls(case)
-    if not stalls:
+    if case.action is None or case.action.top_stall is None:
         return None
-    name, value = max(stalls.items(), key=lambda item: item[1])
-    share = value / sum(stalls.values())
-    text = f"{share:.0%} of the waiting of its warps is {name.replace('_', ' ')}"
+    name, warps = case.action.top_stall
+    text = f"{warps:.2f} warps wait for {name.replace('_', ' ')} for each instruction issued"
     return Cause("waiting warps", None, (Evidence("profiled", text),), "look at its profile")
-
-
-def _stalls(case: Case) -> dict[str, float]:
-    metrics = case.action.metrics if case.action else {}
-    stalls = {name: value for name, value in metrics.items() if name.startswith(STALL)}
-    return {name.removeprefix(STALL): value for name, value in stalls.items() if value}

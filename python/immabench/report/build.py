@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from immabench.errors import RunFolderError
 
@@ -34,6 +33,7 @@ def build_report(run: Path) -> Path:
 
 def document_of(folder: RunFolder) -> Document:
     """Everything the report of a run shows, from its folder alone. Raises RunFolderError for one without rows."""
+    from immabench.profile.actions import read_actions
     from immabench.report.document import gather
 
     rows = folder.rows(lines=False)  # by source line they are most of the memory, and one row's are shown
@@ -45,7 +45,7 @@ def document_of(folder: RunFolder) -> Document:
         folder.meta,
         folder.whole,
         samples=partial(_samples, folder.path),
-        actions=_actions(folder.path),
+        actions=read_actions(folder.path),
         rows_digest=digest(folder.path / "rows.jsonl"),
     )
 
@@ -63,13 +63,6 @@ def _samples(run: Path, row_id: str) -> list[float]:
     from immabench.report.check import read_samples
 
     return read_samples(run / "samples" / f"{row_id}.json")
-
-
-def _actions(run: Path) -> list[Any]:
-    """Profiled launches of the run's rows."""
-    if not any((run / "profile").glob("*.actions.jsonl")):
-        return []
-    return list(import_module("immabench.profile.actions").read_actions(run))
 
 
 def _write(document: Document, run: Path) -> Path:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from immabench.profile.agreement import agreement
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
+from immabench.report.agreement import agreement_table
 from immabench.report.details import Details, Samples, details
 from immabench.report.grids import Grid, grids
+from immabench.report.keys import row_key
+from immabench.report.profiled import action_table
+from immabench.report.reasons import break_even_table, reason_table, reasons
 from immabench.report.roofline import Roofline, rooflines
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.profile.actions import Action
 
 MOST_GAINS = 40
 
@@ -50,14 +56,12 @@ def gather(
     whole: Callable[[Row], Row] | None = None,
     *,
     samples: Samples | None = None,
-    actions: Iterable[Any] = (),
-    explanations: Mapping[str, list[str]] | None = None,
+    actions: Sequence[Action] = (),
     rows_digest: str = "",
 ) -> Document:
-    """Compute all parts of the report from the rows and the metadata of a run.
+    """Compute all parts of the report from the rows and the metadata of a run, and from what was profiled of it.
 
     `whole` gives a row with its counts by source line, where `rows` came without; `samples` the raw times of a row id.
-    `actions` are profiled launches of rows, `explanations` sentences by row key: a row's panel shows them.
     """
     roofs = rooflines(rows, meta)
     found = speed.timings(rows)
@@ -69,6 +73,11 @@ def gather(
     gains, note = _gains(found)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
+    why = reasons(rows, meta, actions)
+    tables |= {"reasons": reason_table(why.found), "break_even": break_even_table(why.evens)}
+    keys = {row.row_id: row_key(row) for row in rows} if actions else {}
+    counters = agreement(rows, actions)
+    tables |= {"profiled": action_table(actions, keys), "agreement": agreement_table(counters, keys)}
     panels = details(
         rows,
         meta,
@@ -76,12 +85,12 @@ def gather(
         samples=samples,
         actions=actions,
         compiled=listing.facts,
-        explanations=explanations,
+        explanations=why.words,
     )
     return Document(
         title=_title(meta),
         meta=meta,
-        verdict=verdict.verdict(rows, meta, roofs, found, totals, facts),
+        verdict=verdict.verdict(rows, meta, roofs, found, totals, facts, why.verdict),
         rooflines=roofs,
         timings=found,
         totals=totals,

@@ -22,6 +22,7 @@ MOST_PICTURES = 2
 """Plots that stand in the text; the others are links."""
 
 SPEED_COLUMNS = ("case", "M×N×K", "provider", "time", "rate", "share of roof", "gain over fp32", "packing, once")
+REASON_COLUMNS = ("case", "M×N×K", "kernel", "efficiency", "why", "costs", "try")
 
 
 def render_summary(document: Document, plots: Sequence[str]) -> str:
@@ -29,6 +30,7 @@ def render_summary(document: Document, plots: Sequence[str]) -> str:
     tables = document.tables
     blocks = [f"# immabench: {document.title}", *map(_plain, document.verdict)]
     blocks += _list("Findings (measured)", findings(document))
+    blocks += _section("Why not faster (lowest efficiency first)", tables["reasons"], REASON_COLUMNS)
     blocks += _section("Not ok", tables["failures"])
     blocks += _section("Matrix time of the models (measured)", tables["models"])
     blocks += _section("Largest shapes (measured)", _by_work(tables["speed"]), SPEED_COLUMNS)

@@ -29,16 +29,17 @@ DEVICE_WORDS = {"cpu": "on the CPU", "cuda": "on the GPU"}
 
 def verdict(
     rows: list[Row], meta: dict[str, Any], roofs: list[Roofline], found: list[Timing],
-    totals: list[ModelTotal], facts: list[Emulated],
+    totals: list[ModelTotal], facts: list[Emulated], why: str = "",
 ) -> list[str]:  # fmt: skip
-    """Paragraphs, most important first."""
+    """Paragraphs, most important first; `why` says what keeps rows from their roofs."""
     measured = [measured_text(roof, found, totals) for roof in roofs if roof.points]
     if not measured:
         packed = any(row.step == "pack" and row.time_us_median for row in rows)
         what = "Nothing but the packing of weights was timed" if packed else "Nothing was timed"
         measured = [f"**{what}** in this run: it states no speed of any device."]
     busy = [text for text in [busy_text(found, meta), contradiction_text(meta)] if text]
-    return [opening_text(rows, meta), *measured, *busy, emulated_text(facts, rows), outcome_text(rows)]
+    reasons = [why] if why else []
+    return [opening_text(rows, meta), *measured, *reasons, *busy, emulated_text(facts, rows), outcome_text(rows)]
 
 
 def opening_text(rows: list[Row], meta: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +13,7 @@ from immabench.explain.memory import ridge_rows
 from immabench.kernels import KernelConfig, kernel_config, kernel_configs
 from immabench.predict import Machine, predicted, select
 from immabench.problems import Problem
+from immabench.profile.actions import Action
 
 IMMA = "imma_s8s8s32_128x128x64_w2x4_s3_sm80"
 Planted = Callable[..., Case]
@@ -175,10 +175,11 @@ def test_register_spills(planted: Planted) -> None:
 
 def test_waiting_warps(planted: Planted) -> None:
     case = planted(Problem(8192, 8192, 8192, **SCALED), None, time_us=2000.0)
-    metrics = {"stall_barrier": 1.0, "stall_long_scoreboard": 3.0, "dram_pct": 20.0}
-    found = explain(replace(case, action=SimpleNamespace(metrics=metrics)))
+    metrics = {"stall_barrier": 1.0, "stall_long_scoreboard": 3.0, "stall_selected": 9.0, "dram_throughput": 20.0}
+    action = Action(row_id=case.row.row_id, kernel_id="x", report="x.ncu-rep", function="x", metrics=metrics)
+    found = explain(replace(case, action=action))
     assert found.headline == "waiting warps"
-    assert "75% of the waiting of its warps is long scoreboard" in found.sentences()[1]
+    assert "3.00 warps wait for long scoreboard for each instruction issued" in found.sentences()[1]
 
 
 def test_unsteady_times(planted: Planted) -> None:
