@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
+from immabench.report.cliffs import Sweep, sweeps_over_m
 from immabench.report.grids import Grid, grids
-from immabench.report.roofline import Roofline, rooflines
+from immabench.report.heatmaps import speedup_grids, tile_grids
+from immabench.report.roofline import Roofline, Traffic, rooflines
+from immabench.report.shares import Share, shares
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ class Document:
     totals: list[models.ModelTotal]
     gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
     gains_note: str
+    shares: dict[str, list[Share]]  # device kind -> shares of its roof
+    sweeps_over_m: list[Sweep]
+    heatmaps: list[Grid]
     grids: list[Grid]
     best_kernel: str
     sass_note: str
@@ -40,12 +46,18 @@ class Document:
         return [roof for roof in self.rooflines if roof.points]
 
 
-def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | None = None) -> Document:
+def gather(
+    rows: list[Row],
+    meta: dict[str, Any],
+    whole: Callable[[Row], Row] | None = None,
+    traffic: Mapping[str, Traffic] | None = None,
+) -> Document:
     """Compute all parts of the report from the rows and the metadata of a run.
 
-    `whole` gives a row with its counts by source line, where `rows` came without.
+    `whole` gives a row with its counts by source line, where `rows` came without. `traffic` is what a profiler counted:
+    row id -> (bytes of DRAM, bytes of L2) of one launch.
     """
-    roofs = rooflines(rows, meta)
+    roofs = rooflines(rows, meta, traffic)
     found = speed.timings(rows)
     totals = models.model_totals(rows, found)
     facts = emulation.emulated(rows)
@@ -63,6 +75,9 @@ def gather(rows: list[Row], meta: dict[str, Any], whole: Callable[[Row], Row] | 
         totals=totals,
         gains=gains,
         gains_note=note,
+        shares=_shares(found, roofs),
+        sweeps_over_m=sweeps_over_m(rows),
+        heatmaps=[*speedup_grids(found), *tile_grids(rows)],
         grids=grids(facts),
         best_kernel=emulation.best_choice(facts, best) if facts else "",
         sass_note=listing.note,
@@ -92,6 +107,12 @@ def _tables(
 
 def _title(meta: dict[str, Any]) -> str:
     return str(meta.get("suite") or meta.get("run_id") or "run")
+
+
+def _shares(found: list[speed.Timing], roofs: list[Roofline]) -> dict[str, list[Share]]:
+    """Shares of each device that has a measured roof."""
+    of = {roof.device_kind: shares(found, roof) for roof in roofs}
+    return {kind: found_there for kind, found_there in of.items() if found_there}
 
 
 def _gains(found: list[speed.Timing]) -> tuple[dict[str, list[speed.Timing]], str]:

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immabench.report.charts import gain_chart, grid_chart, model_chart, roofline_chart
+from immabench.report.charts import cliff_chart, gain_chart, grid_chart, model_chart, roofline_chart, share_chart
+from immabench.report.palette import css_variables
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -32,7 +33,7 @@ def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> 
     return environment.get_template(template).render(
         charts=charts,
         chart_data=script_json(charts),
-        style=_asset("report.css"),
+        style=_style(),
         script=_asset("report.js"),
         plotly=_plotly() if charts else "",
         **context,
@@ -42,10 +43,12 @@ def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> 
 def charts_of(document: Document) -> dict[str, dict[str, Any]]:
     """Every chart that has something to show, by the name of its place in the template."""
     charts = {f"roofline-{roof.device_kind}": roofline_chart(roof) for roof in document.drawn_rooflines}
+    charts |= {f"share-{kind}": share_chart(shares) for kind, shares in document.shares.items()}
     charts |= {f"gain-{kind}": gain_chart(gains) for kind, gains in document.gains.items()}
     if any(total.complete for total in document.totals):
         charts["models"] = model_chart(document.totals)
-    return charts | {f"grid-{grid.name}": grid_chart(grid) for grid in document.grids}
+    charts |= {f"cliffs-{sweep.name}": cliff_chart(sweep) for sweep in document.sweeps_over_m}
+    return charts | {f"grid-{grid.name}": grid_chart(grid) for grid in (*document.heatmaps, *document.grids)}
 
 
 def marked(text: str) -> Markup:
@@ -68,6 +71,13 @@ def _asset(name: str) -> Markup:
     from markupsafe import Markup
 
     return Markup((ASSETS / name).read_text(encoding="utf-8"))
+
+
+def _style() -> Markup:
+    """The style sheet, and the colours that charts name."""
+    from markupsafe import Markup
+
+    return Markup(css_variables()) + _asset("report.css")
 
 
 def _plotly() -> Markup:
