@@ -44,14 +44,15 @@ def explain(
     found, evens = _explained(run, kernel, case, machine)
     far = found if every else [one for one in found if one.is_far]
     if json:
-        rows, even = ([one.as_dict() for one in found] for found in (far, evens))
-        print_json({"run": str(run), "formula": FORMULA, "explained": len(found), "rows": rows, "break_even": even})
+        rows, crossings = [one.as_dict() for one in far], [one.as_dict() for one in evens]
+        head = {"run": str(run), "formula": FORMULA, "explained": len(found)}
+        print_json({**head, "rows": rows, "break_even": crossings})
         return
     _print_table(far, len(found))
     for one in far[:top]:
         _print_words(one)
-    for even in evens:
-        print(f"Break-even: {even.in_words()}")
+    for crossing in evens:
+        print(f"Break-even: {crossing.in_words()}")
     print(FORMULA)
 
 

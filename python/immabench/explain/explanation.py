@@ -14,6 +14,7 @@ from immabench.explain.cause import Cause
 from immabench.explain.efficiency import measured_roof, predicted_roof
 from immabench.kernels import KernelConfig, cutlass_configs, kernel_configs
 from immabench.measure.measured_machine import machine_of_run
+from immabench.measure.roof import ceilings_by_device
 from immabench.predict import Machine
 from immabench.problems import Problem
 from immabench.report.formats import percent
@@ -140,7 +141,7 @@ def _case(row: Row, meta: Mapping[str, Any], actions: Sequence[Action], machine:
     config = _configs().get(row.kernel_id)
     if row.device_kind == "emulated":
         return _predicted_case(row, problem, config, machine)
-    ceilings = (meta.get("ceilings") or {}).get(row.device_kind) or {}
+    ceilings = ceilings_by_device(dict(meta)).get(row.device_kind, {})
     roof = measured_roof(ceilings, problem)
     if roof is None or not row.time_us_median:
         return None

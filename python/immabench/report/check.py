@@ -17,8 +17,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from immabench.errors import RunFolderError
+from immabench.measure.roof import ceilings_by_device, roof_tops
 from immabench.report.drift import Drift, Value
-from immabench.report.roofline import ceilings_by_device
 from immabench.report.written import compared
 
 if TYPE_CHECKING:
@@ -85,7 +85,6 @@ def _rates(row: Row, problem: Problem, meta: dict[str, Any]) -> Iterator[Recompu
 
 
 def _pct_roof(row: Row, meta: dict[str, Any], intensity: float, tops: float | None) -> float | None:
-    from immabench.measure.roof import roof_tops
 
     roof = roof_tops(ceilings_by_device(meta).get(row.device_kind, {}), row.a_type, intensity)
     return 100 * tops / roof if roof and tops is not None else None

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from immabench.profile.agreement import agreement
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
 from immabench.report.agreement import agreement_table
+from immabench.report.cliffs import Sweep, sweeps_over_m
 from immabench.report.details import Details, Samples, details
 from immabench.report.grids import Grid, grids
+from immabench.report.heatmaps import speedup_grids, tile_grids
 from immabench.report.keys import row_key
-from immabench.report.profiled import action_table
+from immabench.report.profiled import action_table, traffic_of
 from immabench.report.reasons import break_even_table, reason_table, reasons
 from immabench.report.roofline import Roofline, rooflines
+from immabench.report.shares import Share, shares
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
@@ -35,6 +38,9 @@ class Document:
     totals: list[models.ModelTotal]
     gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
     gains_note: str
+    shares: dict[str, list[Share]]  # device kind -> shares of its roof
+    sweeps_over_m: list[Sweep]
+    heatmaps: list[Grid]
     grids: list[Grid]
     best_kernel: str
     sass_note: str
@@ -63,7 +69,7 @@ def gather(
 
     `whole` gives a row with its counts by source line, where `rows` came without; `samples` the raw times of a row id.
     """
-    roofs = rooflines(rows, meta)
+    roofs = rooflines(rows, meta, traffic_of(actions))
     found = speed.timings(rows)
     totals = models.model_totals(rows, found)
     facts = emulation.emulated(rows)
@@ -96,6 +102,9 @@ def gather(
         totals=totals,
         gains=gains,
         gains_note=note,
+        shares=_shares(found, roofs),
+        sweeps_over_m=sweeps_over_m(rows),
+        heatmaps=[*speedup_grids(found), *tile_grids(rows)],
         grids=grids(facts),
         best_kernel=emulation.best_choice(facts, best) if facts else "",
         sass_note=listing.note,
@@ -127,6 +136,12 @@ def _tables(
 
 def _title(meta: dict[str, Any]) -> str:
     return str(meta.get("suite") or meta.get("run_id") or "run")
+
+
+def _shares(found: list[speed.Timing], roofs: list[Roofline]) -> dict[str, list[Share]]:
+    """Shares of each device that has a measured roof."""
+    of = {roof.device_kind: shares(found, roof) for roof in roofs}
+    return {kind: found_there for kind, found_there in of.items() if found_there}
 
 
 def _gains(found: list[speed.Timing]) -> tuple[dict[str, list[speed.Timing]], str]:

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immabench.report.charts import gain_chart, grid_chart, model_chart, roofline_chart
+from immabench.report.charts import cliff_chart, gain_chart, grid_chart, model_chart, roofline_chart, share_chart
+from immabench.report.palette import css_variables
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -42,7 +43,7 @@ def render(
         chart_data=script_json(charts),
         details=details,
         details_data=script_json(details),
-        style=_assets(STYLES),
+        style=_style(),
         script=_assets(SCRIPTS),
         plotly=_plotly() if charts else "",
         **context,
@@ -52,10 +53,12 @@ def render(
 def charts_of(document: Document) -> dict[str, dict[str, Any]]:
     """Every chart that has something to show, by the name of its place in the template."""
     charts = {f"roofline-{roof.device_kind}": roofline_chart(roof) for roof in document.drawn_rooflines}
+    charts |= {f"share-{kind}": share_chart(shares) for kind, shares in document.shares.items()}
     charts |= {f"gain-{kind}": gain_chart(gains) for kind, gains in document.gains.items()}
     if any(total.complete for total in document.totals):
         charts["models"] = model_chart(document.totals)
-    return charts | {f"grid-{grid.name}": grid_chart(grid) for grid in document.grids}
+    charts |= {f"cliffs-{sweep.name}": cliff_chart(sweep) for sweep in document.sweeps_over_m}
+    return charts | {f"grid-{grid.name}": grid_chart(grid) for grid in (*document.heatmaps, *document.grids)}
 
 
 def marked(text: str) -> Markup:
@@ -78,6 +81,13 @@ def _assets(names: tuple[str, ...]) -> Markup:
     from markupsafe import Markup
 
     return Markup("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names))
+
+
+def _style() -> Markup:
+    """The style sheet, and the colours that charts name."""
+    from markupsafe import Markup
+
+    return Markup(css_variables()) + _assets(STYLES)
 
 
 def _plotly() -> Markup:

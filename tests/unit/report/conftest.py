@@ -12,8 +12,9 @@ import pytest
 from immabench.measure.run_folder import RunFolder
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("immabench_tests_synthetic", Path(__file__).parent / "synthetic.py")
+def _load(name: str) -> ModuleType:
+    place = Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"immabench_tests_{name}", place)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
@@ -24,7 +25,13 @@ def _load() -> ModuleType:
 @pytest.fixture(scope="session")
 def synthetic() -> ModuleType:
     """The module that makes synthetic rows and runs."""
-    return _load()
+    return _load("synthetic")
+
+
+@pytest.fixture(scope="session")
+def colour_vision() -> ModuleType:
+    """The module that says what colours look like to different eyes."""
+    return _load("colour_vision")
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from types import ModuleType
 import pytest
 
 from immabench.measure.run_folder import RunFolder
-from immabench.report.roofline import Peak, Roofline, ceilings_by_device, rooflines
+from immabench.measure.roof import ceilings_by_device
+from immabench.report.roofline import Peak, Roofline, rooflines
 
 
 def test_ceilings_are_read_in_every_stored_form(synthetic: ModuleType) -> None:

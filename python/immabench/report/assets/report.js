@@ -9,11 +9,7 @@ const current = () => chosen ?? (system.matches ? "dark" : "light");
 const source = document.getElementById("charts");
 const figures = source ? JSON.parse(source.textContent) : {};
 
-/* The two dark colours of the palette, raised for a dark page. */
-const RAISED = { "#0072B2": "#3c9be0", "#D55E00": "#f07a33" };
-
 function resolve(value) {
-  if (root.dataset.theme === "dark" && RAISED[value]) return RAISED[value];
   if (typeof value === "string" && value.startsWith("@"))
     return getComputedStyle(root).getPropertyValue(`--${value.slice(1)}`).trim();
   if (Array.isArray(value)) return value.map(resolve);
