@@ -4,8 +4,8 @@ from types import ModuleType
 
 import pytest
 
-from immabench.measure.run_folder import RunFolder
 from immabench.measure.roof import ceilings_by_device
+from immabench.measure.run_folder import RunFolder
 from immabench.report.roofline import Peak, Roofline, rooflines
 
 
