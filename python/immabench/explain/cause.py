@@ -21,10 +21,12 @@ class Evidence:
 class Cause:
     """Why time is lost. `lost` is the share of the row's time, 0 to 1, as far as the evidence tells; None: unknown.
 
-    Shares of different causes may overlap: what two of them cost together is not their sum.
+    Shares of different causes may overlap: what two of them cost together is not their sum. A `decisive` cause is to be
+    seen to before any other: while it stands, the others mean little.
     """
 
     name: str
     lost: float | None
     evidence: tuple[Evidence, ...]
     advice: str
+    decisive: bool = False

@@ -59,7 +59,7 @@ def throttled(case: Case) -> Cause | None:
         taken = row.samples + row.discarded
         evidence.append(Evidence("measured", f"{row.discarded} of {taken} samples were discarded as throttled"))
     advice = "measure again when the GPU is cool and alone, and compare at the same clock"
-    return Cause("throttled", lost, tuple(evidence), advice)
+    return Cause("throttled", lost, tuple(evidence), advice, decisive=True)
 
 
 def _has_telemetry(case: Case) -> bool:
@@ -74,7 +74,7 @@ def unsteady(case: Case) -> Cause | None:
     limit = f"; a limit of {case.row.stopped_by} ended sampling" if case.row.stopped_by in LIMITS else ""
     text = f"the middle half of its {case.row.samples} times spreads by {spread:.0%} of the median{limit}"
     advice = "measure again on a machine that does nothing else"
-    return Cause("unsteady times", None, (Evidence("measured", text),), advice)
+    return Cause("unsteady times", None, (Evidence("measured", text),), advice, decisive=True)
 
 
 def emulated_int4(case: Case) -> Cause | None:
@@ -92,7 +92,7 @@ def emulated_int4(case: Case) -> Cause | None:
         )
         lost = case.share((1 - rate / native) * case.time_us)
     advice = "try W4A8: weights stay packed in 4 bits, and are widened in registers for s8 instructions"
-    return Cause("emulated INT4", lost, tuple(evidence), advice)
+    return Cause("emulated INT4", lost, tuple(evidence), advice, decisive=True)
 
 
 def _routine(case: Case) -> Evidence | None:
@@ -146,7 +146,8 @@ def spills(case: Case) -> Cause | None:
         f"{case.facts['spills']} instructions store registers to local memory ({case.facts['registers']} a thread, "
         f"{case.facts['arch']})"
     )
-    return Cause("register spills", None, (Evidence("compiled", text),), "try a smaller tile or fewer stages")
+    advice = "try a smaller tile or fewer stages"
+    return Cause("register spills", None, (Evidence("compiled", text),), advice, decisive=True)
 
 
 def waiting_warps(case: Case) -> Cause | None:

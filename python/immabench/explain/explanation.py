@@ -48,7 +48,7 @@ LEAST_LOST = 0.02
 
 @dataclass(frozen=True)
 class Explanation:
-    """One row explained; `causes` from the largest share of its time to the smallest, those of unknown share first.
+    """One row explained; `causes` from the largest share of its time to the smallest, decisive ones first.
 
     Of a row far from its roof; a row near it has the one that says what its roof is, if the memory is.
     """
@@ -105,7 +105,7 @@ def _in_words(cause: Cause) -> str:
 def explain(case: Case) -> Explanation:
     """Ask every detector about one row."""
     found = [cause for detector in DETECTORS if (cause := detector(case)) is not None]
-    causes = sorted(filter(_matters, found), key=lambda cause: -1.0 if cause.lost is None else -cause.lost)
+    causes = sorted(filter(_matters, found), key=lambda cause: (not cause.decisive, -(cause.lost or 0.0)))
     if case.efficiency >= FAR:
         causes = [cause for cause in causes if cause.name == "memory bound"]
     bound = "memory" if case.is_memory_bound else "compute"

@@ -11,7 +11,7 @@ from immabench.predict.work import BYTES_PER_CHUNK
 from immabench.problems import TYPE_BITS, Problem
 
 MOST_ROWS = 1 << 20
-"""How far the number of rows is looked for from which on the tensor cores are the limit."""
+"""How far the number of rows is looked for from which on the operations are the limit."""
 
 
 def memory_bound(case: Case) -> Cause | None:
@@ -35,7 +35,7 @@ def memory_bound(case: Case) -> Cause | None:
 
 def _fewer_bytes(case: Case, weights: float) -> str:
     rows = ridge_rows(case)
-    more = f"more rows in one product (the tensor cores are the limit from M = {rows} on)" if rows else ""
+    more = f"more rows in one product (from M = {rows} on its operations are the limit)" if rows else ""
     narrow = ""
     if weights > 0.5 and TYPE_BITS[case.problem.b_type] > 4:
         kept = 1 - weights * (1 - 4 / TYPE_BITS[case.problem.b_type])

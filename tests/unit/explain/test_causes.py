@@ -182,6 +182,13 @@ def test_waiting_warps(planted: Planted) -> None:
     assert "3.00 warps wait for long scoreboard for each instruction issued" in found.sentences()[1]
 
 
+def test_what_warps_wait_for_stands_behind_what_has_a_share(planted: Planted) -> None:
+    case = planted(Problem(2048, 2048, 2047, **SCALED), IMMA)
+    action = Action(row_id="x", kernel_id="x", report="x", function="x", metrics={"stall_barrier": 1.0})
+    assert names(explain(replace(case, action=action)))[0] == "K misaligned"
+    assert names(explain(replace(case, action=action)))[-1] == "waiting warps"
+
+
 def test_unsteady_times(planted: Planted) -> None:
     found = explain(planted(Problem(8192, 8192, 8192, **SCALED), None, time_us=2000.0, time_us_iqr=800.0))
     assert found.headline == "unsteady times"
