@@ -20,7 +20,7 @@ def failure_table(rows: Iterable[Row]) -> Table:
         Column("status", "status", choose=True),
         Column("provider", "text", choose=True),
         Column("device", "text", choose=True),
-        Column("reason", "text"),
+        Column("reason", "prose"),
         Column("rows"),
         Column("example", "code"),
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.errors import NothingSelectedError
 from immabench.explain import FORMULA, BreakEven, Explanation, break_evens, explain_rows
-from immabench.report.formats import NOTHING, duration, join, number, percent, plural
+from immabench.report.formats import NOTHING, join, number, percent, plural
 from immabench.report.keys import row_key
 from immabench.report.speed import shape_text
 from immabench.report.tables import Column, Table, first_rows, text, value
@@ -53,37 +53,33 @@ def reasons(rows: Sequence[Row], meta: dict[str, Any], actions: Sequence[Action]
 
 
 def reason_table(found: Sequence[Explanation]) -> Table:
-    """One line a row: its efficiency, what bounds it, the first cause with its evidence, and what to try."""
+    """One line a row: its efficiency, what bounds it, the first cause (its evidence on hovering), and what to try."""
     columns = [
         Column("case", "text"),
         Column("M×N×K", "text"),
         Column("kernel", "code"),
         Column("efficiency", unit="%", hint=FORMULA),
-        Column("time", unit="µs"),
         Column("bound", "text", choose=True, hint="what the roof is at this shape"),
         Column("why", "text", choose=True),
         Column("costs", unit="% of the time", hint="as far as the evidence tells; shares of causes may overlap"),
-        Column("evidence", "text"),
-        Column("try", "text"),
+        Column("try", "prose"),
     ]
     table = Table("reasons", columns, empty="No timed row has a measured roof, so none is judged by one.")
-    note = f"{FORMULA}. Each statement says where it comes from; a row's panel has every cause."
+    note = f"{FORMULA}. A row's panel has every cause, its evidence, and where each statement comes from."
     shown, table.note = first_rows(found, note)
     for one in shown:
         cause = one.causes[0] if one.causes else None
         lost = cause.lost if cause else None
         share = one.efficiency
-        evidence = "; ".join(f"{each.text} [{each.kind}]" for each in cause.evidence) if cause else NOTHING
+        evidence = "; ".join(f"{each.text} [{each.kind}]" for each in cause.evidence) if cause else ""
         table.add(
             text(one.row.case or NOTHING),
             text(shape_text(one.row.sizes)),
             text(one.row.kernel_id),
             value(number(100 * share), 100 * share, share=min(share, 1.0), tone="bad" if one.is_far else ""),
-            value(number(one.time_us, 4), one.time_us, hint=duration(one.time_us)),
             text(one.bound),
-            text(one.headline),
+            text(one.headline, hint=evidence),
             value(percent(100 * lost) if lost is not None else NOTHING, 100 * lost if lost is not None else None),
-            text(evidence),
             text(cause.advice if cause else NOTHING),
             key=row_key(one.row),
         )

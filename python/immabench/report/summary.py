@@ -118,7 +118,7 @@ def markdown_table(table: Table, only: tuple[str, ...] = (), most: int = 20) -> 
     keep = [index for index, column in enumerate(table.columns) if not only or column.title in only]
     columns = [table.columns[index] for index in keep]
     head = [f"{c.title} ({c.unit})" if c.unit else c.title for c in columns]
-    rule = [":--" if c.kind in ("text", "code", "status") else "--:" for c in columns]
+    rule = [":--" if c.kind != "number" else "--:" for c in columns]
     body = [[_cell(row[index], table.columns[index].kind) for index in keep] for row in table.rows[:most]]
     lines = [head, rule, *body]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-Kind = Literal["text", "code", "number", "status"]
+Kind = Literal["text", "prose", "code", "number", "status"]
+"""What a column holds: words, sentences (which wrap), names of code, numbers, or how something went."""
 Item = TypeVar("Item")
 
 MOST_ROWS = 2000
