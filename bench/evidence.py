@@ -120,7 +120,7 @@ def gather(out: Path, device: str, suites: Sequence[str], limit_seconds: float =
 
 
 def bundle(out: Path, evidence: dict[str, Any]) -> Path:
-    """What is worth carrying away: `evidence.json`, rows and actions of each suite, in a folder below the size limit."""
+    """What is worth carrying away: `evidence.json`, rows and actions of each suite, in a folder of limited size."""
     folder = out / "bundle"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

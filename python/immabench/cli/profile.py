@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from immabench.profile.session import Outcome, Work
 
 NUMERIC = ("us", "tensor %", "DRAM %", "L2 %")
-COLUMNS = ("row", "kernel", *NUMERIC, "top stall", "first rule")
+COLUMNS = ("kernel", "problem", *NUMERIC, "top stall", "first rule")
 
 
 def register(app: typer.Typer) -> None:
@@ -183,9 +183,9 @@ def _cells(action: Action) -> tuple[str, ...]:
     from immabench.report.profiled import rule_text, stall_text
 
     shares = (action.metrics.get(name) for name in ("tensor_active", "dram_throughput", "l2_throughput"))
-    row = f"{action.row_id} #{action.index}" if action.index and action.row_id else action.row_id
+    problem = f"{action.problem_key} #{action.index}" if action.index else action.problem_key
     figures = (number(action.duration_us), *map(number, shares))
-    return (row or "-", action.kernel_id or action.function, *figures, stall_text(action), rule_text(action))
+    return (action.kernel_id or action.function, problem or "-", *figures, stall_text(action), rule_text(action))
 
 
 def _check_metrics(given: Path | None, chip: str) -> None:

@@ -66,6 +66,7 @@ class Action(BaseModel):
     report: str
     preset: str = ""
     ncu_version: str = ""
+    """Who says in the report to have written it, with versions."""
     device: str = ""
     compute_capability: str = ""
     function: str

@@ -120,33 +120,26 @@ class _Failure:
 
 _NO_LAUNCH = "a case that failed launches nothing: see the .launches.json beside the log"
 _CHECK_METRICS = "`immabench profile --check-metrics` says which metrics this ncu has; update Nsight Compute"
-_DRIVER = (
-    "take an ncu no newer than the driver's CUDA, or a newer driver; containers need the driver's profiling libraries"
-)
+_DRIVER = "let ncu and the driver be of one CUDA release; a container needs the driver's profiling libraries too"
+_OTHER_GPU = "update Nsight Compute; `ncu --list-chips` says what it knows"
+_OTHER_PROFILER = "end it (dcgm, nsys, ncu), then profile again"
 
 _FAILURES = (
     _Failure("ERR_NVGPUCTRPERM", "no permission to read GPU counters", COUNTERS_REMEDY, MissingHardwareError),
-    _Failure(r"Failed to find metric (?:regex:)?\^?([\w.]+)", "ncu has no metric {0}", _CHECK_METRICS, UsageError),
+    _Failure(r"Failed to find metric (?:regex:)?\^?(\w+)", "ncu has no metric {0}", _CHECK_METRICS, UsageError),
     _Failure(r"Failed to initialize the profiler: (\w+)", "ncu cannot start ({0})", _DRIVER, MissingHardwareError),
-    _Failure(
-        "driver is not compatible with Nsight Compute", "ncu and the driver do not fit", _DRIVER, MissingHardwareError
-    ),
-    _Failure(
-        r"failed to connect to the CUDA driver",
-        "ncu finds no CUDA driver",
-        "run on a GPU machine",
-        MissingHardwareError,
-    ),
+    _Failure("not compatible with Nsight Compute", "ncu and the driver do not fit", _DRIVER, MissingHardwareError),
+    _Failure("failed to connect to the CUDA driver", "ncu finds no CUDA driver", _DRIVER, MissingHardwareError),
     _Failure(
         r"Profiling is not supported on device (\d+)",
         "ncu does not support GPU {0}",
-        "update Nsight Compute; `ncu --list-chips` says what it knows",
+        _OTHER_GPU,
         MissingHardwareError,
     ),
     _Failure(
         "concurrently collecting profiling data",
         "another profiler has the GPU's counters",
-        "end it (dcgm, nsys, ncu), then profile again",
+        _OTHER_PROFILER,
         MissingHardwareError,
     ),
     _Failure("No kernels were profiled", "ncu saw no launch", _NO_LAUNCH, ImmabenchError),

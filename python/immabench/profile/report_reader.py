@@ -14,7 +14,7 @@ from typing import Any
 
 
 def read(path: str) -> dict[str, Any]:
-    """`{"version", "actions"}` of a report: each action with its names, metrics, domains of ranges, and rules.
+    """`{"actions"}` of a report: each action with its names, metrics, domains of ranges, and rules.
 
     Metrics with several instances have the value of all.
     """
@@ -23,7 +23,7 @@ def read(path: str) -> dict[str, Any]:
     context = ncu_report.load_report(path)
     ranges = [context.range_by_idx(index) for index in range(context.num_ranges())]
     actions = [one.action_by_idx(index) for one in ranges for index in range(one.num_actions())]
-    return {"version": context.get_version() if ranges else "", "actions": [_action(one) for one in actions]}
+    return {"actions": [_action(one) for one in actions]}
 
 
 def _action(action: Any) -> dict[str, Any]:

@@ -1,15 +1,9 @@
-"""Reports of Nsight Compute (`*.ncu-rep`) as actions. Needs the package ncu-report, and neither a GPU nor ncu.
-
-The vendor's reader says nothing of a file that is none, or that was cut off behind a whole part; so what can be known
-from the container is asked first: a magic number, a header, then blocks of a header and a payload, each with its size
-(Nsight Compute Customization Guide, "Report File Format").
-"""
+"""Reports of Nsight Compute (`*.ncu-rep`) as actions. Needs the package ncu-report, and neither a GPU nor ncu."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import struct
 import subprocess
 import sys
 from collections import Counter
@@ -17,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from immabench.errors import UsageError
 from immabench.profile.actions import Action, RuleResult
+from immabench.profile.container import writers
 from immabench.profile.metrics import load_metrics
 from immabench.profile.ranges import DOMAIN, kernel_of, row_of
 
@@ -28,11 +23,6 @@ INSTALL = "pip install 'immabench[profile]'"
 
 READ_SECONDS = 300.0
 """A report is read within this or called damaged: on hostile bytes the reader may not end."""
-
-MAGIC = b"NVR\0"
-
-_PAYLOAD_SIZE = 5  # of the message BlockHeader, the field that says how long a block's payload is
-_VARINT, _EIGHT_BYTES, _SIZED, _FOUR_BYTES = 0, 1, 2, 5  # wire types of protocol buffers
 
 
 def reader_version() -> str | None:
@@ -49,7 +39,7 @@ def import_report(path: Path, preset: str = "") -> list[Action]:
     Raises UsageError, naming file and remedy, for what is missing, damaged, cut off, of another kind, or holds no
     launch of ours; and where ncu-report is not installed.
     """
-    _require_whole(path)
+    written_by = writers(path)
     if importlib.util.find_spec("ncu_report") is None:
         raise UsageError(f"{path} needs the package ncu-report to be read", INSTALL)
     report = _read(path)
@@ -61,63 +51,8 @@ def import_report(path: Path, preset: str = "") -> list[Action]:
             f"{path} holds no launch of immabench: no range of the NVTX domain {DOMAIN}",
             "import what `immabench profile` wrote, or profile with ncu --nvtx",
         )
-    return list(_actions(report, path.name, preset))
-
-
-def _require_whole(path: Path) -> None:
-    """Raise UsageError for a file that is no report, or not all of one."""
-    try:
-        with path.open("rb") as file:
-            what = _defect(file, path.stat().st_size)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror})", "name a file that ncu wrote") from error
-    if what:
-        raise UsageError(f"{path} {what}", "name a whole file that ncu wrote (*.ncu-rep), or profile again")
-
-
-def _defect(file: BinaryIO, size: int) -> str:
-    """What is wrong with the container, in a few words; empty when it is whole."""
-    if not size:
-        return "is empty"
-    if file.read(len(MAGIC)) != MAGIC:
-        return "is no report of Nsight Compute"
-    try:
-        file.seek(_size(file), 1)  # the file's header
-        while file.tell() < size:
-            file.seek(_payload_size(file.read(_size(file))), 1)
-    except (struct.error, IndexError, ValueError):
-        return "is damaged or cut off"
-    return "" if file.tell() == size else "is damaged or cut off"
-
-
-def _size(file: BinaryIO) -> int:
-    return int(struct.unpack("<I", file.read(4))[0])
-
-
-def _payload_size(header: bytes) -> int:
-    """Of a block, by its header: the one field of the message that is needed. Raises IndexError where it ends early."""
-    at, found = 0, 0
-    while at < len(header):
-        key, at = _varint(header, at)
-        number, wire = key >> 3, key & 7
-        value = 0
-        if wire in (_VARINT, _SIZED):
-            value, at = _varint(header, at)
-        at += {_VARINT: 0, _SIZED: value, _EIGHT_BYTES: 8, _FOUR_BYTES: 4}.get(wire, len(header))
-        found = value if number == _PAYLOAD_SIZE else found
-    if at != len(header):
-        raise IndexError("the header ends within a field")
-    return found
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where it ends."""
-    value, shift = 0, 0
-    while True:
-        byte = data[at]
-        value, at, shift = value | (byte & 127) << shift, at + 1, shift + 7
-        if byte < 128:
-            return value, at
+    common: dict[str, Any] = {"report": path.name, "preset": preset, "ncu_version": ", ".join(written_by)}
+    return list(_actions(report["actions"], common))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -162,9 +97,9 @@ class _Found:
         return None if x is None or y is None or z is None else (int(x), int(y), int(z))
 
 
-def _actions(report: dict[str, Any], name: str, preset: str) -> Iterator[Action]:
+def _actions(actions: list[dict[str, Any]], common: dict[str, Any]) -> Iterator[Action]:
     seen: Counter[str] = Counter()
-    for found in report["actions"]:
+    for found in actions:
         ranges = _ranges(found)
         row_id, values = row_of(ranges), _Found(found["metrics"])
         metrics = _metrics(values)
@@ -172,9 +107,6 @@ def _actions(report: dict[str, Any], name: str, preset: str) -> Iterator[Action]
             row_id=row_id,
             kernel_id=kernel_of(ranges),
             index=seen[row_id],
-            report=name,
-            preset=preset,
-            ncu_version=report["version"] or "",
             device=values.text("device__attribute_display_name"),
             compute_capability=_capability(values),
             function=found["function"],
@@ -185,6 +117,7 @@ def _actions(report: dict[str, Any], name: str, preset: str) -> Iterator[Action]
             metrics=metrics,
             rules=tuple(_rule_result(rule) for rule in found["rules"] if rule["message"]),
             ranges=ranges,
+            **common,
         )
         seen[row_id] += 1
 

@@ -60,7 +60,10 @@ def _fastest(rows: Iterable[Row]) -> list[Row]:
 
 def _once(rows: Iterable[Row]) -> list[Row]:
     """One problem may belong to several cases; its launch is the same."""
-    return list({row.row_id: row for row in rows}.values())
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(row.row_id, row)
+    return list(found.values())
 
 
 def _time_us(row: Row) -> float:

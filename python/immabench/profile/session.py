@@ -95,9 +95,23 @@ def carry_out(work: Sequence[Work], profiler: Path, chip: str | None) -> Outcome
     outcome = Outcome()
     for one in work:
         failure = ncu.run(one.prepare(profiler, chip), one.session)
-        outcome.launches += read_launches(one.session.plan)
-        outcome.actions += _imported(one.session, failure, outcome)
+        actions = _imported(one.session, failure, outcome)
+        outcome.launches += _accounted(one, actions)
+        outcome.actions += actions
     return outcome
+
+
+def _accounted(work: Work, actions: Sequence[Action]) -> list[Launched]:
+    """What became of each job: as the profiled process says, but that none is called well that left no action."""
+    said = {launched.row_id: launched for launched in read_launches(work.session.plan)}
+    profiled = {action.row_id for action in actions}
+    found = []
+    for job in work.jobs:
+        launched = said.get(job.row_id, Launched(job.row_id, "error", f"never launched; see {work.session.log}"))
+        if launched.status == "ok" and job.row_id not in profiled:
+            launched = Launched(job.row_id, "error", f"launched, and not profiled; see {work.session.log}")
+        found.append(launched)
+    return found
 
 
 def _imported(session: Session, failure: ImmabenchError | None, outcome: Outcome) -> list[Action]:
@@ -123,7 +137,7 @@ def after_sweep(folder: RunFolder, preset_name: str, top: int | None, found: Pre
         else:
             work = arrange_run(folder, load_preset(preset_name), top=top)
             outcome = carry_out(work, found.require().path, present_chip())
-            said |= {"actions": len(outcome.actions), **_said_of(outcome.failed)}
+            said |= {"actions": len(outcome.actions), **_said_of(outcome)}
     except NothingSelectedError as error:
         said |= {"status": "skipped", "reason": error.message, "remedy": error.remedy}
     except ImmabenchError as error:
@@ -132,8 +146,12 @@ def after_sweep(folder: RunFolder, preset_name: str, top: int | None, found: Pre
     return said
 
 
-def _said_of(failed: Sequence[Launched]) -> dict[str, str]:
-    if not failed:
+def _said_of(outcome: Outcome) -> dict[str, str]:
+    if not outcome.failed:
         return {}
-    first = failed[0]
-    return {"status": "failed", "reason": f"{len(failed)} launches failed, first {first.row_id}: {first.reason}"}
+    first, share = outcome.failed[0], f"{len(outcome.failed)} of {len(outcome.launches)} launches failed"
+    return {
+        "status": "failed",
+        "reason": f"{share}, first {first.row_id}: {first.reason}",
+        "remedy": "verify the kernel",
+    }

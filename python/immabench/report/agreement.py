@@ -12,7 +12,8 @@ from immabench.report.tables import Column, Table, first_rows, text, value
 def agreement_table(found: Sequence[Agreement], keys: Mapping[str, str]) -> Table:
     """One line a count of a profiled row whose kernel and problem were emulated too; `keys` are those of rows by id."""
     columns = [
-        Column("row", "code", choose=True),
+        Column("kernel", "code", choose=True),
+        Column("problem", "code", choose=True, drop=True),
         Column("GPU", "text", drop=True),
         Column("count", "text", choose=True),
         Column("emulated", hint="counted while the kernel source ran on the CPU"),
@@ -25,7 +26,7 @@ def agreement_table(found: Sequence[Agreement], keys: Mapping[str, str]) -> Tabl
     shown, table.note = first_rows(found, "Barriers of a block have no counter, so they are not here.")
     for one in shown:
         table.add(
-            text(one.row_id),
+            *map(text, one.row_id.split("@")[:2]),
             text(one.device),
             text(one.count),
             value(number(one.emulated), one.emulated),

@@ -20,7 +20,8 @@ MOVED = ("dram_read", "dram_write", "l2_read_sectors", "l2_write_sectors")
 def action_table(actions: Sequence[Action], keys: Mapping[str, str]) -> Table:
     """Where each profiled launch spends itself, by counters; `keys` are those of rows by their id."""
     columns = [
-        Column("row", "code", choose=True),
+        Column("kernel", "code", choose=True),
+        Column("problem", "code", choose=True, drop=True),
         Column("function", "code", drop=True),
         Column("GPU", "text", drop=True),
         Column("preset", "text", choose=True, drop=True),
@@ -54,7 +55,8 @@ def traffic_of(actions: Sequence[Action]) -> dict[str, Traffic]:
 def _cells(action: Action) -> list[Cell]:
     rule = action.first_rule
     return [
-        text(action.row_id or action.kernel_id or NOTHING),
+        text(action.kernel_id or NOTHING),
+        text(action.problem_key or NOTHING),
         text(action.function),
         text(action.device or NOTHING),
         text(action.preset or NOTHING),
