@@ -31,12 +31,12 @@ class Colour:
         return f"@{self.name}"
 
 
-BLUE = Colour("blue", "#005095", "#006faf")
+BLUE = Colour("blue", "#005095", "#4783cb")
 ORANGE = Colour("orange", "#cc8200", "#e69f00")
-GREEN = Colour("green", "#00844f", "#009e73")
+GREEN = Colour("green", "#00844f", "#28a875")
 VERMILION = Colour("vermilion", "#c24000", "#d55e00")
-PURPLE = Colour("purple", "#ab639e", "#f6a1d5")
-SKY = Colour("sky", "#009cd6", "#5ebffc")
+PURPLE = Colour("purple", "#ab639e", "#ebacda")
+SKY = Colour("sky", "#009cd6", "#4dc2fd")
 YELLOW = Colour("yellow", "#a09346", "#f0e442")
 GREY = Colour("grey", "#808080", "#8d97a3")
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY)

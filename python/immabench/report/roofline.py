@@ -105,11 +105,13 @@ class Roofline:
 
     @property
     def rate_range(self) -> tuple[float, float]:
-        """Range of the vertical axis in the roofline's unit, with room above the highest line."""
+        """Range of the vertical axis in the roofline's unit, with room above all lines and below all points."""
         rates = [point.tops for point in self.points] + [peak.tops for peak in self.peaks]
         above = rates + [peak.tops for peak in (self.sheet.peaks if self.sheet else ())]
         high = self.unit.factor * max(above) * 1.6
-        return min(self.unit.factor * min(rates) / 1.8, high / 10**LEAST_DECADES), high
+        # Profiled points lie on both sides of the slope of DRAM: its name needs room below them.
+        low = self.unit.factor * min(rates) / (4.0 if self.profiled else 1.8)
+        return min(low, high / 10**LEAST_DECADES), high
 
     @property
     def ridge_peak(self) -> float:
@@ -126,8 +128,7 @@ class Roofline:
     @property
     def intensity_title(self) -> str:
         """What the horizontal axis counts, said on the axis."""
-        traffic = "DRAM traffic where profiled, else of compulsory traffic" if self.profiled else "compulsory traffic"
-        return f"arithmetic intensity (operations per byte of {traffic})"
+        return f"arithmetic intensity (operations/byte, {'DRAM or ' if self.profiled else ''}compulsory)"
 
     def peak_lines(self) -> list[RoofLine]:
         """Ceilings of computing, from where the fastest level of memory feeds them to the right edge."""
@@ -245,5 +246,5 @@ def _intensity_range(
     ridge = max((peak.tops for peak in peaks), default=0.0)
     knees = [_knee(ridge, limit) for limit in (memory, cache) if limit and ridge]
     seen = [point.intensity for point in points] + [p.l2_intensity for p in points if p.l2_intensity] + knees
-    low, high = (min(seen) / 4.0, max(seen) * 3.0) if seen else (1.0, 100.0)
+    low, high = (min(seen) / 6.0, max(seen) * 3.0) if seen else (1.0, 100.0)
     return min(low, high / 10**LEAST_DECADES), high
