@@ -160,6 +160,12 @@ def looks(series: Iterable[Series]) -> dict[Series, Look]:
     return {one: Look(precision_colour(one.precision), shapes[one.provider]) for one in ordered}
 
 
+def share_precisions(series: Iterable[Series]) -> bool:
+    """Whether two series have one colour, so that bars need the patterns of their providers as well."""
+    known = set(series)
+    return len({precision_colour(one.precision) for one in known}) < len(known)
+
+
 def css_variables() -> str:
     """The colours of charts as variables of the page, in the tone of each theme."""
     tones = [(":root", "light"), (':root[data-theme="dark"]', "dark")]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from immabench.hardware import find_gpu
 from immabench.measure import roof as roofs
@@ -30,12 +30,15 @@ DRAWN_TYPES = ("s4", "s8", "e4m3", "f16", "bf16", "f32")
 """Operand types whose ceiling is worth a line where the machine has an instruction for them."""
 COMPARED_TYPES = ("s8", "f32")
 """Drawn wherever they were measured, by a library too: every run compares the two."""
-LEAST_DECADES = 2.0
+LEAST_DECADES = 1.6
 """Of either axis, so that slopes have a length even in a run of one row."""
 CACHE_NAMES = {"cuda": "L2"}
 
+LEVELS = frozenset({"dram_bytes", "l2_bytes"})
+"""Metrics of a profiled launch."""
+
 Traffic = tuple[float, float]
-"""Bytes of DRAM and bytes of L2 that a profiler counted for one launch of a row."""
+"""Bytes of DRAM and bytes of L2 that a profiler counted for one run of a row."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,11 @@ class Roofline:
         """Where a point in the units of the axes stands in the picture: (0, 0) lower left, (1, 1) upper right."""
         return _fraction(intensity, self.intensity_range), _fraction(rate, self.rate_range)
 
+    def at(self, across: float, up: float) -> tuple[float, float]:
+        """(intensity, rate) of a place in the picture: the inverse of `place`."""
+        (left, right), (low, high) = self.intensity_range, self.rate_range
+        return left * (right / left) ** across, low * (high / low) ** up
+
 
 def _knee(tops: float, memory: Limit | None) -> float:
     return tops * 1e3 / memory.rate if memory else 0.0
@@ -198,6 +206,33 @@ def rooflines(
             devices[(kind, str(one.get("device_name", kind)))] = None
     points = [_point(row, (traffic or {}).get(row.row_id)) for row in timed]
     return [_roofline(kind, name, points, ceilings.get(kind, {})) for kind, name in devices]
+
+
+class Launch(Protocol):
+    """A profiled launch, as `immabench.profile.actions` has it: of which row, in which report, and what was counted."""
+
+    @property
+    def row_id(self) -> str: ...
+    @property
+    def report(self) -> str: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+
+def traffic_of(launches: Iterable[Launch]) -> dict[str, Traffic]:
+    """Bytes of DRAM and of L2 by row id, summed over the launches of a row in the first report that has both.
+
+    A row is left out where some launch lacks a count, or where nothing came from DRAM: it has no intensity there.
+    """
+    groups: dict[tuple[str, str], list[Mapping[str, float]]] = {}
+    for launch in launches:
+        groups.setdefault((launch.row_id, launch.report), []).append(launch.metrics)
+    traffic: dict[str, Traffic] = {}
+    for (row_id, _), of in groups.items():
+        if row_id and row_id not in traffic and all(metrics.keys() >= LEVELS for metrics in of):
+            dram, l2 = (sum(metrics[level] for metrics in of) for level in ("dram_bytes", "l2_bytes"))
+            traffic |= {row_id: (dram, l2)} if dram > 0 and l2 > 0 else {}
+    return traffic
 
 
 def _roofline(kind: str, device: str, timed: list[Point], ceilings: dict[str, Any]) -> Roofline:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from math import prod
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from immabench.hardware import find_gpu
 from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
-from immabench.report.roofline import Peak, Roofline, ceilings_by_device, rooflines
+from immabench.report.roofline import Peak, Roofline, ceilings_by_device, rooflines, traffic_of
 
 
 def test_ceilings_are_read_in_every_stored_form(synthetic: ModuleType) -> None:
@@ -154,6 +154,30 @@ def test_without_a_profile_intensity_is_compulsory_and_says_so(synthetic_gpu: Mo
     assert all(point.intensity == point.row.flops_per_byte for point in roof.points)
     assert "compulsory" in roof.intensity_title
     assert "DRAM" not in roof.intensity_title
+
+
+def launch(row_id: str, report: str = "a", **metrics: float) -> SimpleNamespace:
+    return SimpleNamespace(row_id=row_id, report=report, metrics=metrics)
+
+
+def test_traffic_is_that_of_all_launches_of_a_row() -> None:
+    launches = [launch("row", dram_bytes=10, l2_bytes=30), launch("row", dram_bytes=5, l2_bytes=6)]
+    assert traffic_of(launches) == {"row": (15, 36)}
+
+
+def test_a_row_profiled_twice_is_not_counted_twice() -> None:
+    first, again = launch("row", dram_bytes=10, l2_bytes=30), launch("row", "b", dram_bytes=11, l2_bytes=31)
+    assert traffic_of([first, again]) == {"row": (10, 30)}
+    assert traffic_of([launch("row", dram_bytes=1), again]) == {"row": (11, 31)}
+
+
+def test_launches_without_a_row_a_count_or_dram_traffic_have_no_intensity() -> None:
+    partial = [launch("partial", dram_bytes=10, l2_bytes=30), launch("partial", l2_bytes=6)]
+    assert traffic_of([launch("", dram_bytes=1, l2_bytes=1), *partial, launch("warm", dram_bytes=0, l2_bytes=9)]) == {}
+
+
+def test_a_place_and_its_values_are_inverse(gpu_roof: Roofline) -> None:
+    assert gpu_roof.place(*gpu_roof.at(0.3, 0.8)) == pytest.approx((0.3, 0.8))
 
 
 @pytest.mark.parametrize("count", [1, 3, 290])
