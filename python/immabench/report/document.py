@@ -15,9 +15,9 @@ from immabench.report.details import Details, Samples, details
 from immabench.report.grids import Grid, grids
 from immabench.report.heatmaps import speedup_grids, tile_grids
 from immabench.report.keys import row_key
-from immabench.report.profiled import action_table, traffic_of
+from immabench.report.profiled import action_table
 from immabench.report.reasons import break_even_table, reason_table, reasons
-from immabench.report.roofline import Roofline, rooflines
+from immabench.report.roofline import Roofline, rooflines, traffic_of
 from immabench.report.shares import Share, shares
 from immabench.report.tables import Table
 

@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from immabench.problems import TYPE_BITS
+from immabench.profile.actions import SECTOR_BYTES
 from immabench.report.formats import NOTHING, data_size, number, plural, ratio
 from immabench.report.keys import row_key
 from immabench.report.speed import shape_text
@@ -16,7 +17,6 @@ from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
 
-SECTOR_BYTES = 32
 MMA_MACS = 16 * 8 * 32  # of mma.sync.m16n8k32, the one instruction of rows that do not count multiply-accumulates
 SHARED_OPERATIONS = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
 GLOBAL_OPERATIONS = ("global_load", "global_store", "global_atomic", "async_copy", "bulk_load", "bulk_store")

@@ -31,12 +31,12 @@ class Colour:
         return f"@{self.name}"
 
 
-BLUE = Colour("blue", "#005095", "#006faf")
+BLUE = Colour("blue", "#005095", "#4783cb")
 ORANGE = Colour("orange", "#cc8200", "#e69f00")
-GREEN = Colour("green", "#00844f", "#009e73")
+GREEN = Colour("green", "#00844f", "#28a875")
 VERMILION = Colour("vermilion", "#c24000", "#d55e00")
-PURPLE = Colour("purple", "#ab639e", "#f6a1d5")
-SKY = Colour("sky", "#009cd6", "#5ebffc")
+PURPLE = Colour("purple", "#ab639e", "#ebacda")
+SKY = Colour("sky", "#009cd6", "#4dc2fd")
 YELLOW = Colour("yellow", "#a09346", "#f0e442")
 GREY = Colour("grey", "#808080", "#8d97a3")
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY)
@@ -158,6 +158,12 @@ def looks(series: Iterable[Series]) -> dict[Series, Look]:
     others = list(dict.fromkeys(one.provider for one in ordered if one.provider not in SHAPES))
     shapes = SHAPES | {name: OTHER_SHAPES[place % len(OTHER_SHAPES)] for place, name in enumerate(others)}
     return {one: Look(precision_colour(one.precision), shapes[one.provider]) for one in ordered}
+
+
+def share_precisions(series: Iterable[Series]) -> bool:
+    """Whether two series have one colour, so that bars need the patterns of their providers as well."""
+    known = set(series)
+    return len({precision_colour(one.precision) for one in known}) < len(known)
 
 
 def css_variables() -> str:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from immabench.profile.actions import Action
-from immabench.report.emulation import SECTOR_BYTES
 from immabench.report.formats import NOTHING, number
-from immabench.report.roofline import Traffic
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 
 SHARES = ("tensor_active", "dram_throughput", "l2_throughput", "occupancy_achieved")
 """The metrics, in percent, that have a column."""
-
-MOVED = ("dram_read", "dram_write", "l2_read_sectors", "l2_write_sectors")
-"""The metrics of what a launch moves: bytes of DRAM, and sectors of L2 that multiprocessors read and wrote."""
 
 
 def action_table(actions: Sequence[Action], keys: Mapping[str, str]) -> Table:
@@ -38,18 +33,6 @@ def action_table(actions: Sequence[Action], keys: Mapping[str, str]) -> Table:
     for action in shown:
         table.add(*_cells(action), key=keys.get(action.row_id, ""))
     return table
-
-
-def traffic_of(actions: Sequence[Action]) -> dict[str, Traffic]:
-    """Bytes of DRAM and of L2 that the counters saw move, by row id; of a row of several launches those of all."""
-    found: dict[str, Traffic] = {}
-    for action in actions:
-        known = [action.metrics.get(name) for name in MOVED]
-        if action.row_id and None not in known:
-            of_dram, of_l2 = (sum(float(count or 0) for count in part) for part in (known[:2], known[2:]))
-            dram, l2 = found.get(action.row_id, (0.0, 0.0))
-            found[action.row_id] = (dram + of_dram, l2 + SECTOR_BYTES * of_l2)
-    return {row_id: moved for row_id, moved in found.items() if all(moved)}
 
 
 def _cells(action: Action) -> list[Cell]:

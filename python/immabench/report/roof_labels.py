@@ -6,21 +6,23 @@ page ask for one layout each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import atan2, cos, degrees, hypot, sin
 from typing import TYPE_CHECKING
 
 from immabench.report.places import Box, Canvas, spread
 
 if TYPE_CHECKING:
-    from immabench.report.roofline import Point, RoofLine, Roofline
+    from immabench.report.roofline import RoofLine, Roofline
 
 CANDIDATES = 25
 """Places along a slope that are tried for its name."""
-JOINED, PIECES = 12, 60
-"""Pieces that a line between the two places of a profiled point, and any other, count as."""
+MARKER_COST = 4
+"""A name under a marker loses a letter, one under a line stays readable."""
 LABEL_COST = 1000
 """A place on another name is worse than one on any number of points that a label has room for."""
+
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -53,39 +55,49 @@ def peak_labels(roof: Roofline, canvas: Canvas) -> list[PeakLabel]:
 
 def slope_labels(roof: Roofline, canvas: Canvas) -> list[SlopeLabel]:
     """Names along the slopes, each where it meets the fewest points and lines, and no other name."""
-    places = [place for point in roof.points for place in _drawn_at(roof, point)]
-    points = [_on(canvas, place) for place in places + _lines_at(roof)]
+    markers, lines = [_on(canvas, place) for place in _marker_places(roof)], _line_places(roof, canvas)
     placed: list[Box] = []
     labels = []
     for line in roof.slope_lines():
-        boxes = _candidates(roof, line, canvas)
-        best = min(boxes, key=lambda box: _hidden(box, points, placed))
+        best = min(_candidates(roof, line, canvas), key=lambda box: _cost(box, markers, lines, placed))
         placed.append(best)
         labels.append(SlopeLabel(line, best.x / canvas.width, best.y / canvas.height, degrees(best.angle)))
     return labels
 
 
-def _drawn_at(roof: Roofline, point: Point) -> list[tuple[float, float]]:
-    """The places of a point: of a profiled one also some on the line that joins its two."""
-    ends = (point.intensity, point.l2_intensity or point.intensity)
-    (x0, y), (x1, _) = (roof.place(end, point.tops * roof.unit.factor) for end in ends)
-    return [(x0 + (x1 - x0) * step / JOINED, y) for step in range(JOINED + 1)] if point.profiled else [(x0, y)]
+def _marker_places(roof: Roofline) -> list[Place]:
+    """Of every point, of a profiled one both."""
+    return [
+        roof.place(intensity, point.tops * roof.unit.factor)
+        for point in roof.points
+        for intensity in (point.intensity, point.l2_intensity)
+        if intensity
+    ]
 
 
-def _lines_at(roof: Roofline) -> list[tuple[float, float]]:
-    """Places on the lines: a name across one is read less easily, its own it only stands beside."""
-    shares = [step / PIECES for step in range(PIECES + 1)]
-    lines = (*roof.peak_lines(), *roof.slope_lines())
-    ends = [(roof.place(line.x[0], line.y[0]), roof.place(line.x[1], line.y[1])) for line in lines]
-    return [(x0 + (x1 - x0) * share, y0 + (y1 - y0) * share) for (x0, y0), (x1, y1) in ends for share in shares]
+def _line_places(roof: Roofline, canvas: Canvas) -> list[Place]:
+    """Along every line, a line of text apart: across a name it counts once, along one it counts often."""
+    lines = [tuple(zip(line.x, line.y, strict=True)) for line in (*roof.peak_lines(), *roof.slope_lines())]
+    joins = [(p.intensity, p.l2_intensity, p.tops * roof.unit.factor) for p in roof.points if p.l2_intensity]
+    lines += [((low, rate), (high, rate)) for high, low, rate in joins]
+    ends = [(_on(canvas, roof.place(*start)), _on(canvas, roof.place(*end))) for start, end in lines]
+    return [place for start, end in ends for place in _along(start, end, canvas.line_height)]
 
 
-def _on(canvas: Canvas, place: tuple[float, float]) -> tuple[float, float]:
+def _along(start: Place, end: Place, step: float) -> list[Place]:
+    (x0, y0), (x1, y1) = start, end
+    pieces = 1 + int(hypot(x1 - x0, y1 - y0) / step)
+    return [(x0 + (x1 - x0) * n / pieces, y0 + (y1 - y0) * n / pieces) for n in range(pieces + 1)]
+
+
+def _on(canvas: Canvas, place: Place) -> Place:
     return place[0] * canvas.width, place[1] * canvas.height
 
 
-def _hidden(box: Box, points: list[tuple[float, float]], placed: list[Box]) -> int:
-    return sum(box.holds(*point) for point in points) + LABEL_COST * sum(box.meets(other) for other in placed)
+def _cost(box: Box, markers: list[Place], lines: list[Place], placed: list[Box]) -> int:
+    wide = replace(box, width=box.width + box.height / 2, height=1.5 * box.height)  # markers have a size
+    hidden = MARKER_COST * sum(wide.holds(*place) for place in markers) + sum(box.holds(*place) for place in lines)
+    return hidden + LABEL_COST * sum(box.meets(other) for other in placed)
 
 
 def _candidates(roof: Roofline, line: RoofLine, canvas: Canvas) -> list[Box]:
@@ -97,7 +109,7 @@ def _candidates(roof: Roofline, line: RoofLine, canvas: Canvas) -> list[Box]:
     if last < first:
         first = last = length / 2
     along = [first + (last - first) * step / (CANDIDATES - 1) for step in range(CANDIDATES)]
-    aside = 0.65 * height
+    aside = 0.7 * height
     return [
         Box(x0 + t * cos(angle) - s * sin(angle), y0 + t * sin(angle) + s * cos(angle), width, height, angle)
         for s in (aside, -aside)

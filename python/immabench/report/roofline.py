@@ -25,17 +25,18 @@ from immabench.report.palette import Series, precision_name, series_of
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.profile.actions import Action
 
 DRAWN_TYPES = ("s4", "s8", "e4m3", "f16", "bf16", "f32")
 """Operand types whose ceiling is worth a line where the machine has an instruction for them."""
 COMPARED_TYPES = ("s8", "f32")
 """Drawn wherever they were measured, by a library too: every run compares the two."""
-LEAST_DECADES = 2.0
+LEAST_DECADES = 1.6
 """Of either axis, so that slopes have a length even in a run of one row."""
 CACHE_NAMES = {"cuda": "L2"}
 
 Traffic = tuple[float, float]
-"""Bytes of DRAM and bytes of L2 that a profiler counted for one launch of a row."""
+"""Bytes of DRAM and bytes of L2 that a profiler counted for one run of a row."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,13 @@ class Roofline:
 
     @property
     def rate_range(self) -> tuple[float, float]:
-        """Range of the vertical axis in the roofline's unit, with room above the highest line."""
+        """Range of the vertical axis in the roofline's unit, with room above all lines and below all points."""
         rates = [point.tops for point in self.points] + [peak.tops for peak in self.peaks]
         above = rates + [peak.tops for peak in (self.sheet.peaks if self.sheet else ())]
         high = self.unit.factor * max(above) * 1.6
-        return min(self.unit.factor * min(rates) / 1.8, high / 10**LEAST_DECADES), high
+        # Profiled points lie on both sides of the slope of DRAM: its name needs room below them.
+        low = self.unit.factor * min(rates) / (4.0 if self.profiled else 1.8)
+        return min(low, high / 10**LEAST_DECADES), high
 
     @property
     def ridge_peak(self) -> float:
@@ -126,8 +129,7 @@ class Roofline:
     @property
     def intensity_title(self) -> str:
         """What the horizontal axis counts, said on the axis."""
-        traffic = "DRAM traffic where profiled, else of compulsory traffic" if self.profiled else "compulsory traffic"
-        return f"arithmetic intensity (operations per byte of {traffic})"
+        return f"arithmetic intensity (operations/byte, {'DRAM or ' if self.profiled else ''}compulsory)"
 
     def peak_lines(self) -> list[RoofLine]:
         """Ceilings of computing, from where the fastest level of memory feeds them to the right edge."""
@@ -166,6 +168,11 @@ class Roofline:
         """Where a point in the units of the axes stands in the picture: (0, 0) lower left, (1, 1) upper right."""
         return _fraction(intensity, self.intensity_range), _fraction(rate, self.rate_range)
 
+    def at(self, across: float, up: float) -> tuple[float, float]:
+        """(intensity, rate) of a place in the picture: the inverse of `place`."""
+        (left, right), (low, high) = self.intensity_range, self.rate_range
+        return left * (right / left) ** across, low * (high / low) ** up
+
 
 def _knee(tops: float, memory: Limit | None) -> float:
     return tops * 1e3 / memory.rate if memory else 0.0
@@ -189,6 +196,22 @@ def rooflines(
             devices[(kind, str(one.get("device_name", kind)))] = None
     points = [_point(row, (traffic or {}).get(row.row_id)) for row in timed]
     return [_roofline(kind, name, points, ceilings.get(kind, {})) for kind, name in devices]
+
+
+def traffic_of(actions: Iterable[Action]) -> dict[str, Traffic]:
+    """Bytes of DRAM and of L2 by row id, summed over the launches of a row in the first report that has both.
+
+    A row is left out where some launch lacks a count, or where nothing came from DRAM: it has no intensity there.
+    """
+    groups: dict[tuple[str, str], list[Action]] = {}
+    for action in actions:
+        groups.setdefault((action.row_id, action.report), []).append(action)
+    traffic: dict[str, Traffic] = {}
+    for (row_id, _), of in groups.items():
+        dram, l2 = (sum(one or 0.0 for one in each) for each in zip(*(one.traffic_bytes for one in of), strict=True))
+        if row_id and row_id not in traffic and dram and l2 and not any(None in one.traffic_bytes for one in of):
+            traffic[row_id] = dram, l2
+    return traffic
 
 
 def _roofline(kind: str, device: str, timed: list[Point], ceilings: dict[str, Any]) -> Roofline:
@@ -218,7 +241,10 @@ def _peaks(ceilings: dict[str, Any], present: set[str]) -> tuple[Peak, ...]:
 
 
 def _drawn(kind: str, ceilings: dict[str, Any], present: set[str]) -> bool:
-    return kind in present or kind in COMPARED_TYPES or roofs.instruction_limit(ceilings, kind) is not None
+    if roofs.instruction_limit(ceilings, kind) is not None:
+        return True
+    # Rows of s4 have the roof of s8 where there is no instruction: that line is drawn already.
+    return kind in COMPARED_TYPES or (kind in present and kind != "s4")
 
 
 def _sheet(kind: str, device: str) -> DataSheet | None:
@@ -237,5 +263,5 @@ def _intensity_range(
     ridge = max((peak.tops for peak in peaks), default=0.0)
     knees = [_knee(ridge, limit) for limit in (memory, cache) if limit and ridge]
     seen = [point.intensity for point in points] + [p.l2_intensity for p in points if p.l2_intensity] + knees
-    low, high = (min(seen) / 4.0, max(seen) * 3.0) if seen else (1.0, 100.0)
+    low, high = (min(seen) / 6.0, max(seen) * 3.0) if seen else (1.0, 100.0)
     return min(low, high / 10**LEAST_DECADES), high

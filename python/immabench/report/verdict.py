@@ -117,7 +117,8 @@ def gain_sentence(ok: list[Timing], device: str) -> str:
 
 def roof_sentence(ok: list[Timing], roof: Roofline) -> str:
     shares = [one.row.pct_roof for one in ok if one.row.a_type == "s8" and one.row.pct_roof is not None]
-    peaks = join(f"{precision_name(p.precision)} {roof.unit.text(p.tops)}" for p in roof.peaks)
+    named = [p for p in roof.peaks if p.precision in ("s8", BASELINE)]
+    peaks = join(f"{precision_name(p.precision)} {roof.unit.text(p.tops)}" for p in named)
     if not peaks or not shares:
         return "" if peaks else "No ceiling was measured, so no share of a roof is stated."
     above = sum(share > 100 for share in shares)

@@ -1,4 +1,4 @@
-"""The made-up run as a fixture: test modules cannot import each other under pytest's importlib mode."""
+"""The made-up runs as fixtures: test modules cannot import each other under pytest's importlib mode."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from immabench.measure.run_folder import RunFolder
+from immabench.report.document import Document, gather
 
 
 def _load(name: str) -> ModuleType:
@@ -26,6 +27,25 @@ def _load(name: str) -> ModuleType:
 def synthetic() -> ModuleType:
     """The module that makes synthetic rows and runs."""
     return _load("synthetic")
+
+
+@pytest.fixture(scope="session")
+def synthetic_gpu() -> ModuleType:
+    """The module that makes rows, ceilings and profiled traffic of a synthetic GPU."""
+    return _load("synthetic_gpu")
+
+
+@pytest.fixture(scope="session")
+def text_boxes() -> ModuleType:
+    """The module that finds where the texts of a plot stand."""
+    return _load("text_boxes")
+
+
+@pytest.fixture(scope="session")
+def gpu_document(synthetic_gpu: ModuleType) -> Document:
+    """What the report of the synthetic GPU's run shows, some of its rows profiled."""
+    rows = synthetic_gpu.rows()
+    return gather(rows, synthetic_gpu.meta(), traffic=synthetic_gpu.traffic(rows))
 
 
 @pytest.fixture(scope="session")

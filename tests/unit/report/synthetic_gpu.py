@@ -20,7 +20,7 @@ CLIFF_M, CLIFF_FACTOR = 17, 1.6
 """Above 16 rows the hand-written kernel is planted to take so many times as long."""
 DECODE_M = (1, 2, 4, 8, 16, 17, 32, 64)
 WEIGHTS = ((4096, 4096), (12288, 4096), (4096, 11008))
-SQUARES = (256, 512, 1024, 2048, 4096)
+SQUARES = (256, 512, 1024, 2048, 8192)
 TILES = ((64, 64), (128, 64), (128, 128), (256, 128))
 OTHERS = (("cublaslt", "s8", 0.7), ("cutlass", "s8", 0.6), ("torch", "f16", 0.65), ("torch", "f32", 0.6))
 W4A16 = {"b_type": "s4", "b_group": 128, "b_scale": "float"}

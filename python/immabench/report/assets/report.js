@@ -31,6 +31,7 @@ function drawCharts() {
     const options = { responsive: true, displaylogo: false, displayModeBar: false };
     Plotly.react(place, data, { ...layout, ...shared, uirevision: "kept" }, options);
     followPoints(place);
+    turnNames(place);
   }
 }
 
@@ -42,6 +43,20 @@ function followPoints(place) {
   place.on("plotly_click", (event) => { if (keyAt(event)) openRow(keyAt(event)); });
   place.on("plotly_hover", (event) => place.classList.toggle("opens", Boolean(keyAt(event))));
   place.on("plotly_unhover", () => place.classList.remove("opens"));
+}
+
+/* Names along the slopes of a roofline turn with them: a decade is as wide as the page lets it be. */
+function turnNames(place) {
+  const turn = () => {
+    const { annotations = [], xaxis, yaxis } = place._fullLayout;
+    const decade = (axis) => axis._length / Math.abs(axis.range[1] - axis.range[0]);
+    const angle = -Math.atan2(decade(yaxis), decade(xaxis)) * 180 / Math.PI;
+    const stale = annotations.flatMap((one, index) => (one.name === "slope" && Math.abs(one.textangle - angle) > 0.5 ? [index] : []));
+    if (stale.length) Plotly.relayout(place, Object.fromEntries(stale.map((index) => [`annotations[${index}].textangle`, angle])));
+  };
+  if (!place.dataset.turned) place.on("plotly_afterplot", turn);
+  place.dataset.turned = "yes";
+  turn();
 }
 
 /* ---- start ---- */

@@ -5,7 +5,7 @@ from __future__ import annotations
 from immabench.report.charts.style import AXIS, LEGEND, Figure, case_axis, legend_pixels, title
 from immabench.report.formats import duration
 from immabench.report.models import ModelTotal
-from immabench.report.palette import Look, Series, looks
+from immabench.report.palette import Look, Series, looks, share_precisions
 
 
 def model_chart(totals: list[ModelTotal]) -> Figure:
@@ -24,10 +24,12 @@ def model_chart(totals: list[ModelTotal]) -> Figure:
         "height": 80 + top + len(models) * (26 + 20 * len(palette)),
     }
     by_series = {one: [total for total in whole if total.series == one] for one in reversed(palette)}
-    return {"data": [_bars(of, one, palette[one]) for one, of in by_series.items()], "layout": layout}
+    patterned = share_precisions(palette)
+    return {"data": [_bars(of, one, palette[one], patterned) for one, of in by_series.items()], "layout": layout}
 
 
-def _bars(of: list[ModelTotal], series: Series, look: Look) -> Figure:
+def _bars(of: list[ModelTotal], series: Series, look: Look, patterned: bool) -> Figure:
+    pattern = {"shape": look.shape.pattern if patterned else "", "fgcolor": "@paper"}
     return {
         "type": "bar",
         "orientation": "h",
@@ -37,6 +39,6 @@ def _bars(of: list[ModelTotal], series: Series, look: Look) -> Figure:
         "text": [duration(total.microseconds) for total in of],
         "textposition": "outside",
         "cliponaxis": False,
-        "marker": {"color": look.colour.on_page, "pattern": {"shape": look.shape.pattern, "fgcolor": "@paper"}},
+        "marker": {"color": look.colour.on_page, "pattern": pattern},
         "hovertemplate": "%{y}: %{text}<extra>" + series.label + "</extra>",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log10
+
 from immabench.report.charts.style import (
     LEGEND,
     LETTER,
@@ -34,23 +36,30 @@ LEADER = 0.016
 def roofline_chart(roof: Roofline) -> Figure:
     """Log-log: measured ceilings solid, the data sheet's dashed, one marker a timed row."""
     traces = _point_traces(roof)
+    lines = [_roof_line(one) for one in (*roof.slope_lines(), *roof.peak_lines())]
     top = 24 + legend_pixels(trace["name"] for trace in traces if trace.get("showlegend", True))
-    right = 24 + round(LETTER * max((len(one.text) for one in roof.peak_lines()), default=0))
-    canvas = Canvas(PAGE_WIDTH - MARGIN["l"] - right, PLOT_HEIGHT, 17, LETTER)
-    peaks = peak_labels(roof, canvas)
     layout = {
         "xaxis": log_axis(roof.intensity_title, *roof.intensity_range),
         "yaxis": log_axis(f"rate ({roof.unit.name})", *roof.rate_range),
         "legend": LEGEND,
-        "margin": {**MARGIN, "r": right, "t": top},
         "height": PLOT_HEIGHT + top + MARGIN["b"],
-        "annotations": [_peak_text(one) for one in peaks] + [_slope_text(one) for one in slope_labels(roof, canvas)],
-        "shapes": [_leader(one) for one in peaks],
+        **_names(roof, top),
     }
     if len(roof.points) > MOST_POINTS:
         layout["title"] = title(f"the first {MOST_POINTS:,} of {len(roof.points):,} timed rows; all are in rows.csv")
-    lines = [_roof_line(one) for one in (*roof.slope_lines(), *roof.peak_lines())]
     return {"data": [*lines, *_profiled_lines(roof), *traces], "layout": layout}
+
+
+def _names(roof: Roofline, top: int) -> Figure:
+    """Names of all lines, and a margin as wide as those of peaks need it."""
+    right = 24 + round(LETTER * max((len(one.text) for one in roof.peak_lines()), default=0))
+    canvas = Canvas(PAGE_WIDTH - MARGIN["l"] - right, PLOT_HEIGHT, 17, LETTER)
+    peaks, slopes = peak_labels(roof, canvas), slope_labels(roof, canvas)
+    return {
+        "margin": {**MARGIN, "r": right, "t": top},
+        "annotations": [*(_peak_text(roof, one) for one in peaks), *(_slope_text(roof, one) for one in slopes)],
+        "shapes": [_leader(roof, one) for one in peaks],
+    }
 
 
 def _colour(of: RoofLine) -> str:
@@ -66,19 +75,21 @@ def _text(text: str) -> Figure:
     return {"text": text, "showarrow": False, "font": {"color": "@muted", "size": 12}}
 
 
-def _peak_text(one: PeakLabel) -> Figure:
-    place = {"xref": "paper", "yref": "paper", "x": 1 + LEADER, "y": one.text_at, "xshift": 2}
+def _peak_text(roof: Roofline, one: PeakLabel) -> Figure:
+    place = {"xref": "paper", "x": 1 + LEADER, "xshift": 2, "y": log10(roof.at(1, one.text_at)[1])}
     return _text(one.line.text) | place | {"xanchor": "left", "yanchor": "middle"}
 
 
-def _leader(one: PeakLabel) -> Figure:
+def _leader(roof: Roofline, one: PeakLabel) -> Figure:
     """From the end of a line to its name, beside the plot."""
-    ends = {"x0": 1, "x1": 1 + LEADER, "y0": one.line_at, "y1": one.text_at}
-    return {"type": "line", "xref": "paper", "yref": "paper", **ends, "line": {"color": _colour(one.line), "width": 1}}
+    ends = {"x0": 1, "x1": 1 + LEADER, "y0": one.line.y[1], "y1": roof.at(1, one.text_at)[1]}
+    return {"type": "line", "xref": "paper", **ends, "line": {"color": _colour(one.line), "width": 1}}
 
 
-def _slope_text(one: SlopeLabel) -> Figure:
-    place = {"xref": "paper", "yref": "paper", "x": one.x, "y": one.y, "textangle": -one.degrees}
+def _slope_text(roof: Roofline, one: SlopeLabel) -> Figure:
+    """The page turns what is called a slope with the slopes: their angle depends on its width."""
+    intensity, rate = roof.at(one.x, one.y)
+    place = {"x": log10(intensity), "y": log10(rate), "textangle": -one.degrees, "name": "slope"}
     return _text(one.line.text) | place | {"xanchor": "center", "yanchor": "middle"}
 
 

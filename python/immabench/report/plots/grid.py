@@ -23,7 +23,7 @@ TITLE_LETTER = 0.09
 def grid_plot(grid: Grid) -> Figure:
     """Values over rows and columns; a cell without a row stays empty."""
     title = f"{grid.title} ({grid.unit})" + (", emulated" if grid.nature == "emulated" else "")
-    labels = 0.075 * max(map(len, grid.labels))
+    labels = 0.08 * max(map(len, grid.labels))
     width = max(WIDTH, 1.9 + labels + CELL_WIDTH * len(grid.columns), 0.3 + TITLE_LETTER * len(title))
     below = 0.06 * max(map(len, grid.columns))
     height = 1.0 + below + CELL_HEIGHT * len(grid.rows)
@@ -35,6 +35,7 @@ def grid_plot(grid: Grid) -> Figure:
     ticks = [grid.low, 1.0, grid.high] if grid.diverging else [grid.low, (grid.low + grid.high) / 2, grid.high]
     bar.set_ticks(ticks, labels=[ratio(tick) if grid.unit == "×" else percent(tick) for tick in ticks])
     bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=7.5)
     caption(figure, grid.note)
     return figure
 
@@ -54,8 +55,8 @@ def _draw(axes: Axes, grid: Grid) -> AxesImage:
 def _name_axes(axes: Axes, grid: Grid) -> None:
     short = max(map(len, grid.columns)) < 6
     turned: dict[str, Any] = {} if short else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(grid.columns)), grid.columns, fontsize=7, **turned)
-    axes.set_yticks(range(len(grid.rows)), grid.labels, fontsize=7)
+    axes.set_xticks(range(len(grid.columns)), grid.columns, fontsize=7.5, **turned)
+    axes.set_yticks(range(len(grid.rows)), grid.labels, fontsize=7.5)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.set_ylabel(grid.axis_titles[0])
@@ -67,11 +68,12 @@ def _name_axes(axes: Axes, grid: Grid) -> None:
 def _write_cells(axes: Axes, image: AxesImage, grid: Grid) -> None:
     import numpy as np
 
+    size = 8 if len(grid.columns) <= 16 else 6.5
     for i, j, cell in grid.cells:
         red, green, blue, _ = image.to_rgba(np.array([cell]))[0]
         dark = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 < 0.18
         colour = "white" if dark else "black"
-        axes.text(j, i, grid.text(cell), ha="center", va="center", fontsize=6.5, color=colour)
+        axes.text(j, i, grid.text(cell), ha="center", va="center", fontsize=size, color=colour)
 
 
 def grid_records(grid: Grid) -> Records:

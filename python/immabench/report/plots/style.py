@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from math import ceil
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from immabench.report import palette
@@ -25,6 +26,8 @@ LETTER = 4.7
 """Mean width of a letter of 8 points, in points."""
 TITLE: dict[str, Any] = {"x": 0.012, "ha": "left", "fontsize": 10, "weight": "bold"}
 CAPTION: dict[str, Any] = {"fontsize": 7.5, "color": MUTED}
+CAPTION_LETTERS = 125
+"""On one line of a caption."""
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -73,7 +76,7 @@ def sheet(height: float, title: str, width: float = WIDTH) -> tuple[Figure, Axes
 def caption(figure: Figure, text: str) -> None:
     """A line below the axes of a `sheet`, where there is something to say."""
     if text:
-        figure.supxlabel(text, x=TITLE["x"], ha="left", **CAPTION)
+        figure.supxlabel(fill(text, CAPTION_LETTERS), x=TITLE["x"], ha="left", **CAPTION)
 
 
 def bare_sheet(height: float, title: str, text: str) -> Figure:
@@ -82,7 +85,7 @@ def bare_sheet(height: float, title: str, text: str) -> Figure:
 
     figure = plt.figure(figsize=(WIDTH, height / 72))
     figure.suptitle(title, y=1 - 9 / height, va="top", **TITLE)
-    figure.text(TITLE["x"], 8 / height, text, **CAPTION)
+    figure.text(TITLE["x"], 8 / height, fill(text, CAPTION_LETTERS), **CAPTION)
     return figure
 
 
