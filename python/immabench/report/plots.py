@@ -253,7 +253,7 @@ def grid_plot(grid: Grid) -> Figure:
     import numpy as np
 
     values = np.array([[np.nan if cell is None else cell for cell in line] for line in grid.values], dtype=float)
-    figure, axes = _axes(3.6 + 0.34 * len(grid.columns), 1.9 + 0.26 * len(grid.rows))
+    figure, axes = _axes(5.2 + 0.34 * len(grid.columns), 1.9 + 0.26 * len(grid.rows))
     colours_of = "cividis_r" if grid.lower_is_better else "cividis"
     image = axes.imshow(values, cmap=colours_of, vmin=grid.low, vmax=grid.high, aspect="auto")
     axes.set_xticks(range(len(grid.columns)), grid.columns, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)

@@ -21,8 +21,10 @@ function followAddress() {
   const key = rowInAddress();
   if (!key) return panel.open && panel.close();
   details ??= JSON.parse(stored.textContent);
+  const held = document.activeElement?.ariaLabel;
   panel.replaceChildren(...contentOf(key));
   if (!panel.open) panel.showModal();
+  else (panel.querySelector(`button[aria-label="${held}"]:enabled`) ?? panel.querySelector(".close")).focus();
   panel.scrollTop = 0;
 }
 
