@@ -112,8 +112,8 @@ def test_every_chart_is_drawn_and_nothing_overflows(opened: Callable[..., Any], 
         const drawn = (place) => place.querySelector('.main-svg')?.getBoundingClientRect();
         return {charts: places.length, known: Object.keys(figures).length,
           empty: namesOf(places.filter((place) => !(drawn(place)?.width > 200 && drawn(place).height > 80))),
-          wide: namesOf(places.filter((place) => drawn(place)?.right > innerWidth + 1)),
-          overflow: document.documentElement.scrollWidth - innerWidth};
+          wide: namesOf(places.filter((place) => drawn(place)?.right > document.documentElement.clientWidth + 1)),
+          overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth};
     """
     )
     assert found["charts"] == found["known"] > 0
@@ -348,6 +348,31 @@ def test_page_of_an_emulated_run_has_no_empty_chart(browser: Any, tmp_path: Path
     tab = browser.open(build_report(tmp_path / "run"))
     charts = tab.run("return [...document.querySelectorAll('[data-chart]')].map((place) => place.dataset.chart);")
     assert charts == ["grid-useful_mma", "grid-l2_traffic"]
+    assert tab.console == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_report_of_whole_models_profits(browser: Any, tmp_path: Path, width: int) -> None:
+    """The page of `immabench e2e` shares tables, search, theme and commands; its rows have no panels."""
+    from immabench.e2e.report import build_report as build_e2e
+
+    rows = _load("immabench_tests_e2e_rows", HERE.parent / "unit" / "e2e" / "test_report.py")
+    tab = browser.open(build_e2e(rows.write(tmp_path / "run", rows.ROWS)), width=width)
+    tab.press("/")
+    tab.type("bf16")
+    tab.press("ArrowDown", "Enter", "Enter")
+    found = tab.run(
+        TOOLS
+        + """
+        return {text: document.activeElement.textContent, panel, hash: location.hash,
+          copies: document.querySelectorAll('.copy').length,
+          drawn: namesOf([...document.querySelectorAll('[data-chart]:has(.main-svg)')]),
+          overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth};
+    """
+    )
+    assert "bf16" in found["text"]
+    assert (found["panel"], found["hash"], found["copies"], found["overflow"]) == (None, "", 1, 0)
+    assert found["drawn"] == ["accuracy", "throughput"]
     assert tab.console == []
 
 
