@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-MOST_LINES = 100
+MOST_LINES = 40
 """Of differences in a terminal."""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_DETAILS = 5000
 """Rows with a panel. Every other row is in rows.csv and rows.jsonl."""
 
-MOST_SAMPLES, SAMPLES_OF_ALL = 200, 100_000
+MOST_SAMPLES, SAMPLES_OF_ALL = 100, 100_000
 """Samples of a row on a page whose timed rows together have more than `SAMPLES_OF_ALL`."""
 
 Samples = Callable[[str], Sequence[float]]
@@ -165,11 +165,15 @@ def _sampled(row: Row, samples: Samples | None, most: int | None) -> dict[str, A
 
 
 def thinned(times: Sequence[float], most: int) -> list[float]:
-    """At most `most` values of `times`, ascending, at evenly spaced ranks: their quantiles are those of all."""
-    if len(times) <= most:
-        return list(times)
-    ordered, last = sorted(times), len(times) - 1
-    return [ordered[round(index * last / (most - 1))] for index in range(most)]
+    """At most `most` values of `times`; of more, ascending, those at evenly spaced ranks: quantiles are those of all.
+
+    Six digits of each: a histogram shows no more, and the others are half of a page.
+    """
+    kept = list(times)
+    if len(times) > most:
+        ordered, last = sorted(times), len(times) - 1
+        kept = [ordered[round(index * last / (most - 1))] for index in range(most)]
+    return [float(f"{time:.6g}") for time in kept]
 
 
 def _by_row(actions: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -53,7 +53,8 @@ def _page(document: Document, run: Path) -> Iterator[Drift]:
     yield Drift("report.html", "made from the rows.jsonl of", "SHA-256", made_of, rows + stale)
     names = _names(document)
     for check in differences("report.html", [], shown, given):
-        yield replace(check, place=ROW.sub(lambda found: names.get(found[1], found[0]), check.place))
+        named = ROW.sub(lambda found: names.get(found[1], found[0]), check.place) if check.differs else check.place
+        yield replace(check, place=named) if named != check.place else check
 
 
 def _names(document: Document) -> dict[str, str]:

@@ -21,8 +21,10 @@ function followAddress() {
   const key = rowInAddress();
   if (!key) return panel.open && panel.close();
   details ??= JSON.parse(stored.textContent);
+  const held = document.activeElement?.ariaLabel;
   panel.replaceChildren(...contentOf(key));
   if (!panel.open) panel.showModal();
+  else (panel.querySelector(`button[aria-label="${held}"]:enabled`) ?? panel.querySelector(".close")).focus();
   panel.scrollTop = 0;
 }
 
@@ -86,6 +88,7 @@ const note = (text) => element("p", { className: "note" }, text);
 function figuresOf(fields) {
   const figure = (value, unit, label) => (value === null ? null : element("div", {}, element("b", {}, number(value)), ` ${unit}`, element("small", {}, label)));
   const known = [
+    fields.device_kind === "emulated" && fields.verified !== null ? element("div", {}, element("b", { className: fields.verified ? "good" : "bad" }, fields.verified ? "exact" : "not exact"), element("small", {}, "compared bit for bit with the oracle")) : null,
     figure(fields.time_us_median, "µs", "median time"),
     fields.tops < 2 ? figure(fields.tops && 1000 * fields.tops, "Gop/s", "rate") : figure(fields.tops, "Top/s", "rate"),
     figure(fields.pct_roof, "%", "of the measured roof"),
@@ -100,7 +103,7 @@ const explained = (row) => (row.explanations ? section("Why", ...row.explanation
 
 function samplesOf(row, fields) {
   if (!row.times_us) return fields.samples ? section("Samples", note("The run folder keeps no raw samples of this row.")) : [];
-  const thinned = row.times_us.length < fields.samples ? ` Drawn: ${row.times_us.length} of ${number(fields.samples)}, at evenly spaced ranks, so that quantiles stay.` : "";
+  const thinned = row.times_us.length < fields.samples ? ` Drawn: ${row.times_us.length} of ${number(fields.samples)}, at evenly spaced ranks, so that quantiles stay; samples/ has all of them.` : "";
   return section("Samples", histogram(row.times_us, fields), note(`${number(fields.samples)} launches. The line is the median, the band the middle half.${thinned}`));
 }
 
@@ -114,9 +117,9 @@ function sameCase(key, fields) {
   const line = ([other, row]) => {
     const name = other === key ? element("b", {}, of(row, "kernel_id")) : element("a", { href: `#row-${other}` }, of(row, "kernel_id"));
     const time = of(row, "time_us_median");
-    return [name, of(row, "step"), of(row, "device_kind"), of(row, "status"), time === null ? "–" : number(time)];
+    return [name, time === null ? "–" : number(time), of(row, "step"), of(row, "device_kind"), of(row, "status")];
   };
-  return section("Same case", grid(["kernel", "step", "device", "status", "time (µs)"], others.map(line)));
+  return section("Same case", grid(["kernel", "time (µs)", "step", "device", "status"], others.map(line)));
 }
 
 function countsOf(row, fields) {
@@ -163,7 +166,7 @@ function allFields(row) {
   details.fields.forEach(([, label, group, unit], index) => {
     const value = row.values[index];
     const text = value === null || value === "" ? "–" : exact(value) + (unit && typeof value === "number" ? ` ${unit}` : "");
-    groups.set(group, [...(groups.get(group) ?? []), element("dt", {}, label), element("dd", { title: String(value ?? "") }, text)]);
+    groups.set(group, [...(groups.get(group) ?? []), element("dt", {}, label), element("dd", { title: String(value ?? ""), className: text === "–" ? "quiet" : "" }, text)]);
   });
   return section("All fields", ...[...groups].flatMap(([group, items]) => [element("h4", {}, group), element("dl", {}, ...items)]));
 }
@@ -185,7 +188,7 @@ function shape(tag, attributes, text = "") {
 }
 
 function histogram(times, fields) {
-  const [width, height, floor, rug] = [640, 150, 108, 122];
+  const [width, height, floor, rug] = [Math.min(708, innerWidth - 48), 150, 108, 122];
   const sorted = [...times].sort((a, b) => a - b);
   const quantile = (q) => { const at = q * (sorted.length - 1), low = Math.floor(at); return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]); };
   const [low, high] = [sorted[0], sorted.at(-1)];

@@ -114,7 +114,7 @@ function goToRow(row) {
   const table = tables.get(figure);
   if (row.hidden) table.reset();
   table.rove(row);
-  row.scrollIntoView({ block: "center" });
+  row.scrollIntoView({ block: "center", behavior: "instant" });
   row.focus({ preventScroll: true });
 }
 
