@@ -30,6 +30,7 @@ COMMANDS = (
     "caps",
     "ceilings",
     "report",
+    "explain",
     "compare",
     "ab",
     "profile",

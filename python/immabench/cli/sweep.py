@@ -138,7 +138,8 @@ def _created(selection: Selection, out: Path | None, force: bool) -> RunFolder:
     from immabench.measure.sweep import run_meta
 
     tag = "+".join([*(Path(name).stem for name in selection.suites), *(["shapes"] if selection.shapes else [])])
-    return RunFolder.create(out or new_run_path(tag), force, run_meta(selection, sys.argv))
+    argv = ["immabench", *sys.argv[1:]]  # where the program lies is no part of a run
+    return RunFolder.create(out or new_run_path(tag), force, run_meta(selection, argv))
 
 
 def _connected(scheduler: str) -> AbstractContextManager[Scheduler | None]:

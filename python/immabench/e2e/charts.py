@@ -7,7 +7,7 @@ from math import log10
 from typing import Any
 
 from immabench.e2e.rows import E2eRow
-from immabench.report.charts import AXIS, LEGEND, Figure
+from immabench.report.charts.style import AXIS, LEGEND, Figure
 from immabench.report.formats import log_ticks, number, tick_text
 from immabench.report.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
@@ -54,7 +54,7 @@ def _look(row: E2eRow, rows: Sequence[E2eRow]) -> tuple[str, int]:
     others = [name for name in dict.fromkeys(one.precision for one in rows) if name not in COLOURS]
     runtimes = list(dict.fromkeys(one.runtime for one in rows))
     colour = COLOURS.get(row.precision) or OTHERS[others.index(row.precision) % len(OTHERS)]
-    return colour, runtimes.index(row.runtime) % len(SYMBOLS)
+    return colour.on_page, runtimes.index(row.runtime) % len(SYMBOLS)
 
 
 def _point(row: E2eRow, colour: str, place: int) -> Figure:

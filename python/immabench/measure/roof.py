@@ -21,8 +21,10 @@ PEAK_KEYS = {
 
 COPY_KEYS = ("copy_gbps", "cache_gbps")
 READ_KEYS = ("read_gbps", "cache_read_gbps")
-MEMORY_KEYS = ("read_gbps", "copy_gbps")
-"""What bounds a row whose operands come from memory."""
+MEMORY_KEYS = {"read_gbps": "read", "copy_gbps": "copy"}
+"""What bounds a row whose operands come from memory, and how each was measured."""
+CACHE_KEYS = {"cache_read_gbps": "read", "cache_gbps": "copy"}
+"""What bounds a row whose operands stay in the last-level cache, a GPU's L2."""
 
 FULL_ACCUMULATORS = ("s32", "f32")
 """Rows accumulate in these: an instruction that sums in fp16 is not their peak."""
@@ -37,6 +39,14 @@ class Limit:
 
     rate: float
     source: str
+
+
+def ceilings_by_device(meta: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Ceilings of a run keyed by device kind; run.json holds none, one set, or one set a device."""
+    stored = meta.get("ceilings") or {}
+    if "device" in stored:
+        return {str(stored["device"]): stored}
+    return {kind: one for kind, one in stored.items() if isinstance(one, dict)}
 
 
 def instruction_limit(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
@@ -57,13 +67,26 @@ def library_limit(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
 
 
 def peak(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
-    """The compute ceiling of an operand type: the best instruction, else the library; None where neither is known."""
-    return instruction_limit(ceilings, operand_type) or library_limit(ceilings, operand_type)
+    """The compute ceiling of an operand type: the best instruction, else the library; None where neither is known.
+
+    Where the hardware has no instruction for s4, what it can do with such operands is what it can do with s8.
+    """
+    found = instruction_limit(ceilings, operand_type) or library_limit(ceilings, operand_type)
+    return peak(ceilings, "s8") if found is None and operand_type == "s4" else found
 
 
 def memory_limit(ceilings: dict[str, Any]) -> Limit | None:
     """The bandwidth of memory: the better of reading and copying; None where neither was measured."""
-    known = [Limit(float(ceilings[key]), key.split("_")[0]) for key in MEMORY_KEYS if ceilings.get(key)]
+    return _better(ceilings, MEMORY_KEYS)
+
+
+def cache_limit(ceilings: dict[str, Any]) -> Limit | None:
+    """The bandwidth of the last-level cache: the better of reading and copying; None where neither was measured."""
+    return _better(ceilings, CACHE_KEYS)
+
+
+def _better(ceilings: dict[str, Any], keys: dict[str, str]) -> Limit | None:
+    known = [Limit(float(ceilings[key]), name) for key, name in keys.items() if ceilings.get(key)]
     return max(known, key=lambda limit: limit.rate, default=None)
 
 

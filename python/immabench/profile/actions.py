@@ -27,6 +27,13 @@ STALL = "stall_"
 NO_STALLS = ("stall_selected", "stall_not_selected")
 """Of these the states in which a warp waits for nothing."""
 
+SECTOR_BYTES = 32
+"""Of L2 and L1."""
+
+DRAM_BYTES = ("dram_read", "dram_write")
+L2_SECTORS = ("l2_read_sectors", "l2_write_sectors")
+"""Metrics of what a launch moves."""
+
 
 class RuleResult(BaseModel):
     """What a rule of Nsight Compute said of a launch; `speedup_percent` is its estimate, of this launch or of part."""
@@ -89,6 +96,16 @@ class Action(BaseModel):
         waits = {name: value for name, value in self.metrics.items() if name.startswith(STALL)}
         waits = {name.removeprefix(STALL): value for name, value in waits.items() if name not in NO_STALLS}
         return max(waits.items(), key=lambda wait: wait[1], default=None)
+
+    @property
+    def traffic_bytes(self) -> tuple[float | None, float | None]:
+        """Bytes it moved from and to DRAM, and between L2 and multiprocessors; None for what was not counted."""
+        dram, l2 = (self._total(names) for names in (DRAM_BYTES, L2_SECTORS))
+        return dram, None if l2 is None else SECTOR_BYTES * l2
+
+    def _total(self, names: Iterable[str]) -> float | None:
+        counts = [self.metrics.get(name) for name in names]
+        return None if None in counts else sum(count or 0.0 for count in counts)
 
     @property
     def first_rule(self) -> RuleResult | None:

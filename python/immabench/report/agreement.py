@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from immabench.profile.agreement import TOLERANCE, Agreement
 from immabench.report.formats import number, ratio
 from immabench.report.tables import Column, Table, first_rows, text, value
 
 
-def agreement_table(found: Sequence[Agreement]) -> Table:
-    """One line a count of a profiled row whose kernel and problem were emulated too."""
+def agreement_table(found: Sequence[Agreement], keys: Mapping[str, str]) -> Table:
+    """One line a count of a profiled row whose kernel and problem were emulated too; `keys` are those of rows by id."""
     columns = [
         Column("kernel", "code", choose=True),
         Column("problem", "code", choose=True, drop=True),
@@ -34,5 +34,6 @@ def agreement_table(found: Sequence[Agreement]) -> Table:
             value(ratio(one.ratio), one.ratio),
             text("yes" if one.within else "no", tone="good" if one.within else "bad"),
             text(one.reason),
+            key=keys.get(one.row_id, ""),
         )
     return table

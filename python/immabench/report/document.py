@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 from immabench.profile.agreement import agreement
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
 from immabench.report.agreement import agreement_table
+from immabench.report.cliffs import Sweep, sweeps_over_m
+from immabench.report.details import Details, Samples, details
 from immabench.report.grids import Grid, grids
+from immabench.report.heatmaps import speedup_grids, tile_grids
+from immabench.report.keys import row_key
 from immabench.report.profiled import action_table
-from immabench.report.roofline import Roofline, rooflines
+from immabench.report.reasons import break_even_table, reason_table, reasons
+from immabench.report.roofline import Roofline, rooflines, traffic_of
+from immabench.report.shares import Share, shares
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
@@ -28,15 +34,21 @@ class Document:
     meta: dict[str, Any]
     verdict: list[str]
     rooflines: list[Roofline]
+    timings: list[speed.Timing]
     totals: list[models.ModelTotal]
     gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
     gains_note: str
+    shares: dict[str, list[Share]]  # device kind -> shares of its roof
+    sweeps_over_m: list[Sweep]
+    heatmaps: list[Grid]
     grids: list[Grid]
     best_kernel: str
     sass_note: str
     tables: dict[str, Table]
     provenance: list[tuple[str, str]]
     command: str
+    details: Details
+    rows_digest: str  # of the rows.jsonl it was made from; "" where rows came from elsewhere
 
     @property
     def drawn_rooflines(self) -> list[Roofline]:
@@ -48,13 +60,16 @@ def gather(
     rows: list[Row],
     meta: dict[str, Any],
     whole: Callable[[Row], Row] | None = None,
+    *,
+    samples: Samples | None = None,
     actions: Sequence[Action] = (),
+    rows_digest: str = "",
 ) -> Document:
     """Compute all parts of the report from the rows and the metadata of a run, and from what was profiled of it.
 
-    `whole` gives a row with its counts by source line, where `rows` came without.
+    `whole` gives a row with its counts by source line, where `rows` came without; `samples` the raw times of a row id.
     """
-    roofs = rooflines(rows, meta)
+    roofs = rooflines(rows, meta, traffic_of(actions))
     found = speed.timings(rows)
     totals = models.model_totals(rows, found)
     facts = emulation.emulated(rows)
@@ -64,21 +79,40 @@ def gather(
     gains, note = _gains(found)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
-    tables |= {"profiled": action_table(actions), "agreement": agreement_table(agreement(rows, actions))}
+    why = reasons(rows, meta, actions)
+    tables |= {"reasons": reason_table(why.found), "break_even": break_even_table(why.evens)}
+    keys = {row.row_id: row_key(row) for row in rows} if actions else {}
+    counters = agreement(rows, actions)
+    tables |= {"profiled": action_table(actions, keys), "agreement": agreement_table(counters, keys)}
+    panels = details(
+        rows,
+        meta,
+        first=(key for table in tables.values() for key in table.keys),
+        samples=samples,
+        actions=actions,
+        compiled=listing.facts,
+        explanations=why.words,
+    )
     return Document(
         title=_title(meta),
         meta=meta,
-        verdict=verdict.verdict(rows, meta, roofs, found, totals, facts),
+        verdict=verdict.verdict(rows, meta, roofs, found, totals, facts, why.verdict),
         rooflines=roofs,
+        timings=found,
         totals=totals,
         gains=gains,
         gains_note=note,
+        shares=_shares(found, roofs),
+        sweeps_over_m=sweeps_over_m(rows),
+        heatmaps=[*speedup_grids(found), *tile_grids(rows)],
         grids=grids(facts),
         best_kernel=emulation.best_choice(facts, best) if facts else "",
         sass_note=listing.note,
         tables={name: table.without_constant() for name, table in tables.items()},
         provenance=provenance.entries(meta),
         command=provenance.command(meta),
+        details=panels,
+        rows_digest=rows_digest,
     )
 
 
@@ -102,6 +136,12 @@ def _tables(
 
 def _title(meta: dict[str, Any]) -> str:
     return str(meta.get("suite") or meta.get("run_id") or "run")
+
+
+def _shares(found: list[speed.Timing], roofs: list[Roofline]) -> dict[str, list[Share]]:
+    """Shares of each device that has a measured roof."""
+    of = {roof.device_kind: shares(found, roof) for roof in roofs}
+    return {kind: found_there for kind, found_there in of.items() if found_there}
 
 
 def _gains(found: list[speed.Timing]) -> tuple[dict[str, list[speed.Timing]], str]:

@@ -36,6 +36,10 @@ class ModelTotal:
         return self.shapes == self.shapes_of_model
 
     @property
+    def label(self) -> str:
+        return f"{self.model} ({self.device_kind})"
+
+    @property
     def tops(self) -> float:
         return self.operations / self.microseconds / 1e6
 

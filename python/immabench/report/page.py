@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immabench.report.charts import gain_chart, grid_chart, model_chart, roofline_chart
+from immabench.report.charts import cliff_chart, gain_chart, grid_chart, model_chart, roofline_chart, share_chart
+from immabench.report.palette import css_variables
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -15,15 +16,23 @@ if TYPE_CHECKING:
     from immabench.report.document import Document
 
 ASSETS = Path(__file__).parent / "assets"
+STYLES = ("report.css", "panel.css")
+SCRIPTS = ("tables.js", "panel.js", "search.js", "report.js")
+"""One script of the page, in this order: the last one runs what the others define."""
 
 
 def render_page(document: Document) -> str:
     """HTML of the report; every text from a run is escaped."""
-    return render("report.html.j2", charts_of(document), doc=document)
+    return render("report.html.j2", charts_of(document), document.details.data(), doc=document)
 
 
-def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> str:
-    """One offline page of a template in `assets/`, with style, script, and plotly where it has charts."""
+def render(
+    template: str, charts: dict[str, dict[str, Any]], details: dict[str, Any] | None = None, **context: Any
+) -> str:
+    """One offline page of a template in `assets/`, with style, script, and plotly where it has charts.
+
+    `details` is what the panels of rows show, as `Details.data` gives it; a page without has no panels.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
@@ -32,8 +41,10 @@ def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> 
     return environment.get_template(template).render(
         charts=charts,
         chart_data=script_json(charts),
-        style=_asset("report.css"),
-        script=_asset("report.js"),
+        details=details,
+        details_data=script_json(details),
+        style=_style(),
+        script=_assets(SCRIPTS),
         plotly=_plotly() if charts else "",
         **context,
     )
@@ -42,10 +53,12 @@ def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> 
 def charts_of(document: Document) -> dict[str, dict[str, Any]]:
     """Every chart that has something to show, by the name of its place in the template."""
     charts = {f"roofline-{roof.device_kind}": roofline_chart(roof) for roof in document.drawn_rooflines}
+    charts |= {f"share-{kind}": share_chart(shares) for kind, shares in document.shares.items()}
     charts |= {f"gain-{kind}": gain_chart(gains) for kind, gains in document.gains.items()}
     if any(total.complete for total in document.totals):
         charts["models"] = model_chart(document.totals)
-    return charts | {f"grid-{grid.name}": grid_chart(grid) for grid in document.grids}
+    charts |= {f"cliffs-{sweep.name}": cliff_chart(sweep) for sweep in document.sweeps_over_m}
+    return charts | {f"grid-{grid.name}": grid_chart(grid) for grid in (*document.heatmaps, *document.grids)}
 
 
 def marked(text: str) -> Markup:
@@ -64,10 +77,17 @@ def script_json(data: object) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
-def _asset(name: str) -> Markup:
+def _assets(names: tuple[str, ...]) -> Markup:
     from markupsafe import Markup
 
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))
+    return Markup("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names))
+
+
+def _style() -> Markup:
+    """The style sheet, and the colours that charts name."""
+    from markupsafe import Markup
+
+    return Markup(css_variables()) + _assets(STYLES)
 
 
 def _plotly() -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from immabench.profile.actions import Action
 from immabench.report.formats import NOTHING, number
@@ -12,8 +12,8 @@ SHARES = ("tensor_active", "dram_throughput", "l2_throughput", "occupancy_achiev
 """The metrics, in percent, that have a column."""
 
 
-def action_table(actions: Sequence[Action]) -> Table:
-    """Where each profiled launch spends itself, by counters."""
+def action_table(actions: Sequence[Action], keys: Mapping[str, str]) -> Table:
+    """Where each profiled launch spends itself, by counters; `keys` are those of rows by their id."""
     columns = [
         Column("kernel", "code", choose=True),
         Column("problem", "code", choose=True, drop=True),
@@ -31,7 +31,7 @@ def action_table(actions: Sequence[Action]) -> Table:
     table = Table("profiled", columns, empty="Nothing of this run was profiled.")
     shown, table.note = first_rows(actions, "Measured by Nsight Compute in launches of its own, one a row.")
     for action in shown:
-        table.add(*_cells(action))
+        table.add(*_cells(action), key=keys.get(action.row_id, ""))
     return table
 
 

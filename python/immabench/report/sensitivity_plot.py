@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.accuracy.sensitivity_rows import by_layer, whole
 from immabench.report.palette import BLUE, GREEN, GREY, ORANGE
-from immabench.report.plots import INK, MUTED, STYLE, save
+from immabench.report.plots.style import INK, MUTED, STYLE, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ MOST_LETTERS = 26
 """Of a layer's name on the axis."""
 
 # what is quantized -> (colour, marker, size): shapes too, so that no colour is needed to tell them apart
-PARTS = {"weights": (BLUE, "o", 26), "activations": (ORANGE, "s", 24), "both": (INK, "|", 90)}
+PARTS = {"weights": (BLUE.light, "o", 26), "activations": (ORANGE.light, "s", 24), "both": (INK, "|", 90)}
 
 
 def write_sensitivity_plot(rows: Sequence[SensitivityRow], folder: Path) -> Path:
@@ -45,8 +45,10 @@ def sensitivity_plot(rows: Sequence[SensitivityRow]) -> Figure:
         1, 3, figsize=size, sharey=True, width_ratios=(1.7, 1, 1), layout="constrained"
     )
     _draw_ratios(left, layers)
-    _draw_bars(middle, [layer.both.kl_divergence for layer in layers], GREY, "KL divergence, quantized alone (nats)")
-    _draw_bars(right, [layer.gain for layer in layers], GREEN, "gain, left in floats alone (nats)")
+    _draw_bars(
+        middle, [layer.both.kl_divergence for layer in layers], GREY.light, "KL divergence, quantized alone (nats)"
+    )
+    _draw_bars(right, [layer.gain for layer in layers], GREEN.light, "gain, left in floats alone (nats)")
     left.set_yticks(range(len(layers)), layer_labels([layer.name for layer in layers]), fontsize=8)
     left.set_ylim(len(layers) - 0.4, -0.6)
     figure.suptitle(

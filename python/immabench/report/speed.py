@@ -9,8 +9,10 @@ from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
 from immabench.report.formats import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio
+from immabench.report.keys import row_key
 from immabench.report.palette import Series, series_of
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
+from immabench.report.uses import SHARED
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -43,6 +45,24 @@ class Timing:
 def shape_text(shape: Sequence[int]) -> str:
     """M×N×K; of a batch its size in front."""
     return "×".join(str(size) for size in shape)
+
+
+def case_label(one: Timing) -> str:
+    """Name and shape of a case, the name shortened in its middle: its ends tell more. ``+2``: and two more names."""
+    first, *others = one.row.case.split(SHARED)
+    name = shorten(first) + (f" +{len(others)}" if others else "")
+    return f"{name}  {shape_text(one.shape)}" if name else shape_text(one.shape)
+
+
+def shorten(name: str, most: int = 34) -> str:
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+
+
+def gain_range(gains: Iterable[Timing]) -> tuple[float, float]:
+    """Range of the gain axis: every gain and equality, with a margin. Ratios are shown on a logarithmic axis."""
+    seen = [one.speedup for one in gains if one.speedup] + [1.0]
+    return min(seen) / 1.25, max(seen) * 1.25
 
 
 def timed_ok(rows: Iterable[Row]) -> list[Row]:
@@ -121,7 +141,7 @@ def speed_table(found: list[Timing]) -> Table:
         how += " Packing rearranges the weights once for all products with them; it is in no other column."
     shown, table.note = first_rows(found, f"{note} {how}".strip())
     for one in shown:
-        table.add(*_cells(one, unit, packed))
+        table.add(*_cells(one, unit, packed), key=row_key(one.row))
     return table
 
 

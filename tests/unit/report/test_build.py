@@ -12,12 +12,16 @@ import pytest
 from immabench.errors import RunFolderError
 from immabench.measure.run_folder import RunFolder
 from immabench.report import build_report
+from immabench.report.build import document_of
 from immabench.report.document import gather
 from immabench.report.page import marked, render_page, script_json
 from immabench.report.summary import markdown_table
 from immabench.report.tables import Column, Table, text
 
-PLOTS = ["emulation_l2_traffic", "emulation_useful_mma", "gain_cpu", "model_totals", "roofline_cpu"]
+SPEEDUPS = ["speedup_cpu_synthetic-net_over_bf16", "speedup_cpu_synthetic-net_over_fp32"]
+MEASURED = ["gain_cpu", "model_totals", "roofline_cpu", "share_of_roof_cpu", *SPEEDUPS]
+PLOTS = ["emulation_l2_traffic", "emulation_useful_mma", *MEASURED]
+CHARTS = {"roofline-cpu", "share-cpu", "gain-cpu", "models", "grid-useful_mma", "grid-l2_traffic"}
 
 
 class Sources(HTMLParser):
@@ -69,8 +73,7 @@ def test_texts_of_a_run_cannot_break_out_of_the_page(html: str) -> None:
 
 
 def test_the_same_rows_give_the_same_page(built: RunFolder, html: str) -> None:
-    document = gather(built.rows(), built.meta)
-    assert render_page(document) == html
+    assert render_page(document_of(built)) == html
 
 
 def test_plot_numbers_are_those_of_the_rows(built: RunFolder) -> None:
@@ -85,7 +88,7 @@ def test_charts_are_valid_json_with_values(html: str) -> None:
     found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)
     assert found is not None
     charts = json.loads(found[1])
-    assert set(charts) == {"roofline-cpu", "gain-cpu", "models", "grid-useful_mma", "grid-l2_traffic"}
+    assert set(charts) == CHARTS | {f"grid-{name}" for name in SPEEDUPS}
     assert all(len(trace["x"]) > 0 for chart in charts.values() for trace in chart["data"])
 
 
@@ -133,7 +136,7 @@ def test_an_unwritable_folder_is_one_line(run: RunFolder) -> None:
 
 def test_a_page_shows_the_first_rows_and_says_so(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("immabench.report.tables.MOST_ROWS", 2)
-    monkeypatch.setattr("immabench.report.charts.MOST_POINTS", 2)
+    monkeypatch.setattr("immabench.report.charts.roofline.MOST_POINTS", 2)
     page = build_report(run.path).read_text()
     assert "The first 2 of " in page
     assert "every row is in rows.csv and rows.jsonl." in page
