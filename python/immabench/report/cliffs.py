@@ -172,7 +172,7 @@ def sweeps_over_m(rows: Iterable[Row]) -> list[Sweep]:
         if row.provider != "reference" and not row.conv:
             groups.setdefault((row.device_kind, row.device, _without_m(row)), []).append(row)
     wide = [of for of in groups.values() if len({row.m for row in of}) >= LEAST_SIZES]
-    found = sorted(map(_sweep, wide), key=_worst, reverse=True)[:MOST_SWEEPS]
+    found = sorted(map(_sweep, wide), key=_worst, reverse=True)
     return [_named(one, place, found) for place, one in enumerate(found)]
 
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from immabench.profile.agreement import agreement
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
 from immabench.report.agreement import agreement_table
-from immabench.report.cliffs import Sweep, sweeps_over_m
+from immabench.report.cliffs import MOST_SWEEPS, Sweep, sweeps_over_m
 from immabench.report.details import Details, Samples, details
+from immabench.report.formats import left_out
 from immabench.report.grids import Grid, grids
 from immabench.report.heatmaps import speedup_grids, tile_grids
 from immabench.report.keys import row_key
 from immabench.report.profiled import action_table
 from immabench.report.reasons import break_even_table, reason_table, reasons
 from immabench.report.roofline import Roofline, rooflines, traffic_of
-from immabench.report.shares import Share, shares
+from immabench.report.shares import Share, most_work, shares
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class Document:
     gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
     gains_note: str
     shares: dict[str, list[Share]]  # device kind -> shares of its roof
+    shares_note: str
     sweeps_over_m: list[Sweep]
+    sweeps_note: str
     heatmaps: list[Grid]
     grids: list[Grid]
     best_kernel: str
@@ -77,6 +80,8 @@ def gather(
     if best is not None and whole is not None:
         best = replace(best, row=whole(best.row))
     gains, note = _gains(found)
+    shares_drawn, shares_note = _shares(found, roofs)
+    sweeps = sweeps_over_m(rows)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
     why = reasons(rows, meta, actions)
@@ -102,8 +107,10 @@ def gather(
         totals=totals,
         gains=gains,
         gains_note=note,
-        shares=_shares(found, roofs),
-        sweeps_over_m=sweeps_over_m(rows),
+        shares=shares_drawn,
+        shares_note=shares_note,
+        sweeps_over_m=sweeps[:MOST_SWEEPS],
+        sweeps_note=left_out(len(sweeps), MOST_SWEEPS, "sweeps over M with the worst jumps"),
         heatmaps=[*speedup_grids(found), *tile_grids(rows)],
         grids=grids(facts),
         best_kernel=emulation.best_choice(facts, best) if facts else "",
@@ -138,10 +145,11 @@ def _title(meta: dict[str, Any]) -> str:
     return str(meta.get("suite") or meta.get("run_id") or "run")
 
 
-def _shares(found: list[speed.Timing], roofs: list[Roofline]) -> dict[str, list[Share]]:
-    """Shares of each device that has a measured roof."""
-    of = {roof.device_kind: shares(found, roof) for roof in roofs}
-    return {kind: found_there for kind, found_there in of.items() if found_there}
+def _shares(found: list[speed.Timing], roofs: list[Roofline]) -> tuple[dict[str, list[Share]], str]:
+    """Shares of each device that has a measured roof, limited to the cases with most work."""
+    limited = {roof.device_kind: most_work(shares(found, roof)) for roof in roofs}
+    notes = dict.fromkeys(note for _, note in limited.values() if note)
+    return {kind: of for kind, (of, _) in limited.items() if of}, " ".join(notes)
 
 
 def _gains(found: list[speed.Timing]) -> tuple[dict[str, list[speed.Timing]], str]:

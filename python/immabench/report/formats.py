@@ -55,6 +55,11 @@ def plural(count: int, noun: str, many: str = "") -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def left_out(found: int, shown: int, what: str) -> str:
+    """What a picture leaves out, in a sentence; empty where it shows all. `what`: ``shapes with most work``."""
+    return f"The {shown:,} {what} are drawn, {found - shown:,} more are in rows.csv." if found > shown else ""
+
+
 def join(words: Iterable[str], last: str = "and") -> str:
     """``a, b and c``."""
     items = list(words)

@@ -12,7 +12,7 @@ from math import prod
 from typing import Literal
 
 from immabench.report.emulation import Emulated
-from immabench.report.formats import NOTHING, number
+from immabench.report.formats import NOTHING, left_out, number
 from immabench.report.keys import row_key
 from immabench.report.speed import shape_text
 
@@ -88,7 +88,9 @@ def _grid(facts: list[Emulated], name: str, title: str, unit: str, of: Callable[
     seen = [cell for line in values for cell in line if cell is not None]
     low, high = (0.0, 100.0) if unit == "%" else (0.0, max(seen, default=1.0))
     keys = [[None if one is None else row_key(one.row) for one in line] for line in lines]
-    return Grid(name, title, unit, kernels, [shape_text(shape) for shape in shapes], values, low, high, keys)
+    said = left_out(len({one.shape for one in facts}), len(shapes), "shapes with most work")
+    names = [shape_text(shape) for shape in shapes]
+    return Grid(name, title, unit, kernels, names, values, low, high, keys, meaning=said)
 
 
 def _rounded(value: float | None) -> float | None:

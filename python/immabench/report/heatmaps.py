@@ -9,6 +9,7 @@ from math import prod
 from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
+from immabench.report.formats import left_out
 from immabench.report.grids import MOST_SHAPES, Grid
 from immabench.report.keys import row_key
 from immabench.report.palette import precision_name, series_of
@@ -120,8 +121,9 @@ def _by_weights(name: str, title: str, gains: dict[tuple[int, ...], Gain]) -> Gr
 def _in_line(name: str, title: str, gains: dict[tuple[int, ...], Gain]) -> Grid:
     shapes = sorted(sorted(gains, key=prod, reverse=True)[:MOST_SHAPES], key=prod)
     grid = _gain_grid(name, title, [[gains[shape] for shape in shapes]])
-    columns = [shape_text(shape) for shape in shapes]
-    return replace(grid, rows=["int8"], columns=columns, fields=("precision", "shape"), axis_titles=("", "M×N×K"))
+    named = replace(grid, rows=["int8"], columns=[shape_text(shape) for shape in shapes])
+    meaning = f"{grid.meaning} {left_out(len(gains), len(shapes), 'shapes with most work')}".strip()
+    return replace(named, fields=("precision", "shape"), axis_titles=("", "M×N×K"), meaning=meaning)
 
 
 def _gain_grid(name: str, title: str, lines: Sequence[Sequence[Gain | None]]) -> Grid:
@@ -155,19 +157,28 @@ def _compared(rows: list[Row]) -> bool:
 
 
 def _tiles(kind: str, precision: str, rows: list[Row]) -> Grid:
-    cases = sorted({_case(row) for row in rows}, key=lambda case: prod(case[2]), reverse=True)[:MOST_SHAPES]
+    known = sorted({_case(row) for row in rows}, key=lambda case: prod(case[2]), reverse=True)
+    cases = known[:MOST_SHAPES]
     times = {(row.kernel_id, _case(row)): row for row in sorted(rows, key=_time, reverse=True)}
     best = {case: min(_time(row) for (_, of), row in times.items() if of == case) for case in cases}
     tiles = [_Tile(kernel, [times.get((kernel, case)) for case in cases]) for kernel in {row.kernel_id for row in rows}]
-    shown = sorted((one for one in tiles if any(one.rows)), key=lambda one: one.standing(best))[:MOST_TILES]
-    values = [one.losses(best) for one in shown]
-    worst = max(loss for line in values for loss in line if loss)
+    ranked = sorted((one for one in tiles if any(one.rows)), key=lambda one: one.standing(best))
     title = f"Time of {precision_name(precision)} tiles over the best one for the shape on {DEVICES.get(kind, kind)}"
+    said = [left_out(len(known), len(cases), "shapes with most work"), left_out(len(ranked), MOST_TILES, "best tiles")]
+    return _tile_grid(f"tiles_{kind}_{precision}", title, cases, best, ranked[:MOST_TILES], said)
+
+
+def _tile_grid(
+    name: str, title: str, cases: list[Case], best: dict[Case, float], tiles: list[_Tile], said: list[str]
+) -> Grid:
+    values = [one.losses(best) for one in tiles]
+    worst = max(loss for line in values for loss in line if loss)
+    read = "1.00 is the fastest tile; tiles that are best on the whole come first."
     return Grid(
-        f"tiles_{kind}_{precision}", title, "×", [one.kernel_id for one in shown], _case_names(cases), values,
+        name, title, "×", [one.kernel_id for one in tiles], _case_names(cases), values,
         low=1.0, high=min(max(worst, LEAST_SCALE), MOST_LOSS), lower_is_better=True, nature="measured",
-        keys=[[row_key(row) if row else None for row in one.rows] for one in shown],
-        axis_titles=("", "M×N×K"), meaning="1.00 is the fastest tile; tiles that are best on the whole come first.",
+        keys=[[row_key(row) if row else None for row in one.rows] for one in tiles],
+        axis_titles=("", "M×N×K"), meaning=" ".join(filter(None, [read, *said])),
     )  # fmt: skip
 
 

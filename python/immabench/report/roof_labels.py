@@ -76,12 +76,14 @@ def _marker_places(roof: Roofline) -> list[Place]:
 
 
 def _line_places(roof: Roofline, canvas: Canvas) -> list[Place]:
-    """Along every line, a line of text apart: across a name it counts once, along one it counts often."""
-    lines = [tuple(zip(line.x, line.y, strict=True)) for line in (*roof.peak_lines(), *roof.slope_lines())]
+    """Along every line, so close that across a name a ceiling counts two or three times, a join once or twice."""
+    near, far = 0.5 * canvas.line_height, canvas.line_height
+    lines = (*roof.peak_lines(), *roof.slope_lines())
     joins = [(p.intensity, p.l2_intensity, p.tops * roof.unit.factor) for p in roof.points if p.l2_intensity]
-    lines += [((low, rate), (high, rate)) for high, low, rate in joins]
-    ends = [(_on(canvas, roof.place(*start)), _on(canvas, roof.place(*end))) for start, end in lines]
-    return [place for start, end in ends for place in _along(start, end, canvas.line_height)]
+    steps = [((one.x[0], one.y[0]), (one.x[1], one.y[1]), near) for one in lines]
+    steps += [((low, rate), (high, rate), far) for high, low, rate in joins]
+    ends = [(_on(canvas, roof.place(*start)), _on(canvas, roof.place(*end)), step) for start, end, step in steps]
+    return [place for start, end, step in ends for place in _along(start, end, step)]
 
 
 def _along(start: Place, end: Place, step: float) -> list[Place]:

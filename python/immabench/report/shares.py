@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Literal
 
+from immabench.report.formats import left_out
 from immabench.report.speed import Timing
 
 if TYPE_CHECKING:
@@ -40,11 +41,17 @@ def shares(found: Iterable[Timing], roof: Roofline) -> list[Share]:
     The oracle's provider takes no part: it computes exactly, not quickly.
     """
     known = [_share(one, one.row.pct_roof, roof) for one in found if _on(one, roof) and one.row.pct_roof is not None]
-    shown = set(sorted({one.case for one in known}, key=lambda case: prod(case[2]), reverse=True)[:MOST_CASES])
     best: dict[object, float] = {}
     for one in known:
         best[one.case] = max(best.get(one.case, 0.0), one.pct_roof)
-    return sorted((one for one in known if one.case in shown), key=lambda one: (-best[one.case], -one.pct_roof))
+    return sorted(known, key=lambda one: (-best[one.case], -one.pct_roof))
+
+
+def most_work(found: list[Share]) -> tuple[list[Share], str]:
+    """Shares of the cases with most work, in their order, and what that leaves out."""
+    cases = sorted({one.case for one in found}, key=lambda case: prod(case[2]), reverse=True)
+    shown = set(cases[:MOST_CASES])
+    return [one for one in found if one.case in shown], left_out(len(cases), len(shown), "cases with most work")
 
 
 def share_range(shares: list[Share]) -> tuple[float, float]:

@@ -145,3 +145,15 @@ def test_the_csv_of_a_grid_has_every_cell(gpu_document: Document) -> None:
         records = grid_records(grid)
         key = f"{grid.name}_ratio"
         assert [record[key] for record in records] == [cell for line in grid.values for cell in line]
+
+
+def test_what_is_too_much_to_draw_is_said(synthetic_gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("immabench.report.heatmaps.MOST_SHAPES", 3)
+    monkeypatch.setattr("immabench.report.heatmaps.MOST_TILES", 2)
+    (grid,) = tile_grids(synthetic_gpu.rows())
+    assert (len(grid.rows), len(grid.columns)) == (2, 3)
+    assert "The 3 shapes with most work are drawn, 26 more are in rows.csv." in grid.note
+    assert "The 2 best tiles are drawn, 2 more are in rows.csv." in grid.note
+    grids = {one.name: one for one in speedup_grids(timings(synthetic_gpu.rows()))}
+    assert "The 3 shapes" in grids["speedup_cuda_synthetic-square_over_fp32"].note
+    assert "shapes" not in grids["speedup_cuda_synthetic-decode_over_fp32"].note

@@ -25,6 +25,7 @@ from immabench.report.palette import (
     looks,
     precision_colour,
     precision_name,
+    share_precisions,
 )  # fmt: skip
 
 LEAST_DISTANCE = 15.0
@@ -87,6 +88,12 @@ def test_a_provider_of_another_package_gets_a_shape_no_known_one_has() -> None:
     found = looks([Series("theirs", "s8"), Series("ours", "s8"), Series("handwritten", "s8")])
     assert len({look.shape for look in found.values()}) == 3
     assert {look.colour for look in found.values()} == {PRECISION_COLOURS["s8"]}
+
+
+def test_bars_need_patterns_where_two_series_have_one_colour() -> None:
+    alone = [Series("torch", "s8"), Series("torch", "f32")]
+    assert not share_precisions(alone)
+    assert share_precisions([*alone, Series("cutlass", "s8")])
 
 
 def test_the_page_knows_every_colour_by_name() -> None:

@@ -6,7 +6,7 @@ from immabench.measure.run_folder import RunFolder
 from immabench.report import shares as module
 from immabench.report.document import Document
 from immabench.report.roofline import rooflines
-from immabench.report.shares import share_range, shares
+from immabench.report.shares import most_work, share_range, shares
 from immabench.report.speed import timings
 
 
@@ -48,7 +48,12 @@ def test_the_oracle_and_other_devices_take_no_part(run: RunFolder) -> None:
 def test_only_the_cases_with_most_work_are_drawn(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_CASES", 2)
     (roof,) = rooflines(run.rows(), run.meta)
-    assert {one.case[1] for one in shares(timings(run.rows()), roof)} == {"b8/layer1", "b8/layer2"}
+    found = shares(timings(run.rows()), roof)
+    shown, note = most_work(found)
+    assert {one.case[1] for one in shown} == {"b8/layer1", "b8/layer2"}
+    assert note == "The 2 cases with most work are drawn, 4 more are in rows.csv."
+    monkeypatch.setattr(module, "MOST_CASES", 6)
+    assert most_work(found) == (found, "")
 
 
 def test_the_axis_ends_at_the_roof_or_above_the_highest_share(gpu_document: Document) -> None:
