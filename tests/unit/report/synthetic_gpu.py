@@ -13,8 +13,11 @@ from typing import Any
 from immabench.measure.roof import roof_tops
 from immabench.measure.rows import Row, row_id
 from immabench.problems import Problem
+from immabench.profile.actions import SECTOR_BYTES, Action
 
 DEVICE = "synthetic GPU"
+GPU = {"name": DEVICE, "compute_capability": [8, 0], "sm_count": 108, "sm_clock_mhz": 1410}
+NOTHING_WRITTEN = {"l2_write_sectors": 0.0}
 STARTED = "2026-01-02T03:04:05Z"
 CLIFF_M, CLIFF_FACTOR = 17, 1.6
 """Above 16 rows the hand-written kernel is planted to take so many times as long."""
@@ -73,7 +76,7 @@ def meta(run_id: str = "synthetic-gpu") -> dict[str, Any]:
         "finished_utc": STARTED,
         "git": {"commit": "0123456789abcdef", "dirty": True},
         "versions": {"immabench": "0.1.0", "python": "3.11", "torch": "synthetic"},
-        "machine": {"cpu": "synthetic CPU", "cores": 2, "memory_bytes": 8 << 30, "os": "synthetic", "gpus": [DEVICE]},
+        "machine": {"cpu": "synthetic CPU", "cores": 2, "memory_bytes": 8 << 30, "os": "synthetic", "gpus": [GPU]},
         "seed": 7,
         "suite": "synthetic-gpu",
         "ceilings": {"cuda": CEILINGS},
@@ -98,6 +101,26 @@ def traffic(of: list[Row]) -> dict[str, tuple[float, float]]:
     """Invented bytes of DRAM and L2 of some rows, as a profiler would count them."""
     operations = {row.row_id: 2.0 * prod(row.sizes) / row.flops_per_byte for row in of if row.provider == "handwritten"}
     return {name: (1.2 * moved, 5.0 * moved) for name, moved in list(operations.items())[::7]}
+
+
+def actions(of: list[Row]) -> list[Action]:
+    """Launches that a profiler would have counted that traffic in."""
+    ids = {row.row_id: row.kernel_id for row in of}
+    return [
+        Action(
+            row_id=row_id,
+            kernel_id=ids[row_id],
+            report="synthetic",
+            function="synthetic",
+            metrics={
+                "dram_read": dram,
+                "dram_write": 0.0,
+                "l2_read_sectors": l2 / SECTOR_BYTES,
+                "l2_write_sectors": 0.0,
+            },
+        )
+        for row_id, (dram, l2) in traffic(of).items()
+    ]
 
 
 def row_of(case: tuple[str, int, int, int], provider: str, kind: str, efficiency: float, kernel: str = "") -> Row:
