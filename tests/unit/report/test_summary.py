@@ -32,7 +32,12 @@ def test_what_matters_comes_first_and_everything_fits_a_page(run: RunFolder) -> 
     plots = [f"plot_{n}" for n in range(9)]
     text = render_summary(document_of(run), plots)
     headings = [line for line in text.splitlines() if line.startswith("#")]
-    assert headings[:3] == ["# immabench: synthetic-net", "## Findings (measured)", "## Not ok"]
+    assert headings[:3] == [
+        "# immabench: synthetic-net",
+        "## Findings (measured)",
+        "## Why not faster (lowest efficiency first)",
+    ]
+    assert headings[3] == "## Not ok"
     assert len(text.splitlines()) <= 100
     assert text.count("](plots/plot_") == 2 + len(plots)
     assert text.count("![") == 2
