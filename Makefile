@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 SWEEP ?= resnet18 distilbert --case 'b1*'
 PYTEST_FLAGS ?=
 
-SOURCES := $(shell find bindings cmake kernels python bench/suites -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
+SOURCES := $(shell find bindings cmake kernels python bench/suites profiles -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
 CPP_SOURCES := $(shell find bindings kernels tests -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh')
 
 .PHONY: sweep test lint format bench develop clean evidence adopt-evidence
@@ -36,6 +36,7 @@ evidence:
 	@test -x $(BIN)/python || $(PYTHON) -m venv --system-site-packages $(VENV)
 	@$(EVIDENCE_PIP) "scikit-build-core>=1.1,<2" "pybind11>=2.13" cmake ninja pytest pytest-benchmark nvidia-ml-py
 	@$(EVIDENCE_PIP) "cuda-bench[cu13]>=0.3" || echo "no cuda-bench here: CUDA events time the GPU; rows say so"
+	@$(EVIDENCE_PIP) "ncu-report>=2026.3" || echo "no ncu-report here: nothing is profiled; evidence.json says so"
 	@$(EVIDENCE_PIP) --no-deps nvidia-cutlass==4.2.0.0 || echo "no CUTLASS here: its kernels are left out"
 	@$(EVIDENCE_PIP) --no-build-isolation --config-settings=build-dir=build/wheel $(CUTLASS_OR_NOT) .
 	@$(BIN)/python bench/evidence.py --out $(OUT)

@@ -1,4 +1,5 @@
-"""Files a bundle of `make evidence` under bench/results/<machine>/ and makes the README's table anew from all of them.
+"""Files a bundle of `make evidence` under bench/results/<machine>/, its actions under profiles/evidence/<machine>/, and
+makes the README's table anew from all of them.
 
 python bench/adopt_evidence.py evidence/bundle
 python bench/adopt_evidence.py                     # only the table
@@ -20,6 +21,7 @@ import pandas
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
+PROFILES = ROOT / "profiles" / "evidence"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- evidence: begin, made by make adopt-evidence -->", "<!-- evidence: end -->"
 NONE = "No evidence from a GPU is committed yet: `make evidence` on a GPU machine gathers it."
@@ -29,8 +31,8 @@ HEADER = (
 )
 
 
-def adopt(bundle: Path, results: Path = RESULTS) -> Path:
-    """Copy a bundle to its machine's folder. Exits with one line for what is no evidence of a GPU."""
+def adopt(bundle: Path, results: Path = RESULTS, profiles: Path = PROFILES) -> Path:
+    """Copy a bundle to its machine's folders. Exits with one line for what is no evidence of a GPU."""
     try:
         evidence = json.loads((bundle / "evidence.json").read_text())
     except (OSError, ValueError) as error:
@@ -44,6 +46,9 @@ def adopt(bundle: Path, results: Path = RESULTS) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for path in (bundle / "evidence.json", *rows):
         shutil.copy(path, folder)
+    for path in sorted(bundle.glob("*.actions.jsonl")):
+        (profiles / folder.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, profiles / folder.name)
     return folder
 
 

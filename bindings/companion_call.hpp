@@ -7,6 +7,7 @@
 #include <string>
 
 #include "companion_operands.hpp"
+#include "nvtx_range.hpp"
 #include "reports.hpp"
 #include "topics.hpp"
 
@@ -63,6 +64,7 @@ void launch_companion(const std::string& id, const Call<Arguments>& call, std::u
   if (!companion.launch)
     throw std::runtime_error("this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON");
   const CurrentDevice device(first.place().index);
+  const NvtxRange range(id);
   const int status = companion.launch(call.arguments, stream);
   if (status != 0) throw std::runtime_error(id + ": the launch failed: " + cuda_error(status));
 }

@@ -9,6 +9,7 @@
 #include <simt/host/report.hpp>
 
 #include "gemm_call.hpp"
+#include "nvtx_range.hpp"
 #include "reports.hpp"
 #include "topics.hpp"
 
@@ -79,6 +80,7 @@ void launch(const std::string& id, const py::object& a, const py::object& b, con
   call.take_workspace();
   const std::string unsupported = unsupported_reason(kernel.tile, compute_capability(call.a().place().index));
   if (!unsupported.empty()) throw std::runtime_error(kernel.id + ": " + unsupported);
+  const NvtxRange range(kernel.id);
   const int status = kernel.launch(call.arguments, stream);
   if (status != 0) throw std::runtime_error(kernel.id + ": the launch failed: " + cuda_error(status));
 }

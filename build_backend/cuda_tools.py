@@ -86,6 +86,14 @@ def find_cutlass(environment: Mapping[str, str] = os.environ) -> Path | None:
     return None
 
 
+def find_nvtx(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder with `nvtx3/nvToolsExt.h`: of a toolkit on this machine, else of the installed package nvidia-nvtx."""
+    roots = [folder.parent for folder in _system_folders(environment)]
+    packaged = packaged_root()
+    includes = [root / "include" for root in (*roots, *([packaged] if packaged else []))]
+    return next((folder for folder in includes if (folder / "nvtx3" / "nvToolsExt.h").is_file()), None)
+
+
 def make_runnable(folder: Path, *tools: str) -> dict[str, Path | None]:
     """Copies packaged `tools` that lack the run bit into `folder`, so that installed files are never changed."""
     result = {tool: find(tool) for tool in tools}

@@ -36,7 +36,7 @@ __all__ = [
 ConfigSettings = Mapping[str, "str | list[str]"]
 
 # Always through cuda-toolkit: the compiler's own package leaves its dependencies unpinned.
-COMPILER = ["cuda-toolkit[nvcc,cccl]==13.0.3"]
+COMPILER = ["cuda-toolkit[nvcc,cccl,nvtx]==13.0.3"]
 # They read what the 13.0 compiler writes; 13.0 has no packages of them that stand alone.
 DISASSEMBLERS = {"cuobjdump": "nvidia-cuda-cuobjdump==13.2.86", "nvdisasm": "nvidia-cuda-nvdisasm==13.2.86"}
 # Of the package headers alone are used; it has requirements all the same, and a build requirement brings its own along.

@@ -1,7 +1,10 @@
-# Files the installed package carries beside its Python: suites, the manifest of assets, recipes, SASS facts, the table of instruction capabilities.
+# Files the installed package carries beside its Python: suites, the manifest of assets, recipes, metrics and presets of the profiler, SASS
+# facts, the table of instruction capabilities.
 set(_python_dir "${CMAKE_CURRENT_SOURCE_DIR}/python/immabench")
 install(FILES models/assets.toml DESTINATION immabench/data)
 install(DIRECTORY models/ DESTINATION immabench/data/models FILES_MATCHING REGEX "/recipes/[^/]+\\.toml$")
+install(FILES profiles/metrics.toml DESTINATION immabench/data/profiles)
+install(DIRECTORY profiles/presets DESTINATION immabench/data/profiles FILES_MATCHING PATTERN "*.toml")
 install(DIRECTORY bench/suites/ DESTINATION immabench/suites_data FILES_MATCHING PATTERN "*.toml")
 
 if(NOT IMMABENCH_CUDA)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,6 +17,7 @@ ASSETS_VARIABLE = "IMMABENCH_ASSETS"
 EXTRAS = {
     "models": ("torchvision", "transformers", "onnx", "onnxruntime", "scikit-learn"),
     "gpu": ("cuda-bench", "nvidia-ml-py", "nvidia-cutlass-dsl"),
+    "profile": ("ncu-report",),
 }
 """Packages that the optional parts need, by the extra that installs them."""
 
@@ -157,10 +157,15 @@ def _assets(name: str) -> Check:
 
 
 def _ncu(name: str) -> Check:
-    found = shutil.which("ncu")
-    if found:
-        return Check(name, "ok", found)
-    return Check(name, "missing", "ncu is not on PATH", "install NVIDIA Nsight Compute to profile on a GPU")
+    """What `immabench profile` would say before it begins."""
+    from immabench.profile.preflight import preflight
+
+    found = preflight()
+    obstacle = found.fatal
+    where = found.ncu.name if found.ncu else ""
+    if obstacle is None:
+        return Check(name, "ok", where)
+    return Check(name, "missing", f"{where}: {obstacle.reason}".removeprefix(": "), obstacle.remedy)
 
 
 def _working_folder(name: str) -> Check:
@@ -186,6 +191,7 @@ CHECKS: dict[str, Callable[[str], Check]] = {
     "suites": _suites,
     "sass facts": _sass_facts,
     "ncu": _ncu,
+    "ncu-report": lambda name: _packages(name, EXTRAS["profile"], "profile"),
     "assets": _assets,
     "working folder": _working_folder,
 }

@@ -42,8 +42,10 @@ def test_a_rehearsal_leaves_a_bundle_and_goes_on(tmp_path: Path) -> None:
     bundle = tmp_path / "e" / "bundle"
     assert first.stdout.strip() == str(bundle)
     held = json.loads((bundle / "evidence.json").read_text())
-    assert [stage["name"] for stage in held["stages"]] == ["doctor", "primitives", "verify", "ceilings", "sweep-quick"]
-    assert {stage["returncode"] for stage in held["stages"]} == {0}
+    names = ["doctor", "primitives", "verify", "ceilings", "sweep-quick", "profile-quick"]
+    assert [stage["name"] for stage in held["stages"]] == names
+    assert {stage["returncode"] for stage in held["stages"][:-1]} == {0}
+    assert "no row of a GPU is right and timed" in held["stages"][-1]["skipped"]
     assert held["verified"]["failed"] == 0
     assert held["verified"]["checked"] > 600
     assert held["ceilings"]["int8_tops"] > 0
@@ -88,6 +90,22 @@ def test_a_stage_that_fails_is_in_the_evidence(tmp_path: Path, monkeypatch: pyte
         evidence.gather(tmp_path, "cpu", [])
 
 
+def test_profiling_is_skipped_where_it_cannot_be_and_fails_where_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ending(code: int) -> Any:
+        program = f"import sys; print('said so', file=sys.stderr); sys.exit({code})"
+        return evidence.Stage("profile-quick", (sys.executable, "-c", program), optional=True)
+
+    assert evidence.run_stage(ending(77), tmp_path)["skipped"] == "said so"
+    assert evidence.run_stage(ending(5), tmp_path)["skipped"] == "said so"
+    assert evidence.run_stage(ending(1), tmp_path)["skipped"] == ""
+    monkeypatch.setattr(evidence, "device_of", lambda kind: None)
+    for code, expected in ((77, 0), (1, 1)):
+        monkeypatch.setattr(evidence, "stages", lambda *_, code=code: [ending(code)])
+        assert evidence.main(["--out", str(tmp_path / str(code)), "--device", "cpu"]) == expected
+
+
 ROWS: list[dict[str, Any]] = [
     {"case": "a", "provider": "handwritten", "kernel_id": "imma_1", "time_us_median": 10.0, "pct_roof": 40.0},
     {"case": "a", "provider": "handwritten", "kernel_id": "imma_2", "time_us_median": 8.0, "pct_roof": 50.0},
@@ -113,8 +131,10 @@ def test_a_bundle_becomes_a_line_of_the_readme(tmp_path: Path) -> None:
         "stages": [{"finished_utc": "2026-01-02T03:04:05Z"}],
     }
     (bundle / "evidence.json").write_text(json.dumps(held))
+    (bundle / "quick-memory.actions.jsonl").write_text("")
     readme.write_text(f"before\n{adopt_evidence.BEGIN}\nold\n{adopt_evidence.END}\nafter\n")
-    assert adopt_evidence.adopt(bundle, results).name == "nvidia-h200-made-up"
+    assert adopt_evidence.adopt(bundle, results, tmp_path / "profiles").name == "nvidia-h200-made-up"
+    assert (tmp_path / "profiles" / "nvidia-h200-made-up" / "quick-memory.actions.jsonl").exists()
     adopt_evidence.write_table(readme, results)
     line = "| NVIDIA H200 (made up), 2026-01-02 | quick | 2 | 55 % | 0.50x | 2.83x |"
     assert line in readme.read_text()

@@ -9,7 +9,9 @@ from pathlib import Path
 import cuda_tools
 import pytest
 
-from immabench.profile.occupancy import LIMITS, occupancy
+from immabench.errors import MissingHardwareError
+from immabench.profile import load_sass_facts
+from immabench.profile.occupancy import LIMITS, limits, occupancy
 
 SOURCE = Path(__file__).parent / "data" / "occupancy.cpp"
 
@@ -27,22 +29,50 @@ def calculator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("arch", sorted(LIMITS))
 def test_agrees_with_nvidias_calculator(calculator: Path, arch: str) -> None:
-    limits = LIMITS[arch]
+    of = LIMITS[arch]
     registers = (16, 24, 32, 33, 40, 64, 72, 96, 128, 154, 168, 200, 240, 255)
-    shared = (0, 1, 1024, 8192, 12288, 40960, 49152, 65536, 98304, limits.shared_bytes_per_block)
+    shared = (0, 1, 1024, 8192, 12288, 40960, 49152, 65536, 98304, of.shared_bytes_per_block)
     cases = [
         case
         for case in itertools.product(registers, (32, 64, 96, 128, 160, 256, 384, 512, 1024), shared)
-        if case[0] * case[1] <= 65536 and case[2] <= limits.shared_bytes_per_block
+        if case[0] * case[1] <= 65536 and case[2] <= of.shared_bytes_per_block
     ]
-    machine = f"{limits.shared_bytes} {limits.shared_bytes_per_block} {limits.warps * 32}"
-    lines = "\n".join(f"{arch[3:]} {r} {t} {s} {machine}" for r, t, s in cases)
-    answer = subprocess.run([calculator], input=lines, capture_output=True, text=True, check=True).stdout.split()
+    theirs = calculated(calculator, [(arch, *case) for case in cases])
     ours = [occupancy(arch, registers=r, threads=t, shared_bytes=s).blocks_per_sm for r, t, s in cases]
-    wrong = [
-        (case, mine, int(theirs)) for case, mine, theirs in zip(cases, ours, answer, strict=True) if mine != int(theirs)
+    assert [case for case in zip(cases, ours, theirs, strict=True) if case[1] != case[2]] == []
+
+
+def calculated(calculator: Path, cases: list[tuple[str, int, int, int]]) -> list[int]:
+    """Blocks a multiprocessor by NVIDIA's calculator, of (architecture, registers, threads, shared bytes)."""
+    lines = []
+    for arch, registers, threads, shared_bytes in cases:
+        of = limits(arch)
+        number = arch[3:].rstrip("a")
+        machine = f"{of.shared_bytes} {of.shared_bytes_per_block} {of.warps * 32}"
+        lines.append(f"{number} {registers} {threads} {shared_bytes} {machine}")
+    done = subprocess.run([calculator], input="\n".join(lines), capture_output=True, text=True, check=True)
+    return [int(blocks) for blocks in done.stdout.split()]
+
+
+def test_every_compiled_kernel_has_the_occupancy_of_nvidias_calculator(calculator: Path) -> None:
+    try:
+        facts = load_sass_facts()["kernels"]
+    except MissingHardwareError as error:
+        pytest.skip(str(error))
+    cases = [
+        (
+            fact["arch"],
+            fact["registers"],
+            fact["threads"],
+            fact["static_shared_bytes"] + fact["dynamic_shared_bytes"],
+        )
+        for fact in facts
     ]
+    ours = [fact["occupancy"]["blocks_per_sm"] for fact in facts]
+    theirs = calculated(calculator, cases)
+    wrong = [(fact["kernel_id"], mine, its) for fact, mine, its in zip(facts, ours, theirs, strict=True) if mine != its]
     assert wrong == []
+    assert min(ours) > 0
 
 
 def test_names_the_resource_that_limits() -> None:

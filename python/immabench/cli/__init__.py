@@ -30,8 +30,10 @@ COMMANDS = (
     "caps",
     "ceilings",
     "report",
+    "explain",
     "compare",
     "ab",
+    "profile",
 )
 """Modules of this package, in the order `--help` shows them."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,10 @@ def sweep(
     scheduler: str = typer.Option(
         "", "--scheduler", metavar="local|ADDRESS", help="Run jobs on dask workers: here, or of tcp://host:port."
     ),
+    profile: str = typer.Option(
+        "", "--profile", metavar="PRESET", help="Then profile rows of a GPU: roofline, memory or full."
+    ),
+    profile_top: int = typer.Option(None, "--profile-top", min=1, help="So many rows; 5 by default."),
     out: Path = typer.Option(None, "--out", help="The run folder; runs/<utc>-<suites> by default."),
     resume: Path = typer.Option(None, "--resume", metavar="RUN", help="Continue this run folder."),
     retry: bool = typer.Option(False, "--retry", help="With --resume: repeat rows that crashed or timed out."),
@@ -75,7 +79,10 @@ def sweep(
     from immabench.measure.sweep import Limits
     from immabench.measure.timer import Criterion
     from immabench.measure.timers import require_timer
+    from immabench.profile.metrics import load_preset
 
+    if profile:
+        load_preset(profile)
     asked = Selection(
         suites=tuple(suite or ()),
         shapes=tuple(shape),
@@ -101,7 +108,8 @@ def sweep(
     limits = Limits(timeout, Criterion(max_seconds=time_budget), ceilings, selection.timer)
     # Connected first: a scheduler that is not there leaves no run folder behind.
     with _connected(scheduler) as pool:
-        _carry_out(plan, folder or _created(selection, out, force), limits, pool, retry, json)
+        profiling = _profiling(profile, profile_top) if profile else None
+        _carry_out(plan, folder or _created(selection, out, force), limits, pool, retry, json, profiling)
 
 
 def _require_cases(selection: Selection) -> None:
@@ -130,7 +138,8 @@ def _created(selection: Selection, out: Path | None, force: bool) -> RunFolder:
     from immabench.measure.sweep import run_meta
 
     tag = "+".join([*(Path(name).stem for name in selection.suites), *(["shapes"] if selection.shapes else [])])
-    return RunFolder.create(out or new_run_path(tag), force, run_meta(selection, sys.argv))
+    argv = ["immabench", *sys.argv[1:]]  # where the program lies is no part of a run
+    return RunFolder.create(out or new_run_path(tag), force, run_meta(selection, argv))
 
 
 def _connected(scheduler: str) -> AbstractContextManager[Scheduler | None]:
@@ -141,8 +150,31 @@ def _connected(scheduler: str) -> AbstractContextManager[Scheduler | None]:
     return connect(scheduler)
 
 
+def _profiling(preset: str, top: int | None) -> Callable[[RunFolder], None]:
+    """What profiles the run after its sweep. What stands in the way is known, and said, before; timing goes on."""
+    from immabench.profile.preflight import preflight
+    from immabench.profile.session import after_sweep
+
+    found = preflight()
+    if found.said:
+        print(found.said, file=sys.stderr)
+
+    def profile(folder: RunFolder) -> None:
+        said = after_sweep(folder, preset, top, found)
+        if said["status"] in ("failed", "skipped"):
+            print(f"profiling {said['status']}: {said['reason']}; {said['remedy']}", file=sys.stderr)
+
+    return profile
+
+
 def _carry_out(
-    plan: Sequence[Planned], folder: RunFolder, limits: Limits, pool: Scheduler | None, retry: bool, json: bool
+    plan: Sequence[Planned],
+    folder: RunFolder,
+    limits: Limits,
+    pool: Scheduler | None,
+    retry: bool,
+    json: bool,
+    profiling: Callable[[RunFolder], None] | None = None,
 ) -> None:
     from immabench.cli.progress import shown
     from immabench.measure.sweep import finish, remaining, run_sweep
@@ -155,6 +187,8 @@ def _carry_out(
     except KeyboardInterrupt:
         print(f"interrupted; continue with: immabench sweep --resume {folder.path}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
+    if profiling is not None:
+        profiling(folder)
     report = finish(folder)
     failed = _print_outcome(folder, report, json)
     if failed:

@@ -17,6 +17,7 @@ from immabench.e2e.source import ModelSource
 from immabench.errors import ImmabenchError
 from immabench.measure.timer import Launch
 from immabench.measure.worker import serve
+from immabench.profile.ranges import nvtx_range
 
 
 class CellWorker:
@@ -70,7 +71,8 @@ class CellWorker:
         sets = input_sets(self._data, batch, length)
         machine_use.reset_peak()
         others = machine_use.OtherWork()
-        timing = time_runs([self._launch(inputs) for inputs in sets], batch, seconds)
+        with nvtx_range(f"e2e {self._session.backend} batch {batch}"):
+            timing = time_runs([self._launch(inputs) for inputs in sets], batch, seconds)
         share, peak = others.share(), machine_use.peak_bytes()
         used = None if peak is None or self._before is None else max(0, peak - self._before)
         found = {"times_us": list(timing.times_us), "distrust": timing.distrust}

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 from immabench.errors import ImmabenchError, NothingSelectedError, UsageError
 from immabench.hardware import cache_bytes, device_of
+from immabench.measure.rows import row_id
 from immabench.measure.statistics import THRESHOLD, Estimate, Verdict, half_width, judge, paired_ratio_interval
 from immabench.measure.stopwatch import Stopwatch, make_stopwatch
 from immabench.measure.timer import Launch, ballast_bytes, clock_ns, operand_sets
 from immabench.problems import Problem
+from immabench.profile.ranges import nvtx_range
 from immabench.providers.base import Candidate, Provider
 from immabench.providers.registry import load_provider, provider_names
 
@@ -124,7 +126,9 @@ def run_ab(
     sets = max(operand_sets(size, cache) for size in sizes)
     sides = prepare(wanted, problem, device_kind, seed, sets)
     stopwatch = make_stopwatch(device_kind, max(ballast_bytes(size, cache) for size in sizes))
-    paired = time_in_turns(sides[0].launches, sides[1].launches, stopwatch, goal, seed)
+    # Of both sides at once: a range of each launch's own would be timed with it. Native launches name their kernel.
+    with nvtx_range(f"ab {first_id} {second_id}"):
+        paired = time_in_turns(sides[0].launches, sides[1].launches, stopwatch, goal, seed)
     for side in sides:
         _require_right(side.config_id, side.recheck(len(paired.pairs)), "after timing: ")
     return AbResult(sides[0], sides[1], problem, device.name, paired, goal.threshold)
@@ -162,7 +166,8 @@ def prepare(wanted: Sequence[Wanted], problem: Problem, device_kind: str, seed: 
         first = made(side, 0)
         if not first.launchable.timed:
             raise UsageError(_no_time(config_id), f"choose --device {' or '.join(TIMED_DEVICES)}")
-        _require_right(config_id, _launched(first))
+        with nvtx_range(row_id(config_id, problem.key, device_kind)):
+            _require_right(config_id, _launched(first))
     order = [(side, index) for side in range(len(wanted)) for index in range(sets)]
     random.Random(seed).shuffle(order)
     trials = {place: made(*place) for place in order}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -17,6 +16,7 @@ from immabench.measure.timer import Criterion, Timing, operand_sets
 from immabench.measure.timers import make_timer
 from immabench.measure.trial import Trial, judge_again, set_seed
 from immabench.problems import Problem
+from immabench.profile.ranges import nvtx_range
 from immabench.providers.base import Provider, Step
 from immabench.providers.registry import load_provider
 
@@ -84,17 +84,17 @@ def run_job(
     except ImmabenchError as error:
         return Outcome(job.row("error", str(error), started_utc=started))
     except Exception as error:  # noqa: BLE001 - a provider may raise anything, and a failing case is a row
-        return Outcome(job.row("error", _one_line(error), started_utc=started))
+        return Outcome(job.row("error", one_line(error), started_utc=started))
 
 
 def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criterion, gpu_timer: str) -> Outcome:
     device, provider = device_of(job.device_kind), load_provider(job.provider)
-    first = _trial(job, provider, 0)
+    first = trial_of(job, provider, 0)
     wrong = _launch_and_judge(job, first)
     known = {**_launch_values(first), "device": device.name, "started_utc": started, "verified": not wrong}
     if wrong or not first.launchable.timed:
         return Outcome(job.row("incorrect" if wrong else "ok", wrong, **known))
-    trials = [first, *(_trial(job, provider, index) for index in range(1, _set_count(job, first)))]
+    trials = [first, *(trial_of(job, provider, index) for index in range(1, _set_count(job, first)))]
     timing = _time(job, trials, criterion, gpu_timer)
     if not timing.times_us:
         return Outcome(job.row("invalid", timing.distrust, **known, discarded=timing.discarded))
@@ -108,7 +108,7 @@ def _measure(job: Job, started: str, ceilings: dict[str, Any], criterion: Criter
     return Outcome(job.row("invalid" if reason else "ok", reason, **known), timing.times_us)
 
 
-def _trial(job: Job, provider: Provider, index: int) -> Trial:
+def trial_of(job: Job, provider: Provider, index: int = 0) -> Trial:
     """The trial of one operand set: each has values of its own, so that launching on the wrong set shows."""
     return Trial(provider, job.problem, job.kernel_id, job.device_kind, set_seed(job.seed, index), job.step)
 
@@ -182,16 +182,8 @@ def impossible_reason(problem: Problem, time_us: float, peak_tops: float | None)
     return f"{time_us:.3g} us is below the physical floor of {floor_us:.3g} us ({peak_tops:.3g} TOPS)"
 
 
-@contextmanager
-def nvtx_range(name: str) -> Iterator[None]:
-    """An NVTX range around launches, so that ncu and nsys select by row id."""
-    import nvtx
-
-    with nvtx.annotate(name):
-        yield
-
-
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """An error as a row's reason says it: its type and text in one line of 300 characters at most."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300]
 

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from immabench.measure.rows import row_id
+from immabench.profile.ranges import nvtx_range
 from immabench.providers.base import Emulation
 
 ORDERS = ("forward", "reverse", "random")
@@ -73,7 +75,8 @@ def check_case(case: KernelCase, orders: Sequence[str], device: str, seed: int, 
     reason = absent or case.illegal_reason()
     if reason is not None:
         return Check(*place, "skipped", reason, case.batch)
-    wrong = _wrong_on_gpu(case) if device == "cuda" else _wrong_in_orders(case, orders, seed)
+    with nvtx_range(row_id(case.kernel_id, case.problem, device)):
+        wrong = _wrong_on_gpu(case) if device == "cuda" else _wrong_in_orders(case, orders, seed)
     return Check(*place, "failed" if wrong else "ok", wrong, case.batch)
 
 

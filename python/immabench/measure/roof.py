@@ -41,6 +41,14 @@ class Limit:
     source: str
 
 
+def ceilings_by_device(meta: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Ceilings of a run keyed by device kind; run.json holds none, one set, or one set a device."""
+    stored = meta.get("ceilings") or {}
+    if "device" in stored:
+        return {str(stored["device"]): stored}
+    return {kind: one for kind, one in stored.items() if isinstance(one, dict)}
+
+
 def instruction_limit(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
     """The fastest native instruction on operands of that type with full accumulators; None where none was measured."""
     rates = [
@@ -59,8 +67,12 @@ def library_limit(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
 
 
 def peak(ceilings: dict[str, Any], operand_type: str) -> Limit | None:
-    """The compute ceiling of an operand type: the best instruction, else the library; None where neither is known."""
-    return instruction_limit(ceilings, operand_type) or library_limit(ceilings, operand_type)
+    """The compute ceiling of an operand type: the best instruction, else the library; None where neither is known.
+
+    Where the hardware has no instruction for s4, what it can do with such operands is what it can do with s8.
+    """
+    found = instruction_limit(ceilings, operand_type) or library_limit(ceilings, operand_type)
+    return peak(ceilings, "s8") if found is None and operand_type == "s4" else found
 
 
 def memory_limit(ceilings: dict[str, Any]) -> Limit | None:

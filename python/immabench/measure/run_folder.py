@@ -179,9 +179,9 @@ class RunFolder:
         counts = [name for name in flat.columns if name.startswith("counts.") and name != "counts.lines"]
         return flat.reindex(columns=columns + counts)
 
-    def write_csv(self) -> Path:
+    def write_csv(self, path: Path | None = None) -> Path:
         """Write `rows.csv`, the rows of `frame` as pandas writes them, without holding them; returns its path."""
-        path = self.path / "rows.csv"
+        path = path or self.path / "rows.csv"
         columns = self._columns()
         with _explained(path, "cannot be written"), path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")

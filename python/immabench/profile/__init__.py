@@ -1,4 +1,4 @@
-"""What the compiled kernels are made of: SASS facts, occupancy, and what each architecture's instructions become."""
+"""What the compiled kernels are made of, and what counters of a GPU say of launches: SASS facts, occupancy, actions."""
 
 from __future__ import annotations
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immabench.errors import RunFolderError
 
 if TYPE_CHECKING:
+    from immabench.measure.run_folder import RunFolder
     from immabench.report.document import Document
 
 
@@ -18,18 +21,48 @@ def build_report(run: Path) -> Path:
     missing, damaged, without rows or not writable.
     """
     from immabench.measure.run_folder import RunFolder
-    from immabench.report.document import gather
 
     folder = RunFolder.open(run)
-    rows = folder.rows(lines=False)  # by source line they are most of the memory, and one row's are shown
-    if not rows:
-        raise RunFolderError(f"{run} holds no row yet", "run the sweep first: immabench sweep SUITE --out DIR --resume")
-    document = gather(rows, folder.meta, folder.whole)
+    document = document_of(folder)
     try:
         folder.write_csv()
         return _write(document, run)
     except OSError as error:
         raise RunFolderError(f"cannot write into {run}: {error.strerror}", "make the folder writable") from error
+
+
+def document_of(folder: RunFolder) -> Document:
+    """Everything the report of a run shows, from its folder alone. Raises RunFolderError for one without rows."""
+    from immabench.profile.actions import read_actions
+    from immabench.report.document import gather
+
+    rows = folder.rows(lines=False)  # by source line they are most of the memory, and one row's are shown
+    if not rows:
+        remedy = "run the sweep first: immabench sweep SUITE --out DIR --resume"
+        raise RunFolderError(f"{folder.path} holds no row yet", remedy)
+    return gather(
+        rows,
+        folder.meta,
+        folder.whole,
+        samples=partial(_samples, folder.path),
+        actions=read_actions(folder.path),
+        rows_digest=digest(folder.path / "rows.jsonl"),
+    )
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file: by it a page says which rows it was made from."""
+    state = hashlib.sha256()
+    with file.open("rb") as stream:
+        for block in iter(partial(stream.read, 1 << 20), b""):
+            state.update(block)
+    return state.hexdigest()
+
+
+def _samples(run: Path, row_id: str) -> list[float]:
+    from immabench.report.check import read_samples
+
+    return read_samples(run / "samples" / f"{row_id}.json")
 
 
 def _write(document: Document, run: Path) -> Path:

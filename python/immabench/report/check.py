@@ -1,80 +1,126 @@
-"""Recompute every derived number of a run from what was measured, and list where a row says something else."""
+"""Recompute every derived number of a run from what was measured, and list where something else is written.
+
+First the rows themselves, from the problem they state, their raw samples, the ceilings of `run.json` and their counts
+by source line; then, in `written.py`, what the report shows of them. Not checked is what only the run itself saw, which
+nothing gives again: the mean of launches queued back to back and the samples that were discarded (neither is kept one
+by one), clocks, power and temperature, what timed and what stopped, and totals of counts that have no lines. The
+command in a row's panel measures it again, and `immabench emulate` counts anew.
+"""
 
 from __future__ import annotations
 
 import json
-import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from immabench.errors import RunFolderError
-from immabench.report.roofline import ceilings_by_device
+from immabench.measure.roof import ceilings_by_device, roof_tops
+from immabench.report.drift import Drift, Value
+from immabench.report.written import compared
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.measure.run_folder import RunFolder
+    from immabench.problems import Problem
 
-RELATIVE_TOLERANCE = 1e-6  # covers the rounding of printed floats, nothing else
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A stored number that its own sources do not give."""
-
-    row_id: str
-    field: str
-    stored: float | None
-    recomputed: float | None
-
-    def __str__(self) -> str:
-        return f"{self.row_id}: {self.field} is {self.stored}, its sources give {self.recomputed}"
+Recomputed = tuple[str, Value, Value]
+"""(field, what the row says, what its sources give)."""
 
 
 def verify_run(run: Path) -> tuple[int, list[Drift]]:
-    """Check all rows of a run folder; returns (numbers checked, drifts). Raises RunFolderError for a damaged folder."""
+    """Check the rows of a run folder and everything its report shows; returns (values checked, drifts).
+
+    Raises RunFolderError for a damaged folder.
+    """
     from immabench.measure.run_folder import RunFolder
 
     folder = RunFolder.open(run)
-    checks = [check for row in folder.rows() for check in recomputed(row, folder.meta, run / "samples")]
-    return len(checks), [check for check in checks if not _same(check.stored, check.recomputed)]
+    checked, drifts = 0, []
+    for check in chain(recomputed_rows(folder), compared(folder)):  # millions, of a large run
+        checked += 1
+        drifts += [check] if check.differs else []
+    return checked, drifts
 
 
-def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Drift]:
-    """Every derived number of a row beside its stored value; numbers without sources are left out."""
-    operations, moved = 2.0 * prod(row.sizes), _bytes_moved(row)
-    yield Drift(row.row_id, "flops_per_byte", row.flops_per_byte, operations / moved)
-    if row.time_us_median and row.step == "compute":
-        yield Drift(row.row_id, "tops", row.tops, operations / row.time_us_median / 1e6)
-        yield Drift(row.row_id, "gbps", row.gbps, moved / row.time_us_median / 1e3)
-        yield Drift(row.row_id, "pct_roof", row.pct_roof, _pct_roof(row, meta, operations / moved))
-    times = read_samples(samples / f"{row.row_id}.json")
-    if times:
-        yield Drift(row.row_id, "time_us_median", row.time_us_median, median(times))
-        yield Drift(row.row_id, "samples", row.samples, len(times))
-        if row.pct_noise is not None:
-            yield Drift(row.row_id, "pct_noise", row.pct_noise, _pct_noise(times))
+def recomputed_rows(folder: RunFolder) -> Iterator[Drift]:
+    """`recomputed` of every row of a run folder."""
+    for row in folder.each():
+        for field, stored, given in recomputed(row, folder.meta, folder.path / "samples"):
+            yield Drift("rows.jsonl", row.row_id, field, stored, given, "its sources")
 
 
-def _bytes_moved(row: Row) -> int:
+def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Recomputed]:
+    """Every derived value of a row beside its stored one; what has no sources is left out."""
     from immabench.problems import Problem
 
-    return Problem.from_dict(row.model_dump()).bytes_moved
+    problem = Problem.from_dict(row.model_dump(exclude={"counts"}))
+    yield "row_id", row.row_id, _row_id(row, problem)
+    yield "flops_per_byte", row.flops_per_byte, problem.operations_per_byte
+    if row.status == "ok":
+        yield "verified", row.verified, True
+    yield from _rates(row, problem, meta)
+    yield from _statistics(row, read_samples(samples / f"{row.row_id}.json"))
+    yield from _counts(row)
 
 
-def _pct_roof(row: Row, meta: dict[str, Any], intensity: float) -> float | None:
-    from immabench.measure.roof import roof_tops
+def _row_id(row: Row, problem: Problem) -> str:
+    """The id, as far as a row says it: types and epilogue are those that were asked for, sizes those computed."""
+    kernel, _, rest = row.row_id.partition("@")
+    asked, _, _ = rest.rpartition("@")
+    own = f"{problem.conv}_n{row.n}_" if problem.conv else f"m{row.m}_n{row.n}_k{row.k}_"
+    own += f"batch{row.batch}_" if row.batch > 1 else ""
+    known = asked if f"_{own}" in f"_{asked}_" else f"…{own}…"
+    return f"{row.kernel_id if kernel != row.kernel_id else kernel}@{known}@{row.device_kind}"
+
+
+def _rates(row: Row, problem: Problem, meta: dict[str, Any]) -> Iterator[Recomputed]:
+    """Of a product with a time; a row without, or one that times packing, has none."""
+    timed = row.time_us_median if row.step == "compute" else None
+    tops = problem.operations / timed / 1e6 if timed else None
+    yield "tops", row.tops, tops
+    yield "gbps", row.gbps, problem.bytes_moved / timed / 1e3 if timed else None
+    yield "pct_roof", row.pct_roof, _pct_roof(row, meta, problem.operations_per_byte, tops)
+
+
+def _pct_roof(row: Row, meta: dict[str, Any], intensity: float, tops: float | None) -> float | None:
 
     roof = roof_tops(ceilings_by_device(meta).get(row.device_kind, {}), row.a_type, intensity)
-    return 100 * row.tops / roof if roof and row.tops is not None else None
+    return 100 * tops / roof if roof and tops is not None else None
 
 
-def _pct_noise(times: list[float]) -> float:
-    from immabench.measure.timer import median_noise
+def _statistics(row: Row, times: list[float]) -> Iterator[Recomputed]:
+    """Of the raw samples; a row without a file of them must not claim any."""
+    from immabench.measure.timer import interquartile_range, median_noise
 
-    return 100 * median_noise(times)
+    yield "samples", row.samples, len(times)
+    yield "time_us_median", row.time_us_median, median(times) if times else None
+    yield "time_us_iqr", row.time_us_iqr, interquartile_range(times) if times else None
+    if row.pct_noise is not None:
+        yield "pct_noise", row.pct_noise, 100 * median_noise(times) if times else None
+
+
+OF_LINES = {"async_copy_global": "async_copy", "async_copy_shared": "async_copy"}
+"""Two ends of one operation are lines of their own, and one total."""
+
+
+def _counts(row: Row) -> Iterator[Recomputed]:
+    """Totals of transactions, and of the ideal ones, as their source lines add up to."""
+    counts = row.counts or {}
+    actual: Counter[tuple[str, str]] = Counter()
+    ideal: Counter[tuple[str, str]] = Counter()
+    for line in counts.get("lines") or []:
+        key = OF_LINES.get(line["operation"], line["operation"]), line["unit"]
+        actual[key] += line["units"]
+        ideal[key] += line["ideal"]
+    for operation, unit in actual:
+        total = counts.get(operation) or {}
+        name = "ideal_wavefronts" if unit == "wavefronts" and "ideal_wavefronts" in total else "ideal"
+        yield f"counts.{operation}.{unit}", total.get(unit), actual[operation, unit]
+        yield f"counts.{operation}.{name}", total.get(name), ideal[operation, unit]
 
 
 def read_samples(path: Path) -> list[float]:
@@ -86,9 +132,3 @@ def read_samples(path: Path) -> list[float]:
         return [float(time) for time in (stored["time_us"] if isinstance(stored, dict) else stored)]
     except (ValueError, TypeError, KeyError) as error:
         raise RunFolderError(f"{path} is not a list of times", "delete the file or sweep again") from error
-
-
-def _same(stored: float | None, source: float | None) -> bool:
-    if stored is None or source is None:
-        return stored is source
-    return math.isclose(stored, source, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-12)

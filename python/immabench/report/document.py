@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from immabench.profile.agreement import agreement
 from immabench.report import emulation, failures, lines, models, provenance, sass, speed, verdict
+from immabench.report.agreement import agreement_table
 from immabench.report.cliffs import MOST_SWEEPS, Sweep, sweeps_over_m
+from immabench.report.details import Details, Samples, details
 from immabench.report.formats import left_out
 from immabench.report.grids import Grid, grids
 from immabench.report.heatmaps import speedup_grids, tile_grids
-from immabench.report.roofline import Roofline, Traffic, rooflines
+from immabench.report.keys import row_key
+from immabench.report.profiled import action_table
+from immabench.report.reasons import break_even_table, reason_table, reasons
+from immabench.report.roofline import Roofline, rooflines, traffic_of
 from immabench.report.shares import Share, most_work, shares
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.profile.actions import Action
 
 MOST_GAINS = 40
 
@@ -28,6 +35,7 @@ class Document:
     meta: dict[str, Any]
     verdict: list[str]
     rooflines: list[Roofline]
+    timings: list[speed.Timing]
     totals: list[models.ModelTotal]
     gains: dict[str, list[speed.Timing]]  # device kind -> timings beside an fp32 one
     gains_note: str
@@ -42,6 +50,8 @@ class Document:
     tables: dict[str, Table]
     provenance: list[tuple[str, str]]
     command: str
+    details: Details
+    rows_digest: str  # of the rows.jsonl it was made from; "" where rows came from elsewhere
 
     @property
     def drawn_rooflines(self) -> list[Roofline]:
@@ -53,14 +63,16 @@ def gather(
     rows: list[Row],
     meta: dict[str, Any],
     whole: Callable[[Row], Row] | None = None,
-    traffic: Mapping[str, Traffic] | None = None,
+    *,
+    samples: Samples | None = None,
+    actions: Sequence[Action] = (),
+    rows_digest: str = "",
 ) -> Document:
-    """Compute all parts of the report from the rows and the metadata of a run.
+    """Compute all parts of the report from the rows and the metadata of a run, and from what was profiled of it.
 
-    `whole` gives a row with its counts by source line, where `rows` came without. `traffic` is what a profiler counted:
-    row id -> (bytes of DRAM, bytes of L2) of one launch.
+    `whole` gives a row with its counts by source line, where `rows` came without; `samples` the raw times of a row id.
     """
-    roofs = rooflines(rows, meta, traffic)
+    roofs = rooflines(rows, meta, traffic_of(actions))
     found = speed.timings(rows)
     totals = models.model_totals(rows, found)
     facts = emulation.emulated(rows)
@@ -72,11 +84,26 @@ def gather(
     sweeps = sweeps_over_m(rows)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
+    why = reasons(rows, meta, actions)
+    tables |= {"reasons": reason_table(why.found), "break_even": break_even_table(why.evens)}
+    keys = {row.row_id: row_key(row) for row in rows} if actions else {}
+    counters = agreement(rows, actions)
+    tables |= {"profiled": action_table(actions, keys), "agreement": agreement_table(counters, keys)}
+    panels = details(
+        rows,
+        meta,
+        first=(key for table in tables.values() for key in table.keys),
+        samples=samples,
+        actions=actions,
+        compiled=listing.facts,
+        explanations=why.words,
+    )
     return Document(
         title=_title(meta),
         meta=meta,
-        verdict=verdict.verdict(rows, meta, roofs, found, totals, facts),
+        verdict=verdict.verdict(rows, meta, roofs, found, totals, facts, why.verdict),
         rooflines=roofs,
+        timings=found,
         totals=totals,
         gains=gains,
         gains_note=note,
@@ -91,6 +118,8 @@ def gather(
         tables={name: table.without_constant() for name, table in tables.items()},
         provenance=provenance.entries(meta),
         command=provenance.command(meta),
+        details=panels,
+        rows_digest=rows_digest,
     )
 
 

@@ -8,14 +8,15 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from immabench.problems import TYPE_BITS
+from immabench.profile.actions import SECTOR_BYTES
 from immabench.report.formats import NOTHING, data_size, number, plural, ratio
+from immabench.report.keys import row_key
 from immabench.report.speed import shape_text
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
 
-SECTOR_BYTES = 32
 MMA_MACS = 16 * 8 * 32  # of mma.sync.m16n8k32, the one instruction of rows that do not count multiply-accumulates
 SHARED_OPERATIONS = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
 GLOBAL_OPERATIONS = ("global_load", "global_store", "global_atomic", "async_copy", "bulk_load", "bulk_store")
@@ -185,7 +186,7 @@ def shape_table(facts: list[Emulated]) -> Table:
     )
     shown, table.note = first_rows(facts, note)
     for one in shown:
-        table.add(*_shape_cells(one))
+        table.add(*_shape_cells(one), key=row_key(one.row))
     return table
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from immabench.report.formats import number
+from immabench.report.keys import row_key
 from immabench.report.speed import shape_text
 from immabench.report.tables import Column, Table, first_rows, text, value
 
@@ -19,7 +20,7 @@ def failure_table(rows: Iterable[Row]) -> Table:
         Column("status", "status", choose=True),
         Column("provider", "text", choose=True),
         Column("device", "text", choose=True),
-        Column("reason", "text"),
+        Column("reason", "prose"),
         Column("rows"),
         Column("example", "code"),
     ]
@@ -37,6 +38,7 @@ def failure_table(rows: Iterable[Row]) -> Table:
             text(reason or "no reason recorded"),
             value(number(len(of)), len(of)),
             text(f"{of[0].kernel_id} at {shape_text(of[0].sizes)}"),
+            key=row_key(of[0]),
         )
     return table
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.report.emulation import ideal_cell
 from immabench.report.formats import data_size, number
+from immabench.report.keys import row_key
 from immabench.report.tables import Column, Table, text, value
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def line_table(best: Emulated | None) -> Table:
             text(entry["unit"]),
             value(number(share and 100 * share), share and 100 * share, share=share),
             ideal_cell(entry["units"] / entry["ideal"] if entry["ideal"] else None),
+            key=row_key(best.row) if best else "",
         )
     return table
 

@@ -16,15 +16,23 @@ if TYPE_CHECKING:
     from immabench.report.document import Document
 
 ASSETS = Path(__file__).parent / "assets"
+STYLES = ("report.css", "panel.css")
+SCRIPTS = ("tables.js", "panel.js", "search.js", "report.js")
+"""One script of the page, in this order: the last one runs what the others define."""
 
 
 def render_page(document: Document) -> str:
     """HTML of the report; every text from a run is escaped."""
-    return render("report.html.j2", charts_of(document), doc=document)
+    return render("report.html.j2", charts_of(document), document.details.data(), doc=document)
 
 
-def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> str:
-    """One offline page of a template in `assets/`, with style, script, and plotly where it has charts."""
+def render(
+    template: str, charts: dict[str, dict[str, Any]], details: dict[str, Any] | None = None, **context: Any
+) -> str:
+    """One offline page of a template in `assets/`, with style, script, and plotly where it has charts.
+
+    `details` is what the panels of rows show, as `Details.data` gives it; a page without has no panels.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
@@ -33,8 +41,10 @@ def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> 
     return environment.get_template(template).render(
         charts=charts,
         chart_data=script_json(charts),
+        details=details,
+        details_data=script_json(details),
         style=_style(),
-        script=_asset("report.js"),
+        script=_assets(SCRIPTS),
         plotly=_plotly() if charts else "",
         **context,
     )
@@ -67,17 +77,17 @@ def script_json(data: object) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
-def _asset(name: str) -> Markup:
+def _assets(names: tuple[str, ...]) -> Markup:
     from markupsafe import Markup
 
-    return Markup((ASSETS / name).read_text(encoding="utf-8"))
+    return Markup("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names))
 
 
 def _style() -> Markup:
     """The style sheet, and the colours that charts name."""
     from markupsafe import Markup
 
-    return Markup(css_variables()) + _asset("report.css")
+    return Markup(css_variables()) + _assets(STYLES)
 
 
 def _plotly() -> Markup:

@@ -15,16 +15,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from immabench.hardware import find_gpu
 from immabench.measure import roof as roofs
-from immabench.measure.roof import Limit
+from immabench.measure.roof import Limit, ceilings_by_device
 from immabench.report.formats import RateUnit, number, rate_unit
 from immabench.report.palette import Series, precision_name, series_of
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.profile.actions import Action
 
 DRAWN_TYPES = ("s4", "s8", "e4m3", "f16", "bf16", "f32")
 """Operand types whose ceiling is worth a line where the machine has an instruction for them."""
@@ -33,9 +34,6 @@ COMPARED_TYPES = ("s8", "f32")
 LEAST_DECADES = 1.6
 """Of either axis, so that slopes have a length even in a run of one row."""
 CACHE_NAMES = {"cuda": "L2"}
-
-LEVELS = frozenset({"dram_bytes", "l2_bytes"})
-"""Metrics of a profiled launch."""
 
 Traffic = tuple[float, float]
 """Bytes of DRAM and bytes of L2 that a profiler counted for one run of a row."""
@@ -185,14 +183,6 @@ def _fraction(value: float, ends: tuple[float, float]) -> float:
     return log(value / low) / log(high / low)
 
 
-def ceilings_by_device(meta: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Ceilings of a run keyed by device kind; run.json holds none, one set, or one set a device."""
-    stored = meta.get("ceilings") or {}
-    if "device" in stored:
-        return {str(stored["device"]): stored}
-    return {kind: one for kind, one in stored.items() if isinstance(one, dict)}
-
-
 def rooflines(
     rows: Iterable[Row], meta: dict[str, Any], traffic: Mapping[str, Traffic] | None = None
 ) -> list[Roofline]:
@@ -208,30 +198,19 @@ def rooflines(
     return [_roofline(kind, name, points, ceilings.get(kind, {})) for kind, name in devices]
 
 
-class Launch(Protocol):
-    """A profiled launch, as `immabench.profile.actions` has it: of which row, in which report, and what was counted."""
-
-    @property
-    def row_id(self) -> str: ...
-    @property
-    def report(self) -> str: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-
-
-def traffic_of(launches: Iterable[Launch]) -> dict[str, Traffic]:
+def traffic_of(actions: Iterable[Action]) -> dict[str, Traffic]:
     """Bytes of DRAM and of L2 by row id, summed over the launches of a row in the first report that has both.
 
     A row is left out where some launch lacks a count, or where nothing came from DRAM: it has no intensity there.
     """
-    groups: dict[tuple[str, str], list[Mapping[str, float]]] = {}
-    for launch in launches:
-        groups.setdefault((launch.row_id, launch.report), []).append(launch.metrics)
+    groups: dict[tuple[str, str], list[Action]] = {}
+    for action in actions:
+        groups.setdefault((action.row_id, action.report), []).append(action)
     traffic: dict[str, Traffic] = {}
     for (row_id, _), of in groups.items():
-        if row_id and row_id not in traffic and all(metrics.keys() >= LEVELS for metrics in of):
-            dram, l2 = (sum(metrics[level] for metrics in of) for level in ("dram_bytes", "l2_bytes"))
-            traffic |= {row_id: (dram, l2)} if dram > 0 and l2 > 0 else {}
+        dram, l2 = (sum(one or 0.0 for one in each) for each in zip(*(one.traffic_bytes for one in of), strict=True))
+        if row_id and row_id not in traffic and dram and l2 and not any(None in one.traffic_bytes for one in of):
+            traffic[row_id] = dram, l2
     return traffic
 
 
@@ -262,7 +241,10 @@ def _peaks(ceilings: dict[str, Any], present: set[str]) -> tuple[Peak, ...]:
 
 
 def _drawn(kind: str, ceilings: dict[str, Any], present: set[str]) -> bool:
-    return kind in present or kind in COMPARED_TYPES or roofs.instruction_limit(ceilings, kind) is not None
+    if roofs.instruction_limit(ceilings, kind) is not None:
+        return True
+    # Rows of s4 have the roof of s8 where there is no instruction: that line is drawn already.
+    return kind in COMPARED_TYPES or (kind in present and kind != "s4")
 
 
 def _sheet(kind: str, device: str) -> DataSheet | None:

@@ -27,6 +27,7 @@ COLUMNS = [
 class SassReport:
     table: Table
     note: str  # why there are no facts and what to do about it; "" when there are some
+    facts: list[dict[str, Any]]
 
 
 def sass_report() -> SassReport:
@@ -36,8 +37,9 @@ def sass_report() -> SassReport:
     try:
         kernels = load_sass_facts()["kernels"]
     except ImmabenchError as error:
-        return SassReport(sass_table([]), f"{error.message[:1].upper()}{error.message[1:]}. Remedy: {error.remedy}.")
-    return SassReport(sass_table(kernels), "")
+        note = f"{error.message[:1].upper()}{error.message[1:]}. Remedy: {error.remedy}."
+        return SassReport(sass_table([]), note, [])
+    return SassReport(sass_table(kernels), "", kernels)
 
 
 def sass_table(kernels: list[dict[str, Any]]) -> Table:

@@ -9,6 +9,7 @@ from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
 from immabench.report.formats import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio
+from immabench.report.keys import row_key
 from immabench.report.palette import Series, series_of
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 from immabench.report.uses import SHARED
@@ -140,7 +141,7 @@ def speed_table(found: list[Timing]) -> Table:
         how += " Packing rearranges the weights once for all products with them; it is in no other column."
     shown, table.note = first_rows(found, f"{note} {how}".strip())
     for one in shown:
-        table.add(*_cells(one, unit, packed))
+        table.add(*_cells(one, unit, packed), key=row_key(one.row))
     return table
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-Kind = Literal["text", "code", "number", "status"]
+Kind = Literal["text", "prose", "code", "number", "status"]
+"""What a column holds: words, sentences (which wrap), names of code, numbers, or how something went."""
 Item = TypeVar("Item")
 
 MOST_ROWS = 2000
@@ -36,24 +37,29 @@ class Column:
 
 @dataclass
 class Table:
-    """Rows of cells below columns; ``note`` is printed under it, ``empty`` instead of it when it has no row."""
+    """Rows of cells below columns; ``note`` is printed under it, ``empty`` instead of it when it has no row.
+
+    ``keys`` has the `row_key` of what each line shows, "" for one that shows no row of the run.
+    """
 
     name: str
     columns: list[Column]
     rows: list[list[Cell]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     note: str = ""
     empty: str = "Nothing to show."
 
-    def add(self, *cells: Cell) -> None:
+    def add(self, *cells: Cell, key: str = "") -> None:
         if len(cells) != len(self.columns):
             raise ValueError(f"table {self.name}: {len(cells)} cells for {len(self.columns)} columns")
         self.rows.append(list(cells))
+        self.keys.append(key)
 
     def without_constant(self) -> Table:
         """This table without the columns marked ``drop`` that hold one and the same value in every row."""
         keep = [n for n, c in enumerate(self.columns) if not c.drop or len({row[n].text for row in self.rows}) > 1]
         rows = [[row[n] for n in keep] for row in self.rows]
-        return Table(self.name, [self.columns[n] for n in keep], rows, self.note, self.empty)
+        return Table(self.name, [self.columns[n] for n in keep], rows, self.keys, self.note, self.empty)
 
     def records(self) -> list[dict[str, Any]]:
         """Rows keyed by column title with the unit, holding raw values: what a CSV or a test wants."""

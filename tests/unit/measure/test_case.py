@@ -166,7 +166,8 @@ def test_every_launch_is_in_an_nvtx_range_of_the_row(monkeypatch: pytest.MonkeyP
 
     entered: list[str] = []
 
-    def annotate(name: str) -> AbstractContextManager[None]:
+    def annotate(name: str, domain: str) -> AbstractContextManager[None]:
+        assert domain == "immabench"
         entered.append(name)
         return nullcontext()
 

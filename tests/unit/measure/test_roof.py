@@ -67,9 +67,16 @@ def test_ceilings_of_older_runs_give_the_roof_they_gave() -> None:
     assert roof_tops(OLD, "f32", 5.0) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("operand_type", ["bf16", "f16", "s4"])
+@pytest.mark.parametrize("operand_type", ["bf16", "f16", "b1"])
 def test_a_type_that_was_not_measured_has_no_roof(operand_type: str) -> None:
     assert roof_tops(OLD, operand_type, 10.0) is None
+
+
+def test_s4_has_the_roof_of_s8_where_it_is_no_instruction() -> None:
+    emulated = [*NEW["instructions"], instruction("routine", "s4", 0.1, status="emulated", accumulator="s32")]
+    assert peak({**NEW, "instructions": emulated}, "s4") == Limit(1.0, "dot")
+    native = [*NEW["instructions"], instruction("mma", "s4", 2.0, accumulator="s32")]
+    assert peak({**NEW, "instructions": native}, "s4") == Limit(2.0, "mma")
 
 
 def test_without_bandwidth_there_is_no_roof() -> None:

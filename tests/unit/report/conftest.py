@@ -45,7 +45,7 @@ def text_boxes() -> ModuleType:
 def gpu_document(synthetic_gpu: ModuleType) -> Document:
     """What the report of the synthetic GPU's run shows, some of its rows profiled."""
     rows = synthetic_gpu.rows()
-    return gather(rows, synthetic_gpu.meta(), traffic=synthetic_gpu.traffic(rows))
+    return gather(rows, synthetic_gpu.meta(), actions=synthetic_gpu.actions(rows))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 from immabench.measure.roof import roof_tops
 from immabench.measure.rows import Row, row_id
 from immabench.measure.run_folder import RunFolder
-from immabench.measure.timer import median_noise
+from immabench.measure.timer import interquartile_range, median_noise
 from immabench.problems import Problem
 
 MACHINE = "synthetic CPU"
@@ -145,7 +145,7 @@ def timed_row(case: tuple[str, int, int, int, int], kind: str) -> tuple[Row, lis
         status="ok",
         verified=True,
         time_us_median=time,
-        time_us_iqr=0.04 * time,
+        time_us_iqr=interquartile_range(times),
         samples=3,
         tops=tops,
         gbps=problem.bytes_moved / time / 1e3,

@@ -13,6 +13,7 @@ from typing import Any
 from immabench.measure.roof import roof_tops
 from immabench.measure.rows import Row, row_id
 from immabench.problems import Problem
+from immabench.profile.actions import Action
 
 DEVICE = "synthetic GPU"
 STARTED = "2026-01-02T03:04:05Z"
@@ -98,6 +99,16 @@ def traffic(of: list[Row]) -> dict[str, tuple[float, float]]:
     """Invented bytes of DRAM and L2 of some rows, as a profiler would count them."""
     operations = {row.row_id: 2.0 * prod(row.sizes) / row.flops_per_byte for row in of if row.provider == "handwritten"}
     return {name: (1.2 * moved, 5.0 * moved) for name, moved in list(operations.items())[::7]}
+
+
+def actions(of: list[Row]) -> list[Action]:
+    """The same traffic as profiled launches."""
+    found = []
+    for name, (dram, l2) in traffic(of).items():
+        kernel_id = name.split("@")[0]
+        metrics = {"dram_bytes": dram, "l2_bytes": l2}
+        found.append(Action(row_id=name, kernel_id=kernel_id, report="invented", function=kernel_id, metrics=metrics))
+    return found
 
 
 def row_of(case: tuple[str, int, int, int], provider: str, kind: str, efficiency: float, kernel: str = "") -> Row:

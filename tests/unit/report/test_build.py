@@ -12,6 +12,7 @@ import pytest
 from immabench.errors import RunFolderError
 from immabench.measure.run_folder import RunFolder
 from immabench.report import build_report
+from immabench.report.build import document_of
 from immabench.report.document import gather
 from immabench.report.page import marked, render_page, script_json
 from immabench.report.summary import markdown_table
@@ -72,8 +73,7 @@ def test_texts_of_a_run_cannot_break_out_of_the_page(html: str) -> None:
 
 
 def test_the_same_rows_give_the_same_page(built: RunFolder, html: str) -> None:
-    document = gather(built.rows(), built.meta)
-    assert render_page(document) == html
+    assert render_page(document_of(built)) == html
 
 
 def test_plot_numbers_are_those_of_the_rows(built: RunFolder) -> None:

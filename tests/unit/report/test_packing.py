@@ -88,9 +88,12 @@ def test_no_rate_is_recomputed_for_it(rows: list[Row], run: RunFolder) -> None:
     row = next(row for row in rows if row.kernel_id == "torch_int8")
     intensity = product_of(row)
     checked, drifts = verify_run(run.path)
-    run.append(packing_of(row, flops_per_byte=_intensity(intensity), pct_noise=0.0))
+    run.append(packing_of(row, flops_per_byte=_intensity(intensity), time_us_iqr=0.0, samples=3, pct_noise=0.0))
     run.write_samples(packing_of(row).row_id, [0.001, 0.001, 0.001])
-    assert verify_run(run.path) == (checked + 4, drifts)  # intensity, median, number of samples, noise
+    assert verify_run(run.path) == (
+        checked + 10,
+        drifts,
+    )  # three rates it has not among them
 
 
 def _intensity(row: Row) -> float:

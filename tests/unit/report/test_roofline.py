@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from math import prod
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
 from immabench.hardware import find_gpu
+from immabench.measure.roof import ceilings_by_device
 from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
-from immabench.report.roofline import Peak, Roofline, ceilings_by_device, rooflines, traffic_of
+from immabench.profile.actions import Action
+from immabench.report.roofline import Peak, Roofline, rooflines, traffic_of
 
 
 def test_ceilings_are_read_in_every_stored_form(synthetic: ModuleType) -> None:
@@ -156,24 +158,24 @@ def test_without_a_profile_intensity_is_compulsory_and_says_so(synthetic_gpu: Mo
     assert "DRAM" not in roof.intensity_title
 
 
-def launch(row_id: str, report: str = "a", **metrics: float) -> SimpleNamespace:
-    return SimpleNamespace(row_id=row_id, report=report, metrics=metrics)
+def launch(row_id: str, dram: float | None, l2_sectors: float | None, report: str = "a") -> Action:
+    counts = {"dram_read": dram, "dram_write": dram and 1.0, "l2_read_sectors": l2_sectors, "l2_write_sectors": 0.0}
+    metrics = {name: count for name, count in counts.items() if count is not None}
+    return Action(row_id=row_id, kernel_id="k", report=report, function="f", metrics=metrics)
 
 
 def test_traffic_is_that_of_all_launches_of_a_row() -> None:
-    launches = [launch("row", dram_bytes=10, l2_bytes=30), launch("row", dram_bytes=5, l2_bytes=6)]
-    assert traffic_of(launches) == {"row": (15, 36)}
+    assert traffic_of([launch("row", 10, 30), launch("row", 5, 6)]) == {"row": (17, 36 * 32)}
 
 
 def test_a_row_profiled_twice_is_not_counted_twice() -> None:
-    first, again = launch("row", dram_bytes=10, l2_bytes=30), launch("row", "b", dram_bytes=11, l2_bytes=31)
-    assert traffic_of([first, again]) == {"row": (10, 30)}
-    assert traffic_of([launch("row", dram_bytes=1), again]) == {"row": (11, 31)}
+    assert traffic_of([launch("row", 10, 30), launch("row", 11, 31, "b")]) == {"row": (11, 30 * 32)}
+    assert traffic_of([launch("row", 1, None), launch("row", 11, 31, "b")]) == {"row": (12, 31 * 32)}
 
 
 def test_launches_without_a_row_a_count_or_dram_traffic_have_no_intensity() -> None:
-    partial = [launch("partial", dram_bytes=10, l2_bytes=30), launch("partial", l2_bytes=6)]
-    assert traffic_of([launch("", dram_bytes=1, l2_bytes=1), *partial, launch("warm", dram_bytes=0, l2_bytes=9)]) == {}
+    partial = [launch("partial", 10, 30), launch("partial", None, 6)]
+    assert traffic_of([launch("", 1, 1), *partial, launch("warm", 0, 9)]) == {}
 
 
 def test_a_place_and_its_values_are_inverse(gpu_roof: Roofline) -> None:

@@ -1,5 +1,3 @@
-"use strict";
-
 /* ---- theme: the system's, until the reader chooses ---- */
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
@@ -31,9 +29,20 @@ function drawCharts() {
   for (const place of document.querySelectorAll("[data-chart]")) {
     const { data, layout } = resolve(figures[place.dataset.chart]);
     const options = { responsive: true, displaylogo: false, displayModeBar: false };
-    Plotly.react(place, data, { ...layout, ...shared }, options);
+    Plotly.react(place, data, { ...layout, ...shared, uirevision: "kept" }, options);
+    followPoints(place);
     turnNames(place);
   }
+}
+
+/* A point that stands for a row says so in its customdata and opens its panel. */
+function followPoints(place) {
+  if (place.dataset.followed) return;
+  place.dataset.followed = "yes";
+  const keyAt = ({ points }) => points[0]?.customdata?.[0];
+  place.on("plotly_click", (event) => { if (keyAt(event)) openRow(keyAt(event)); });
+  place.on("plotly_hover", (event) => place.classList.toggle("opens", Boolean(keyAt(event))));
+  place.on("plotly_unhover", () => place.classList.remove("opens"));
 }
 
 /* Names along the slopes of a roofline turn with them: a decade is as wide as the page lets it be. */
@@ -50,71 +59,12 @@ function turnNames(place) {
   turn();
 }
 
-/* ---- tables: sort by a click on a heading, filter by text and by choice ---- */
-const collator = new Intl.Collator("en", { numeric: true });
-const keyOf = (row, column) => row.cells[column].dataset.sort;
-
-function compare(numeric, column, sign) {
-  return (a, b) => {
-    const [x, y] = [keyOf(a, column), keyOf(b, column)];
-    return sign * (numeric ? toNumber(x) - toNumber(y) : collator.compare(x, y));
-  };
-}
-
-/* A missing number is written "-inf" and sorts below every other. */
-const toNumber = (text) => (text === "-inf" ? -Number.MAX_VALUE : text === "" ? NaN : Number(text));
-
-function setUpTable(figure) {
-  const body = figure.querySelector("tbody");
-  const headings = [...figure.querySelectorAll("th")];
-  const search = figure.querySelector("input");
-  const shown = figure.querySelector("output");
-  const rows = [...body.rows];
-  const selects = headings.flatMap((heading, column) => ("choose" in heading.dataset ? chooser(figure, rows, heading, column) : []));
-
-  const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      const keep = words.every((word) => text.includes(word)) &&
-        selects.every(({ select, column }) => !select.value || keyOf(row, column) === select.value);
-      row.hidden = !keep;
-      count += keep;
-    }
-    shown.textContent = count === rows.length ? `${rows.length} rows` : `${count} of ${rows.length}`;
-  };
-
-  const sort = (column) => {
-    const heading = headings[column];
-    const numeric = rows.every((row) => !Number.isNaN(toNumber(keyOf(row, column))));
-    const next = heading.ariaSort ? (heading.ariaSort === "ascending" ? "descending" : "ascending") : (numeric ? "descending" : "ascending");
-    for (const other of headings) other.ariaSort = null;
-    heading.ariaSort = next;
-    rows.sort(compare(numeric, column, next === "ascending" ? 1 : -1));
-    body.append(...rows);
-  };
-
-  search.addEventListener("input", filter);
-  for (const { select } of selects) select.addEventListener("change", filter);
-  headings.forEach((heading, column) => heading.querySelector("button").addEventListener("click", () => sort(column)));
-  filter();
-}
-
-function chooser(figure, rows, heading, column) {
-  const values = [...new Set(rows.map((row) => keyOf(row, column)))].sort(collator.compare);
-  if (values.length < 2) return [];
-  const name = heading.querySelector("button").firstChild.textContent;
-  const select = document.createElement("select");
-  select.ariaLabel = `Only rows with this ${name}`;
-  select.append(new Option(`any ${name}`, ""), ...values.map((value) => new Option(value, value)));
-  figure.querySelector(".choices").append(select);
-  return [{ select, column }];
-}
-
+/* ---- start ---- */
 for (const figure of document.querySelectorAll("figure.table")) setUpTable(figure);
+setUpSearch();
 document.getElementById("theme").addEventListener("click", () => { chosen = current() === "dark" ? "light" : "dark"; apply(chosen); });
 system.addEventListener("change", () => apply(current()));
 addEventListener("beforeprint", () => apply("light"));
 addEventListener("afterprint", () => apply(current()));
 apply(current());
+setUpPanel();

@@ -1,0 +1,114 @@
+"""Why rows are below their roofs, as `explain` finds it: a table, a sentence for the verdict, words for each row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from immabench.errors import NothingSelectedError
+from immabench.explain import FORMULA, BreakEven, Explanation, break_evens, explain_rows
+from immabench.report.formats import NOTHING, join, number, percent, plural
+from immabench.report.keys import row_key
+from immabench.report.speed import shape_text
+from immabench.report.tables import Column, Table, first_rows, text, value
+
+if TYPE_CHECKING:
+    from immabench.measure.rows import Row
+    from immabench.profile.actions import Action
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Every explained row, and where precisions are even with fp16."""
+
+    found: list[Explanation] = field(default_factory=list)
+    evens: list[BreakEven] = field(default_factory=list)
+
+    @property
+    def words(self) -> dict[str, list[str]]:
+        """Sentences by row key."""
+        return {row_key(one.row): one.sentences() for one in self.found}
+
+    @property
+    def verdict(self) -> str:
+        """How many rows are far from their roofs, and the causes that lead most often."""
+        far = [one.headline for one in self.found if one.is_far]
+        if not far:
+            return ""
+        causes = join(f"{name} ({count})" for name, count in Counter(far).most_common(4))
+        return (
+            f"**Why not faster**: {plural(len(far), 'row')} of {len(self.found):,} are far from their roofs: {causes}."
+        )
+
+
+def reasons(rows: Sequence[Row], meta: dict[str, Any], actions: Sequence[Action] = ()) -> Reasons:
+    """Explain the timed rows of a run; nothing where none has a roof."""
+    try:
+        found = explain_rows(rows, meta, actions)
+    except NothingSelectedError:
+        return Reasons()
+    return Reasons(sorted(found, key=lambda one: one.efficiency), break_evens(rows, meta))
+
+
+def reason_table(found: Sequence[Explanation]) -> Table:
+    """One line a row: its efficiency, what bounds it, the first cause (its evidence on hovering), and what to try."""
+    columns = [
+        Column("case", "text"),
+        Column("M×N×K", "text"),
+        Column("kernel", "code"),
+        Column("efficiency", unit="%", hint=FORMULA),
+        Column("bound", "text", choose=True, hint="what the roof is at this shape"),
+        Column("why", "text", choose=True),
+        Column("costs", unit="% of the time", hint="as far as the evidence tells; shares of causes may overlap"),
+        Column("try", "prose"),
+    ]
+    table = Table("reasons", columns, empty="No timed row has a measured roof, so none is judged by one.")
+    note = f"{FORMULA}. A row's panel has every cause, its evidence, and where each statement comes from."
+    shown, table.note = first_rows(found, note)
+    for one in shown:
+        cause = one.causes[0] if one.causes else None
+        lost = cause.lost if cause else None
+        share = one.efficiency
+        evidence = "; ".join(f"{each.text} [{each.kind}]" for each in cause.evidence) if cause else ""
+        table.add(
+            text(one.row.case or NOTHING),
+            text(shape_text(one.row.sizes)),
+            text(one.row.kernel_id),
+            value(number(100 * share), 100 * share, share=min(share, 1.0), tone="bad" if one.is_far else ""),
+            text(one.bound),
+            text(one.headline, hint=evidence),
+            value(percent(100 * lost) if lost is not None else NOTHING, 100 * lost if lost is not None else None),
+            text(cause.advice if cause else NOTHING),
+            key=row_key(one.row),
+        )
+    return table
+
+
+def break_even_table(evens: Sequence[BreakEven]) -> Table:
+    """Where each precision is faster than fp16, for every N and K."""
+    columns = [
+        Column("N"),
+        Column("K"),
+        Column("precision", "text", choose=True),
+        Column("on", "text", choose=True, drop=True),
+        Column("kind", "text", choose=True, hint="measured: both were timed; predicted: by the model, on both sides"),
+        Column("faster than fp16 for M", "text"),
+        Column("even at M", "text"),
+        Column("at best", unit="×"),
+    ]
+    table = Table("break_even", columns, empty="No precision stands beside fp16, and there is no GPU to predict for.")
+    for one in evens:
+        ranges = ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in one.faster)
+        table.add(
+            value(number(one.n), one.n),
+            value(number(one.k), one.k),
+            text(one.precision),
+            text(one.device),
+            text(one.kind),
+            text(ranges or NOTHING),
+            text(", ".join(f"{m:,.0f}" for m in one.crossings) or NOTHING),
+            value(number(max(one.gains)), max(one.gains)),
+        )
+    return table
