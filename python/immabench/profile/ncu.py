@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from immabench.errors import ImmabenchError, MissingHardwareError, UsageError
 from immabench.profile.actions import SUFFIX as ACTIONS_SUFFIX
@@ -17,6 +20,9 @@ from immabench.profile.preflight import COUNTERS_REMEDY, INSTALL_NCU
 from immabench.profile.ranges import NVTX_INCLUDE
 
 REPORT_SUFFIX, LOG_SUFFIX = ".ncu-rep", ".log"
+
+LAUNCH_SECONDS = 600.0
+"""How long a launch may be profiled, its passes and their flushes together."""
 
 QUERY_SECONDS = 120.0
 """How long ncu may take to list a chip's metrics."""
@@ -86,8 +92,10 @@ def command(ncu: Path | str, session: Session, chip: str | None, python: str = s
     ]
 
 
-def run(words: Sequence[str], session: Session) -> ImmabenchError | None:
+def run(words: Sequence[str], session: Session, launches: int = 1) -> ImmabenchError | None:
     """Carry out a command of `command`; what it says goes to the session's log. A report of an earlier run goes before.
+
+    It is ended, with what it started, after `LAUNCH_SECONDS` for each of the `launches`.
 
     Raises MissingHardwareError, UsageError or ImmabenchError, in one line with a remedy, where it wrote no report.
     Returns the failure that its log tells of, for it may have written a report that holds nothing.
@@ -96,9 +104,12 @@ def run(words: Sequence[str], session: Session) -> ImmabenchError | None:
     session.log.parent.mkdir(parents=True, exist_ok=True)
     with session.log.open("w", encoding="utf-8") as log:
         try:
-            code = subprocess.run(words, stdout=log, stderr=subprocess.STDOUT).returncode
+            code = _ended(words, log, launches * LAUNCH_SECONDS)
         except OSError as error:
             raise MissingHardwareError(f"{words[0]} cannot be run ({error.strerror})", INSTALL_NCU) from error
+        except subprocess.TimeoutExpired as error:
+            seconds = f"{error.timeout:g} s for {launches} launches"
+            raise ImmabenchError(f"ncu did not end within {seconds} (log: {session.log})", "profile fewer") from error
     said = session.log.read_text(encoding="utf-8", errors="replace")
     failure = explained(said, session.log)
     if not session.report.exists():
@@ -106,6 +117,17 @@ def run(words: Sequence[str], session: Session) -> ImmabenchError | None:
             f"ncu wrote no report (exit code {code}): {_last_line(said)}", f"see {session.log}"
         )
     return failure
+
+
+def _ended(words: Sequence[str], log: TextIO, seconds: float) -> int:
+    """Run a program to its end; whatever ends this one ends it too, and all that it started."""
+    process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        return process.wait(seconds)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @dataclass(frozen=True)

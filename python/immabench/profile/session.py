@@ -94,7 +94,7 @@ def carry_out(work: Sequence[Work], profiler: Path, chip: str | None) -> Outcome
     """Profile and import. Raises the failure of a session that left nothing to import, in one line."""
     outcome = Outcome()
     for one in work:
-        failure = ncu.run(one.prepare(profiler, chip), one.session)
+        failure = ncu.run(one.prepare(profiler, chip), one.session, len(one.jobs))
         actions = _imported(one.session, failure, outcome)
         outcome.launches += _accounted(one, actions)
         outcome.actions += actions

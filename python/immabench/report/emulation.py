@@ -127,7 +127,7 @@ def kernel_table(facts: list[Emulated]) -> Table:
         Column("useful MMA", unit="%", hint="M·N·K over the multiply-accumulates issued, all shapes together"),
         Column("L2 traffic", unit="× compulsory", hint="bytes the blocks ask for over bytes that must move once"),
     ]
-    table = Table("kernels", columns, empty="No row of this run was emulated.")
+    table = Table("kernels", columns, empty="No row of this run was emulated.", parts="emulation")
     for kernel in dict.fromkeys(one.row.kernel_id for one in facts):
         table.add(*_kernel_cells(kernel, [one for one in facts if one.row.kernel_id == kernel]))
     return table

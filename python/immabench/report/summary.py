@@ -96,7 +96,7 @@ def _by_work(table: Table) -> Table:
         return table
     order = sorted(range(len(table.rows)), key=lambda n: -prod(map(int, table.rows[n][at].text.split("×"))))
     keys = [table.keys[n] for n in order]
-    return Table(table.name, table.columns, [table.rows[n] for n in order], keys, table.note, table.empty)
+    return Table(table.name, table.columns, [table.rows[n] for n in order], keys, table.note, table.empty, table.parts)
 
 
 def _plots(names: Sequence[str]) -> list[str]:

@@ -39,7 +39,8 @@ class Column:
 class Table:
     """Rows of cells below columns; ``note`` is printed under it, ``empty`` instead of it when it has no row.
 
-    ``keys`` has the `row_key` of what each line shows, "" for one that shows no row of the run.
+    ``keys`` has the `row_key` of what each line shows, "" for one that shows no row of the run. Where lines sum up
+    rows, ``parts`` names the table of those: they are found there by the text of a line's first cell.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Table:
     keys: list[str] = field(default_factory=list)
     note: str = ""
     empty: str = "Nothing to show."
+    parts: str = ""
 
     def add(self, *cells: Cell, key: str = "") -> None:
         if len(cells) != len(self.columns):
@@ -59,7 +61,7 @@ class Table:
         """This table without the columns marked ``drop`` that hold one and the same value in every row."""
         keep = [n for n, c in enumerate(self.columns) if not c.drop or len({row[n].text for row in self.rows}) > 1]
         rows = [[row[n] for n in keep] for row in self.rows]
-        return Table(self.name, [self.columns[n] for n in keep], rows, self.keys, self.note, self.empty)
+        return Table(self.name, [self.columns[n] for n in keep], rows, self.keys, self.note, self.empty, self.parts)
 
     def records(self) -> list[dict[str, Any]]:
         """Rows keyed by column title with the unit, holding raw values: what a CSV or a test wants."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,16 @@ def test_an_end_that_nobody_knows_shows_its_last_words(tmp_path: Path) -> None:
         ncu.run([sys.executable, "-c", ""], one)
     with pytest.raises(MissingHardwareError, match="cannot be run"):
         ncu.run([str(tmp_path / "absent")], one)
+
+
+def test_what_does_not_end_is_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, program = session(tmp_path), "import subprocess, sys; subprocess.run([sys.executable, '-c', CHILD])"
+    child = f"import pathlib, time; time.sleep(1.5); pathlib.Path({str(tmp_path / 'lived')!r}).touch()"
+    monkeypatch.setattr(ncu, "LAUNCH_SECONDS", 0.2)
+    with pytest.raises(ImmabenchError, match=r"ncu did not end within 0.4 s for 2 launches"):
+        ncu.run([sys.executable, "-c", program.replace("CHILD", repr(child))], one, launches=2)
+    time.sleep(2)
+    assert not (tmp_path / "lived").exists()
 
 
 def test_what_went_well_is_no_failure() -> None:

@@ -123,7 +123,7 @@ def undrawn(built: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     def copied(document: object, folder: Path) -> list[str]:
         for path in (built.path / "plots").glob("*.csv"):
             shutil.copy(path, folder)
-        return re.findall(r"\[(\w+)\]\(plots", (built.path / "summary.md").read_text(encoding="utf-8"))
+        return re.findall(r"\[([\w-]+)\]\(plots", (built.path / "summary.md").read_text(encoding="utf-8"))
 
     monkeypatch.setattr("immabench.report.plots.write_plots", copied)
 

@@ -29,12 +29,7 @@ function setUpSearch() {
     const found = table.rows.filter((row) => words.every((word) => table.textOf(row).includes(word)));
     if (!found.length) return [];
     const caption = figure.querySelector(".caption").textContent;
-    const all = option(`${caption}: ${found.length.toLocaleString("en")} of ${table.rows.length.toLocaleString("en")}`, "all", () => {
-      table.reset();
-      table.search.value = input.value;
-      table.filter();
-      goToRow(table.visible()[0]);
-    });
+    const all = option(`${caption}: ${found.length.toLocaleString("en")} of ${table.rows.length.toLocaleString("en")}`, "all", () => showOnly(figure, input.value));
     return [all, ...found.slice(0, MOST_FOUND).map((row) => option(summary(row), "one", () => goToRow(row)))];
   };
   const option = (text, className, go) => {

@@ -64,7 +64,7 @@ function setUpTable(figure) {
     const among = visible();
     const at = among.indexOf(row);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 10, PageUp: at - 10, Home: 0, End: among.length - 1 }[event.key];
-    if (event.key === "Enter" && row.dataset.row) openRow(row.dataset.row, figure);
+    if (event.key === "Enter") openLine(row, figure);
     else if (to === undefined) return;
     else {
       const next = among[Math.max(0, Math.min(to, among.length - 1))];
@@ -91,8 +91,7 @@ function setUpTable(figure) {
   headings.forEach((heading, column) => heading.querySelector("button").addEventListener("click", () => sort(column)));
   body.addEventListener("keydown", walk);
   body.addEventListener("click", (event) => {
-    const row = event.target.closest("tr[data-row]");
-    if (row && !String(getSelection())) openRow(row.dataset.row, figure);
+    if (!String(getSelection())) openLine(event.target.closest("tr"), figure);
   });
   tables.set(figure, { rows, visible, filter, reset, textOf, search, rove });
   filter();
@@ -106,6 +105,21 @@ function chooser(figure, rows, heading, column) {
   select.append(new Option(`any ${name}`, ""), ...values.map((value) => new Option(value, value)));
   figure.querySelector(".choices").append(select);
   return [{ select, column }];
+}
+
+/* A line shows a row, which has a panel, or sums up rows of another table, which are shown there. */
+function openLine(row, figure) {
+  const parts = document.querySelector(`figure[data-table="${figure.dataset.parts}"]`);
+  if (row.dataset.row) openRow(row.dataset.row, figure);
+  else if (parts) showOnly(parts, row.cells[0].textContent);
+}
+
+function showOnly(figure, text) {
+  const table = tables.get(figure);
+  table.reset();
+  table.search.value = text;
+  table.filter();
+  goToRow(table.visible()[0]);
 }
 
 /* Bring a row of a table before the reader's eyes, filters of that table or not. */
