@@ -27,6 +27,16 @@ OTHERS = (("cublaslt", "s8", 0.7), ("cutlass", "s8", 0.6), ("torch", "f16", 0.65
 W4A16 = {"b_type": "s4", "b_group": 128, "b_scale": "float"}
 
 
+GPU = {
+    "name": DEVICE,
+    "compute_capability": [8, 0],
+    "sm_count": 100,
+    "sm_clock_mhz": 1500,
+    "l2_bytes": 40 << 20,
+    "memory_bytes": 40 << 30,
+}
+
+
 def _instruction(operand_type: str, rate: float | None, status: str = "native") -> dict[str, Any]:
     return {
         "name": f"invented {operand_type}",
@@ -74,7 +84,7 @@ def meta(run_id: str = "synthetic-gpu") -> dict[str, Any]:
         "finished_utc": STARTED,
         "git": {"commit": "0123456789abcdef", "dirty": True},
         "versions": {"immabench": "0.1.0", "python": "3.11", "torch": "synthetic"},
-        "machine": {"cpu": "synthetic CPU", "cores": 2, "memory_bytes": 8 << 30, "os": "synthetic", "gpus": [DEVICE]},
+        "machine": {"cpu": "synthetic CPU", "cores": 2, "memory_bytes": 8 << 30, "os": "synthetic", "gpus": [GPU]},
         "seed": 7,
         "suite": "synthetic-gpu",
         "ceilings": {"cuda": CEILINGS},
