@@ -67,9 +67,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("width", [1280, 480])
 def test_names_of_slopes_turn_with_them_at_any_width_and_theme(page: Path, tmp_path: Path, width: int) -> None:
-    visit = chromium.visit(page, PROBE, tmp_path, width)
-    assert visit.console == []
-    found = visit.value
+    with chromium.started(tmp_path) as browser:
+        tab = browser.open(page, width=width)
+        found = tab.run(PROBE)
+        assert tab.console == []
     assert len(found["turned"]) == 2
     assert found["turned"] == pytest.approx([found["slope"]] * 2, abs=1)
     assert found["again"] == pytest.approx(found["turned"], abs=1)

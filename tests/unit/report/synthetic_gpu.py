@@ -16,8 +16,6 @@ from immabench.problems import Problem
 from immabench.profile.actions import SECTOR_BYTES, Action
 
 DEVICE = "synthetic GPU"
-GPU = {"name": DEVICE, "compute_capability": [8, 0], "sm_count": 108, "sm_clock_mhz": 1410}
-NOTHING_WRITTEN = {"l2_write_sectors": 0.0}
 STARTED = "2026-01-02T03:04:05Z"
 CLIFF_M, CLIFF_FACTOR = 17, 1.6
 """Above 16 rows the hand-written kernel is planted to take so many times as long."""
@@ -27,6 +25,16 @@ SQUARES = (256, 512, 1024, 2048, 8192)
 TILES = ((64, 64), (128, 64), (128, 128), (256, 128))
 OTHERS = (("cublaslt", "s8", 0.7), ("cutlass", "s8", 0.6), ("torch", "f16", 0.65), ("torch", "f32", 0.6))
 W4A16 = {"b_type": "s4", "b_group": 128, "b_scale": "float"}
+
+
+GPU = {
+    "name": DEVICE,
+    "compute_capability": [8, 0],
+    "sm_count": 100,
+    "sm_clock_mhz": 1500,
+    "l2_bytes": 40 << 20,
+    "memory_bytes": 40 << 30,
+}
 
 
 def _instruction(operand_type: str, rate: float | None, status: str = "native") -> dict[str, Any]:
