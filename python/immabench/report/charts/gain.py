@@ -7,6 +7,7 @@ from immabench.report.charts.style import (
     ROW_PIXELS,
     Figure,
     case_axis,
+    label_pixels,
     legend_pixels,
     log_axis,
     points,
@@ -28,7 +29,7 @@ def gain_chart(gains: list[Timing]) -> Figure:
         "yaxis": case_axis(cases),
         "legend": LEGEND,
         "shapes": [equal | {"line": {"color": "@muted", "width": 1.5}}],
-        "margin": {"l": 8, "r": 16, "t": top, "b": 52},
+        "margin": {"l": label_pixels(cases), "r": 16, "t": top, "b": 52},
         "height": 72 + top + ROW_PIXELS * max(len(cases), 3),
     }
     by_series = {series: [one for one in gains if one.series == series] for series in palette}

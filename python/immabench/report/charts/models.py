@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immabench.report.charts.style import AXIS, LEGEND, Figure, case_axis, legend_pixels, title
+from immabench.report.charts.style import AXIS, LEGEND, Figure, case_axis, label_pixels, legend_pixels, title
 from immabench.report.formats import duration
 from immabench.report.models import ModelTotal
 from immabench.report.palette import Look, Series, looks, share_precisions
@@ -20,7 +20,7 @@ def model_chart(totals: list[ModelTotal]) -> Figure:
         "yaxis": case_axis(models),
         "legend": LEGEND | {"traceorder": "reversed"},
         "bargap": 0.3,
-        "margin": {"l": 8, "r": 48, "t": top, "b": 52},
+        "margin": {"l": label_pixels(models), "r": 48, "t": top, "b": 52},
         "height": 80 + top + len(models) * (26 + 20 * len(palette)),
     }
     by_series = {one: [total for total in whole if total.series == one] for one in reversed(palette)}

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from immabench.report.charts.style import AXIS, LEGEND, ROW_PIXELS, Figure, case_axis, legend_pixels, points, title
+from immabench.report.charts.style import (
+    AXIS,
+    LEGEND,
+    ROW_PIXELS,
+    Figure,
+    case_axis,
+    label_pixels,
+    legend_pixels,
+    points,
+    title,
+)
 from immabench.report.formats import duration, percent
 from immabench.report.palette import Look, Series, looks
 from immabench.report.shares import Share, share_range
@@ -28,7 +38,7 @@ def share_chart(shares: list[Share]) -> Figure:
         "yaxis": case_axis(cases),
         "legend": LEGEND,
         "shapes": [whole | {"line": {"color": "@muted", "width": 1.5}}],
-        "margin": {"l": 8, "r": 16, "t": top, "b": 52},
+        "margin": {"l": label_pixels(cases), "r": 16, "t": top, "b": 52},
         "height": 72 + top + ROW_PIXELS * max(len(cases), 3),
     }
     return {"data": data, "layout": layout}

@@ -30,8 +30,15 @@ def log_axis(text: str, low: float, high: float) -> Figure:
 
 
 def case_axis(labels: list[str]) -> Figure:
-    """One line a case, the first at the top."""
-    return {**AXIS, "categoryarray": labels[::-1], "categoryorder": "array", "automargin": True, "ticks": ""}
+    """One line a case, the first at the top. Its margin is `label_pixels`: one that plotly finds by itself goes on
+    changing where a legend above does so too.
+    """
+    return {**AXIS, "categoryarray": labels[::-1], "categoryorder": "array", "ticks": ""}
+
+
+def label_pixels(labels: Iterable[str]) -> int:
+    """The margin left of a `case_axis` with these labels."""
+    return 16 + ceil(LETTER * max(map(len, labels), default=0))
 
 
 def title(text: str) -> Figure:
