@@ -277,10 +277,17 @@ def test_a_point_of_a_chart_opens_its_row(opened: Callable[..., Any]) -> None:
         + """
         const place = [...document.querySelectorAll('[data-chart]')].find((one) => one.data.some(clickable));
         place.scrollIntoView({block: 'center', behavior: 'instant'});
-        const index = place.data.findIndex(clickable);
-        const points = [...place.querySelectorAll('.scatterlayer .trace .points path')];
-        const box = points[0].getBoundingClientRect();
-        return {x: box.x + box.width / 2, y: box.y + box.height / 2, key: place.data[index].customdata[0][0]};
+        const points = [...place.querySelectorAll('.scatterlayer .trace')].flatMap((group) => {
+            const data = place.data[group.__data__[0].trace.index];
+            return clickable(data) ? [...group.querySelectorAll('.points path')].map((path, index) => {
+                const box = path.getBoundingClientRect();
+                return {x: box.x + box.width / 2, y: box.y + box.height / 2, key: data.customdata[index][0]};
+            }) : [];
+        });
+        const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
+        // Of points that lie on each other the one on top is meant: take the point that is farthest from all others.
+        const alone = (one) => Math.min(...points.filter((other) => other !== one).map((other) => distance(one, other)));
+        return points.reduce((best, one) => (alone(one) > alone(best) ? one : best));
     """
     )
     tab.click_at(found["x"], found["y"])
