@@ -286,7 +286,8 @@ def test_a_point_of_a_chart_opens_its_row(opened: Callable[..., Any]) -> None:
         });
         const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
         // Of points that lie on each other the one on top is meant: take the point that is farthest from all others.
-        const alone = (one) => Math.min(...points.filter((other) => other !== one).map((other) => distance(one, other)));
+        const others = (one) => points.filter((other) => other !== one);
+        const alone = (one) => Math.min(...others(one).map((other) => distance(one, other)));
         return points.reduce((best, one) => (alone(one) > alone(best) ? one : best));
     """
     )
