@@ -22,7 +22,8 @@ class Cause:
     """Why time is lost. `lost` is the share of the row's time, 0 to 1, as far as the evidence tells; None: unknown.
 
     Shares of different causes may overlap: what two of them cost together is not their sum. A `decisive` cause is to be
-    seen to before any other: while it stands, the others mean little.
+    seen to before any other: while it stands, the others mean little. One that is `of_roof` says why the roof is below
+    the peak, not why the row is below its roof.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Cause:
     evidence: tuple[Evidence, ...]
     advice: str
     decisive: bool = False
+    of_roof: bool = False

@@ -48,9 +48,8 @@ LEAST_LOST = 0.02
 
 @dataclass(frozen=True)
 class Explanation:
-    """One row explained; `causes` from the largest share of its time to the smallest, decisive ones first.
-
-    Of a row far from its roof; a row near it has the one that says what its roof is, if the memory is.
+    """One row explained; `causes` from the largest share of its time to the smallest, decisive ones first, and last the
+    one that says why its roof is below the peak. A row near its roof has that one alone.
     """
 
     row: Row
@@ -70,7 +69,8 @@ class Explanation:
     def headline(self) -> str:
         """The first cause in a few words; what the roof is where the row is near it."""
         if self.causes and self.is_far:
-            return self.causes[0].name
+            rest = ", and not known what more" if self.causes[0].of_roof else ""
+            return self.causes[0].name + rest
         return f"near its roof ({self.bound})" if not self.is_far else UNKNOWN
 
     def sentences(self) -> list[str]:
@@ -80,13 +80,15 @@ class Explanation:
             f"{percent(100 * self.efficiency)} efficient: {of} is {self.floor_us:.3g} us ({self.bound}), the "
             f"{self.kind} time {self.time_us:.3g} us."
         )
-        unknown = [] if self.causes or not self.is_far else [self._unknown()]
-        return [first, *(_in_words(cause) for cause in self.causes), *unknown]
+        unexplained = self.is_far and all(cause.of_roof for cause in self.causes)
+        return [first, *(_in_words(cause) for cause in self.causes), *([self._unknown()] if unexplained else [])]
 
     def _unknown(self) -> str:
+        """Of a row whose distance from its roof no cause explains."""
         if self.row.device_kind == "cpu":
-            return f"No cause found: of {self.row.kernel_id} nothing but its time is known here."
-        return f"No cause found: look at its counters, `immabench profile RUN --kernel {self.row.kernel_id}`."
+            return f"What keeps it from its roof is not known: of {self.row.kernel_id} there is its time alone."
+        look = f"`immabench profile RUN --kernel {self.row.kernel_id}`"
+        return f"What keeps it from its roof is not known: look at its counters, {look}."
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON takes it."""
@@ -105,12 +107,16 @@ def _in_words(cause: Cause) -> str:
 def explain(case: Case) -> Explanation:
     """Ask every detector about one row."""
     found = [cause for detector in DETECTORS if (cause := detector(case)) is not None]
-    causes = sorted(filter(_matters, found), key=lambda cause: (not cause.decisive, -(cause.lost or 0.0)))
+    causes = sorted(filter(_matters, found), key=_order)
     if case.efficiency >= FAR:
-        causes = [cause for cause in causes if cause.name == "memory bound"]
+        causes = [cause for cause in causes if cause.of_roof]
     bound = "memory" if case.is_memory_bound else "compute"
     floor = case.roof.floor_us(case.problem)
     return Explanation(case.row, case.kind, case.efficiency, case.time_us, floor, bound, tuple(causes))
+
+
+def _order(cause: Cause) -> tuple[bool, bool, float]:
+    return not cause.decisive, cause.of_roof, -(cause.lost or 0.0)
 
 
 def _matters(cause: Cause) -> bool:

@@ -30,7 +30,8 @@ def memory_bound(case: Case) -> Cause | None:
         f"{roof.memory.rate:,.0f} GB/s ({roof.memory.source}): {case.share(moving):.0%} of the {case.kind} time"
     )
     evidence = (Evidence("arithmetic", shape), Evidence(case.kind, bytes_))
-    return Cause("memory bound", case.share(moving - multiplying), evidence, _fewer_bytes(case, weights))
+    lost = case.share(moving - multiplying)
+    return Cause("memory bound", lost, evidence, _fewer_bytes(case, weights), of_roof=True)
 
 
 def _fewer_bytes(case: Case, weights: float) -> str:

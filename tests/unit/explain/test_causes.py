@@ -40,11 +40,12 @@ def lost(found: Explanation, name: str) -> float:
     return value
 
 
-def test_memory_bound(planted: Planted, h200: Machine) -> None:
+def test_memory_bound(planted: Planted) -> None:
     problem = Problem(16, 8192, 8192, **SCALED)
-    case = planted(problem, select(problem, h200).config, slower=1.5)
+    case = planted(problem, "wgmma_s8s8s32_16x128x128_w2_s10_swap_sm90a", slower=2)
     found = explain(case)
-    assert found.headline == "memory bound"
+    assert found.headline == "memory bound, and not known what more"
+    assert "What keeps it from its roof is not known" in found.sentences()[-1]
     assert found.bound == "memory"
     roof = case.roof
     assert lost(found, "memory bound") == pytest.approx(
@@ -66,6 +67,13 @@ def test_a_row_near_its_roof_says_only_what_the_roof_is(planted: Planted, h200: 
     assert found.efficiency > 0.8
     assert names(found) == ["memory bound"]
     assert found.headline == "near its roof (memory)"
+
+
+def test_what_keeps_a_row_from_its_roof_stands_before_what_its_roof_is(planted: Planted) -> None:
+    found = explain(planted(Problem(16, 8192, 512, **SCALED), "wgmma_s8s8s32_16x128x128_w2_s10_swap_sm90a"))
+    assert found.bound == "memory"
+    assert found.headline == "launch bound"
+    assert names(found)[-1] == "memory bound"
 
 
 def test_k_misaligned(planted: Planted) -> None:

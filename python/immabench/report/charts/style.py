@@ -21,6 +21,8 @@ PAGE_WIDTH = 1100
 """Of a chart in pixels on a wide screen; layouts that need a width are made for this one."""
 LETTER = 6.6
 """Mean width of a letter of 12 pixels."""
+WIDEST_LETTER = 8.4
+"""Of the digits and signs that shapes are made of, at the 13 pixels of an axis."""
 
 
 def log_axis(text: str, low: float, high: float) -> Figure:
@@ -38,7 +40,7 @@ def case_axis(labels: list[str]) -> Figure:
 
 def label_pixels(labels: Iterable[str]) -> int:
     """The margin left of a `case_axis` with these labels."""
-    return 16 + ceil(LETTER * max(map(len, labels), default=0))
+    return 12 + ceil(WIDEST_LETTER * max(map(len, labels), default=0))
 
 
 def title(text: str) -> Figure:
