@@ -57,12 +57,12 @@ def reason_table(found: Sequence[Explanation]) -> Table:
     columns = [
         Column("case", "text"),
         Column("M×N×K", "text"),
-        Column("kernel", "code"),
         Column("efficiency", unit="%", hint=FORMULA),
-        Column("bound", "text", choose=True, hint="what the roof is at this shape"),
         Column("why", "text", choose=True),
         Column("costs", unit="% of the time", hint="as far as the evidence tells; shares of causes may overlap"),
         Column("try", "prose"),
+        Column("bound", "text", choose=True, hint="what the roof is at this shape"),
+        Column("kernel", "code"),
     ]
     table = Table("reasons", columns, empty="No timed row has a measured roof, so none is judged by one.")
     note = f"{FORMULA}. A row's panel has every cause, its evidence, and where each statement comes from."
@@ -75,12 +75,12 @@ def reason_table(found: Sequence[Explanation]) -> Table:
         table.add(
             text(one.row.case or NOTHING),
             text(shape_text(one.row.sizes)),
-            text(one.row.kernel_id),
             value(number(100 * share), 100 * share, share=min(share, 1.0), tone="bad" if one.is_far else ""),
-            text(one.bound),
             text(one.headline, hint=evidence),
             value(percent(100 * lost) if lost is not None else NOTHING, 100 * lost if lost is not None else None),
             text(cause.advice if cause else NOTHING),
+            text(one.bound),
+            text(one.row.kernel_id),
             key=row_key(one.row),
         )
     return table
