@@ -5,7 +5,6 @@ Of a synthetic run, of one recorded on a machine, and of one swept here. IMMABEN
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -13,28 +12,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import chromium
 import pytest
+import synthetic
+import toy_rows
 
 from immabench.measure.run_folder import RunFolder
 from immabench.report import build_report, verify_run
 from immabench.report.keys import row_key
 
-
-def _load(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 HERE = Path(__file__).parent
-chromium = _load("immabench_tests_chromium", HERE / "chromium.py")
-synthetic = _load("immabench_tests_synthetic", HERE.parent / "unit" / "report" / "synthetic.py")
 
 pytestmark = [
     pytest.mark.slow,
@@ -377,8 +366,7 @@ def test_the_report_of_whole_models_profits(browser: Any, tmp_path: Path, width:
     """The page of `immabench e2e` shares tables, search, theme and commands; its rows have no panels."""
     from immabench.e2e.report import build_report as build_e2e
 
-    rows = _load("immabench_tests_e2e_rows", HERE.parent / "unit" / "e2e" / "test_report.py")
-    tab = browser.open(build_e2e(rows.write(tmp_path / "run", rows.ROWS)), width=width)
+    tab = browser.open(build_e2e(toy_rows.write(tmp_path / "run", toy_rows.ROWS)), width=width)
     tab.press("/")
     tab.type("bf16")
     tab.press("ArrowDown", "Enter", "Enter")

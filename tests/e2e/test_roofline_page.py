@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
+import chromium
 import pytest
+import synthetic_gpu
 
 from immabench.report.document import gather
 from immabench.report.page import render_page
 from immabench.report.palette import BLUE
 
-
-def _load(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 HERE = Path(__file__).parent
-chromium = _load("immabench_tests_chromium", HERE / "chromium.py")
-synthetic_gpu = _load("immabench_tests_synthetic_gpu", HERE.parent / "unit" / "report" / "synthetic_gpu.py")
 
 pytestmark = [
     pytest.mark.slow,
