@@ -15,7 +15,7 @@ from immabench.errors import OperandError, UsageError
 from immabench.kernels import CompanionConfig, any_config, companion_configs, native
 from immabench.numerics import check_scale
 from immabench.ops.epilogue import dtype_of
-from immabench.ops.exact import natively
+from immabench.ops.exact import multiply_codes, natively
 from immabench.ops.launching import EMULATED, expect_one_device
 from immabench.ops.watching import tell
 
@@ -206,7 +206,7 @@ def _multiply(a: Tensor, b: Tensor, out: Tensor, **epilogue: Tensor) -> Tensor:
         return out
     sums = torch.empty(out.shape, dtype=torch.int32)
     for one, other, there in zip(a, b, sums, strict=True):
-        torch._int_mm(one, other.t(), out=there)
+        multiply_codes(one, other.t(), there)
     native().finish_sums(sums, out, threads=threads, **epilogue)
     return out
 

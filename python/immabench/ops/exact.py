@@ -1,5 +1,5 @@
 """Products on the CPU, the bits of the kernels: of whatever integers the weights stand for, natively where the CPU has
-AVX-512 VNNI, else by `torch._int_mm` between native passes that gather patches and finish the sums.
+AVX-512 VNNI, else by torch (`multiply_codes`) between native passes that gather patches and finish the sums.
 
 Only sums that kernels add up in floats, of weights beside f16 and bf16, have no specified bits (docs/numerics.md).
 """
@@ -27,6 +27,9 @@ PIECE_BYTES = 2**22
 K_MULTIPLE = 32
 """What rows of patches are padded to. On one CPU with AVX-512 VNNI 12544 x 64 x 147 took 0.39 ms, K = 160 0.35 ms; and
 runs of few bytes are moved as whole vectors."""
+
+EXACT_K = 1024
+"""Products of int8 that fp32 adds up without rounding, in any order: so many times 2^14 is 2^24."""
 
 KEPT_GEOMETRIES = 1024
 """Of convolutions: more than a model has, at several batches."""
@@ -59,14 +62,14 @@ def compute_exactly(
         weights = float_weights(problem, packed) if packed else b
         finish(problem, torch.matmul(a.float(), weights.float().transpose(-1, -2)), operands, out)
     elif not problem.has_integer_sum:
-        tell("torch:_int_mm")
+        tell(torch_product())
         finish(problem, _sums_of_groups(problem, a, packed), operands, out)
     else:
         if packed:
             b = integer_weights(problem, packed)
         elif problem.a_type == "s4":
             a, b = unpack_s4(a), unpack_s4(b)
-        tell("cpu:multiply_s8" if natively() else "torch:_int_mm")
+        tell("cpu:multiply_s8" if natively() else torch_product())
         if natively():
             _product(problem, a, b, {**operands, "panels": panels}, out)
         else:
@@ -87,6 +90,29 @@ def natively() -> bool:
     return bool(native().multiplies_s8())
 
 
+def torch_product() -> str:
+    """What `multiply_codes` calls, as `ops.watching` names it."""
+    return "torch:_int_mm" if natively() else "torch:mm"
+
+
+def multiply_codes(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """`out` int32 [M, N], filled with the product of int8 a [M, K] and b [K, N]; exact.
+
+    By `torch._int_mm` where the CPU multiplies bytes. Elsewhere that is a loop over elements, and fp32 products of
+    `EXACT_K` elements of K at a time are as exact and many times as fast; also where torch rounds operands of fp32
+    products to bf16, as codes have 8 bits.
+    """
+    if natively():
+        return torch._int_mm(a, b, out=out)
+    for first in range(0, a.shape[1], EXACT_K):
+        part = torch.mm(a[:, first : first + EXACT_K].float(), b[first : first + EXACT_K].float())
+        if first == 0:
+            out.copy_(part)
+        else:
+            out.add_(part.to(torch.int32))
+    return out
+
+
 def _product(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Tensor) -> None:
     """A product, or a convolution, with its epilogue, in one native call."""
     present = {name: value for name, value in operands.items() if value is not None}
@@ -100,11 +126,11 @@ def _multiply(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Te
     if problem.batch > 1:
         sums = _memory_of_sums(problem, out)
         for index in range(problem.batch):
-            torch._int_mm(a[index], b[index].t(), out=sums[index])
+            multiply_codes(a[index], b[index].t(), sums[index])
         return finish(problem, sums, operands, out)
     for rows in _pieces(problem.m, 4 * problem.n):
         there = out[rows]
-        sums = torch._int_mm(a[rows], b.t(), out=_memory_of_sums(problem, there))
+        sums = multiply_codes(a[rows], b.t(), _memory_of_sums(problem, there))
         finish(problem, sums, _of_rows(operands, rows, problem.m), there)
     return None
 
@@ -122,7 +148,7 @@ def _convolve(problem: Problem, image: Tensor, filters: Tensor, operands: Tensor
         rows = slice(images.start * pixels, images.stop * pixels)
         patches = _patches(_some_images(geometry, images.stop - images.start), image[images], zero, row_bytes)
         there = out[rows]
-        sums = torch._int_mm(patches, filters, out=_memory_of_sums(problem, there))
+        sums = multiply_codes(patches, filters, _memory_of_sums(problem, there))
         finish(problem, sums, _of_rows(operands, rows, problem.m), there)
     return None
 
@@ -172,6 +198,7 @@ def _sums_of_groups(problem: Problem, a: Tensor, packed: Mapping[str, Tensor]) -
     total: Any = torch.zeros((problem.m, problem.n))
     for index, scale in enumerate(packed["group_scale"][:, : problem.n]):
         columns = slice(index * group, (index + 1) * group)
-        part = torch._int_mm(a[:, columns].contiguous(), weights[:, columns].contiguous().t())
+        sums = torch.empty(total.shape, dtype=torch.int32)
+        part = multiply_codes(a[:, columns].contiguous(), weights[:, columns].contiguous().t(), sums)
         total.add_(part.float().mul_(scale))
     return total

@@ -116,6 +116,27 @@ def test_convolutions_are_products_of_patches(geometry: Convolution, zero: int |
     assert np.array_equal(out, want)
 
 
+@pytest.mark.parametrize("native_products", [True, False])
+@pytest.mark.parametrize("precision", ["highest", "medium"])
+@pytest.mark.parametrize("k", [1, 1023, 1024, 1025, 2048, 3000])
+@pytest.mark.parametrize("lowest", [False, True])
+def test_products_of_codes_by_torch_are_exact(
+    native_products: bool, precision: str, k: int, lowest: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of nothing but -128, whose sums of 1024 elements of K are the largest that fp32 has every integer up to."""
+    monkeypatch.setattr(exact, "natively", lambda: native_products)
+    a, b = (np.full((n, k), -128, np.int8) if lowest else codes(8 * n + 1, n, k) for n in (37, 24))
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        out = torch.full((37, 24), 0x5A5A5A5A, dtype=torch.int32)
+        made = exact.multiply_codes(torch.from_numpy(a), torch.from_numpy(b).t(), out)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert made is out
+    assert np.array_equal(out.numpy(), accumulate(a, b))
+
+
 @pytest.fixture(params=["native", "torch"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to an exact product; that of torch in pieces of few rows."""
