@@ -65,7 +65,7 @@ def _machine(gpu: str | None) -> Machine | None:
 def _explained(
     run: Path, kernels: Sequence[str], cases: Sequence[str], machine: Machine | None
 ) -> tuple[list[Explanation], list[BreakEven]]:
-    """Selected rows, least efficient first, and the break-evens of the whole run."""
+    """Selected rows, least efficient first, and the break-evens of their weights."""
     from immabench.e2e.folder import is_e2e
     from immabench.errors import UsageError
     from immabench.explain import break_evens, explain_rows

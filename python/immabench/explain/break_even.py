@@ -143,15 +143,19 @@ def _fastest(rows: Iterable[Row], wanted: Callable[[Row], bool]) -> dict[tuple[P
     return best
 
 
-def break_evens(rows: Sequence[Row], meta: Mapping[str, Any], machine: Machine | None = None) -> list[BreakEven]:
+def break_evens(
+    rows: Sequence[Row], meta: Mapping[str, Any], machine: Machine | None = None, most: int | None = None
+) -> list[BreakEven]:
     """What was measured in a run, and what is predicted of the same weights on its GPU, else on `machine`.
 
-    Predicted for products of integers or with packed weights, of no batch and no image: one for each N, K, precision.
+    Predicted for products of integers or with packed weights, of no batch and no image: one for each N, K, precision,
+    of at most `most` of them those with most weights.
     """
     own = _machine_of(meta) or machine
     asked = [Problem.from_dict(row.model_dump()) for row in rows if row.step == "compute"]
     weights = {(p.n, p.k, p.precision): p for p in asked if p.batch == 1 and not p.conv and p.b_type not in WIDE}
-    predicted = [predicted_break_even(problem, own) for problem in weights.values()] if own else []
+    largest = sorted(weights.values(), key=lambda problem: -problem.weight_bytes)[:most]
+    predicted = [predicted_break_even(problem, own) for problem in largest] if own else []
     return [*measured_break_evens(rows), *filter(None, predicted)]
 
 

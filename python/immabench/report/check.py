@@ -87,7 +87,6 @@ def _rates(row: Row, problem: Problem, meta: dict[str, Any]) -> Iterator[Recompu
 
 
 def _pct_roof(row: Row, meta: dict[str, Any], intensity: float, tops: float | None) -> float | None:
-
     roof = roof_tops(ceilings_by_device(meta).get(row.device_kind, {}), row.a_type, intensity)
     return 100 * tops / roof if roof and tops is not None else None
 

@@ -85,7 +85,7 @@ def gather(
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
     why = reasons(rows, meta, actions)
-    tables |= {"reasons": reason_table(why.found), "break_even": break_even_table(why.evens)}
+    tables |= {"reasons": reason_table(why), "break_even": break_even_table(why.evens)}
     keys = {row.row_id: row_key(row) for row in rows} if actions else {}
     counters = agreement(rows, actions)
     tables |= {"profiled": action_table(actions, keys), "agreement": agreement_table(counters, keys)}

@@ -12,11 +12,14 @@ from immabench.explain import FORMULA, BreakEven, Explanation, break_evens, expl
 from immabench.report.formats import NOTHING, join, number, percent, plural
 from immabench.report.keys import row_key
 from immabench.report.speed import shape_text
-from immabench.report.tables import Column, Table, first_rows, text, value
+from immabench.report.tables import MOST_ROWS, Column, Table, text, value
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
     from immabench.profile.actions import Action
+
+MOST_EVENS = 40
+"""Weights whose break-even a page predicts, those with most bytes: each asks the model at every power of two."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Reasons:
 
     found: list[Explanation] = field(default_factory=list)
     evens: list[BreakEven] = field(default_factory=list)
+    left: int = 0
+    """Rows nearer to their roofs that are not explained here: `immabench explain` does."""
 
     @property
     def words(self) -> dict[str, list[str]]:
@@ -38,21 +43,26 @@ class Reasons:
         if not far:
             return ""
         causes = join(f"{name} ({count})" for name, count in Counter(far).most_common(4))
-        return (
-            f"**Why not faster**: {plural(len(far), 'row')} of {len(self.found):,} are far from their roofs: {causes}."
-        )
+        judged = f"{len(self.found):,}" + (" looked at" if self.left else "")
+        return f"**Why not faster**: {plural(len(far), 'row')} of {judged} are far from their roofs: {causes}."
 
 
 def reasons(rows: Sequence[Row], meta: dict[str, Any], actions: Sequence[Action] = ()) -> Reasons:
-    """Explain the timed rows of a run; nothing where none has a roof."""
+    """Explain the timed rows of a run that are farthest from their roofs; nothing where none has a roof."""
+    judged = [row for row in rows if row.status == "ok" and row.pct_roof is not None]
     try:
-        found = explain_rows(rows, meta, actions)
+        found = explain_rows(sorted(judged, key=_share)[:MOST_ROWS], meta, actions)
     except NothingSelectedError:
         return Reasons()
-    return Reasons(sorted(found, key=lambda one: one.efficiency), break_evens(rows, meta))
+    evens = break_evens(rows, meta, most=MOST_EVENS)
+    return Reasons(sorted(found, key=lambda one: one.efficiency), evens, len(judged) - len(found))
 
 
-def reason_table(found: Sequence[Explanation]) -> Table:
+def _share(row: Row) -> float:
+    return row.pct_roof or 0.0
+
+
+def reason_table(why: Reasons) -> Table:
     """One line a row: its efficiency, what bounds it, the first cause (its evidence on hovering), and what to try."""
     columns = [
         Column("case", "text"),
@@ -65,9 +75,9 @@ def reason_table(found: Sequence[Explanation]) -> Table:
         Column("kernel", "code"),
     ]
     table = Table("reasons", columns, empty="No timed row has a measured roof, so none is judged by one.")
-    note = f"{FORMULA}. A row's panel has every cause, its evidence, and where each statement comes from."
-    shown, table.note = first_rows(found, note)
-    for one in shown:
+    table.note = f"{FORMULA}. A row's panel has every cause, its evidence, and where each statement comes from."
+    table.note += f" {why.left:,} rows nearer to their roofs are left to `immabench explain`." if why.left else ""
+    for one in why.found:
         cause = one.causes[0] if one.causes else None
         lost = cause.lost if cause else None
         share = one.efficiency

@@ -100,6 +100,11 @@ class Roofline:
         """Height of one roof at an intensity: the smaller of its peak and what the memory feeds."""
         return tops if self.memory is None else min(tops, intensity * self.memory.rate / 1e3)
 
+    def peak_of(self, operand_type: str) -> float:
+        """The peak over rows of a type, 0 where none is known: that of s8 over s4 that is no instruction."""
+        rates = {peak.precision: peak.tops for peak in self.peaks}
+        return rates.get(operand_type, rates.get("s8", 0.0) if operand_type == "s4" else 0.0)
+
     def knee(self, tops: float) -> float:
         """The intensity from which on a peak, and not the memory, is the roof; 0 where no bandwidth was measured."""
         return _knee(tops, self.memory)

@@ -65,5 +65,5 @@ def _on(one: Timing, roof: Roofline) -> bool:
 
 
 def _share(one: Timing, pct_roof: float, roof: Roofline) -> Share:
-    peak = next((peak.tops for peak in roof.peaks if peak.precision == one.row.a_type), 0.0)
-    return Share(one, pct_roof, "memory" if one.row.flops_per_byte < roof.knee(peak) else "compute")
+    knee = roof.knee(roof.peak_of(one.row.a_type))
+    return Share(one, pct_roof, "memory" if one.row.flops_per_byte < knee else "compute")

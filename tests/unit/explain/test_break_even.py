@@ -95,6 +95,13 @@ def test_packed_weights_win_while_memory_is_the_limit(h200: Machine) -> None:
     assert found.gains[0] > 2
 
 
+def test_the_largest_weights_come_first_where_not_all_are_asked_for(h200: Machine) -> None:
+    rows = [make_row(Problem(64, n, 256, **SCALED), "ours", None, device_kind="emulated") for n in (64, 256, 128)]
+    meta = {"run_id": "x", "machine": {"gpus": []}}
+    assert [one.n for one in break_evens(rows, meta, h200, most=2)] == [256, 128]
+    assert {one.n for one in break_evens(rows, meta, h200)} == {64, 128, 256}
+
+
 def test_a_run_without_gpu_predicts_for_the_one_named(h200: Machine) -> None:
     rows = [make_row(Problem(64, 128, 256, **SCALED), "ours", None, device_kind="emulated")]
     meta = {"run_id": "x", "machine": {"gpus": []}}

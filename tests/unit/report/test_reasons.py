@@ -27,8 +27,7 @@ def test_every_timed_row_is_explained_worst_first(run: RunFolder) -> None:
 
 
 def test_the_table_has_the_shares_of_rows_and_leads_to_them(run: RunFolder) -> None:
-    found = of(run).found
-    table = reason_table(found)
+    table = reason_table(of(run))
     column = [one.title for one in table.columns].index("efficiency")
     shares = {row_key(row): row.pct_roof for row in run.rows()}
     assert [line[column].sort for line in table.rows] == pytest.approx([shares[key] for key in table.keys])
@@ -48,8 +47,19 @@ def test_the_verdict_counts_causes(run: RunFolder) -> None:
     assert Reasons().verdict == ""
 
 
+def test_a_large_run_has_its_farthest_rows_explained(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = of(run)
+    monkeypatch.setattr("immabench.report.reasons.MOST_ROWS", 4)
+    found = of(run)
+    assert [one.row for one in found.found] == [one.row for one in whole.found[:4]]
+    assert found.left == len(whole.found) - 4
+    assert "of 4 looked at are far from their roofs" in found.verdict
+    assert f"{found.left} rows nearer to their roofs are left to `immabench explain`" in reason_table(found).note
+    assert "left to" not in reason_table(whole).note
+
+
 def test_a_run_without_roof_says_so(tmp_path: Path, synthetic: ModuleType) -> None:
     run: Any = synthetic.write_run(tmp_path / "run", timed=False)
     assert of(run) == Reasons()
-    assert reason_table([]).empty.startswith("No timed row has a measured roof")
+    assert reason_table(Reasons()).empty.startswith("No timed row has a measured roof")
     assert break_even_table([]).rows == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
 from immabench.measure.run_folder import RunFolder
@@ -19,6 +21,21 @@ def test_shares_are_those_of_the_rows_and_the_ridge_says_what_bounds_them(gpu_do
         row = one.timing.row
         assert one.pct_roof == row.pct_roof
         assert one.bound == ("memory" if row.flops_per_byte * 1.8 < peaks[row.a_type] else "compute")
+    assert {one.bound for one in found} == {"memory", "compute"}
+
+
+def test_rows_of_s4_stand_under_the_roof_of_s8_where_s4_is_no_instruction(synthetic_gpu: ModuleType) -> None:
+    ceilings = synthetic_gpu.CEILINGS
+    native = [entry for entry in ceilings["instructions"] if entry["operand_type"] != "s4"]
+    meta = {**synthetic_gpu.meta(), "ceilings": {"cuda": {**ceilings, "instructions": native}}}
+    rows = [row for row in synthetic_gpu.rows() if row.a_type == "s4"]
+    (roof,) = rooflines(rows, meta)
+    knee = roof.knee(roof.peak_of("s8"))
+    found = shares(timings(rows), roof)
+    assert knee > 0
+    assert [one.bound for one in found] == [
+        "memory" if one.timing.row.flops_per_byte < knee else "compute" for one in found
+    ]
     assert {one.bound for one in found} == {"memory", "compute"}
 
 
