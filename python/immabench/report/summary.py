@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from immabench.report.document import Document
     from immabench.report.speed import Timing
 
-MOST_ROWS = 10
-"""Lines of a table here; the page has them all."""
+MOST_LINES = 100
+"""Of a summary: a CI page is read from the top."""
+
+MOST_ROWS, LEAST_ROWS = 10, 3
+"""Lines of each table here, the more the fewer tables there are; the page has them all."""
 
 MOST_PICTURES = 2
 """Plots that stand in the text; the others are links."""
@@ -26,15 +30,25 @@ REASON_COLUMNS = ("case", "M×N×K", "kernel", "efficiency", "why", "costs", "tr
 
 
 def render_summary(document: Document, plots: Sequence[str]) -> str:
-    """Verdict, findings, failures, then the tables that fit; whole tables are in report.html and rows.csv."""
-    tables = document.tables
+    """Verdict, findings, reasons, failures, then tables, each with as many lines as `MOST_LINES` leaves room for.
+
+    Whole tables are in report.html and rows.csv.
+    """
+    texts = (_rendered(document, plots, most) for most in range(MOST_ROWS, LEAST_ROWS, -1))
+    fitting = (text for text in texts if text.count("\n") <= MOST_LINES)
+    return next(fitting, None) or _rendered(document, plots, LEAST_ROWS)
+
+
+def _rendered(document: Document, plots: Sequence[str], most: int) -> str:
+    """The summary with at most so many lines of each table."""
+    tables, section = document.tables, partial(_section, most)
     blocks = [f"# immabench: {document.title}", *map(_plain, document.verdict)]
     blocks += _list("Findings (measured)", findings(document))
-    blocks += _section("Why not faster (lowest efficiency first)", tables["reasons"], REASON_COLUMNS)
-    blocks += _section("Not ok", tables["failures"])
-    blocks += _section("Matrix time of the models (measured)", tables["models"])
-    blocks += _section("Largest shapes (measured)", _by_work(tables["speed"]), SPEED_COLUMNS)
-    blocks += _section("Kernels (emulated: counts, no time)", tables["kernels"])
+    blocks += section("Why not faster (lowest efficiency first)", tables["reasons"], REASON_COLUMNS)
+    blocks += section("Not ok", tables["failures"])
+    blocks += section("Matrix time of the models (measured)", tables["models"])
+    blocks += section("Largest shapes (measured)", _by_work(tables["speed"]), SPEED_COLUMNS)
+    blocks += section("Kernels (emulated: counts, no time)", tables["kernels"])
     blocks += _plots(plots)
     blocks += ["Everything, row by row: [report.html](report.html), [rows.csv](rows.csv)."]
     blocks += [f"Again: `{document.command}`"] if document.command else []
@@ -109,8 +123,8 @@ def _list(title: str, lines: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
 
 
-def _section(title: str, table: Table, only: tuple[str, ...] = ()) -> list[str]:
-    return [f"## {title}", markdown_table(table, only, MOST_ROWS)] if table.rows else []
+def _section(most: int, title: str, table: Table, only: tuple[str, ...] = ()) -> list[str]:
+    return [f"## {title}", markdown_table(table, only, most)] if table.rows else []
 
 
 def markdown_table(table: Table, only: tuple[str, ...] = (), most: int = 20) -> str:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 from immabench.measure.run_folder import RunFolder
 from immabench.report.build import document_of
 from immabench.report.document import gather
-from immabench.report.summary import MOST_ROWS, findings, render_summary
+from immabench.report.summary import LEAST_ROWS, MOST_LINES, MOST_ROWS, findings, render_summary
+from immabench.report.tables import text
 
 
 def test_findings_are_the_extremes_of_the_rows(run: RunFolder) -> None:
@@ -54,9 +56,24 @@ def test_a_large_run_still_fits_a_page(synthetic: ModuleType) -> None:
     text = render_summary(gather(rows, synthetic.meta("run")), [f"plot_{n}" for n in range(30)])
     assert len(text.splitlines()) <= 100
     assert len(text.encode()) < 64 * 1024
-    assert f"{1200 - MOST_ROWS:,} more in report.html." in text
     speed = text[text.index("## Largest shapes") :].splitlines()
+    shown = next(index for index, line in enumerate(speed[4:]) if not line)
+    assert LEAST_ROWS <= shown <= MOST_ROWS
+    assert speed[4 + shown + 1] == f"{1200 - shown:,} more in report.html."
     assert "463×64×64" in speed[4]  # the largest first
+
+
+def test_every_table_at_its_longest_still_fits_a_page(run: RunFolder) -> None:
+    document = document_of(run)
+    tables = {}
+    for name, table in document.tables.items():
+        of = table.rows or [[text("1×1×1")] * len(table.columns)]
+        tables[name] = replace(table, rows=of * 40, keys=[""] * 40 * len(of))
+    longest = replace(document, tables=tables, verdict=["a paragraph"] * 8)
+    summary = render_summary(longest, [f"plot_{n}" for n in range(9)])
+    assert len(summary.splitlines()) <= MOST_LINES
+    assert summary.count("more in report.html.") == 5
+    assert summary.count("\n## ") == 6  # findings, reasons, failures, models, shapes, kernels
 
 
 def test_texts_of_a_run_are_no_tags(run: RunFolder) -> None:
