@@ -155,7 +155,7 @@ def _shares(found: list[speed.Timing], roofs: list[Roofline]) -> tuple[dict[str,
 def _gains(found: list[speed.Timing]) -> tuple[dict[str, list[speed.Timing]], str]:
     """Timings with an fp32 one beside them, a device each, limited to the cases with most work."""
     beside = [one for one in found if one.speedup is not None and one.row.provider != "reference"]
-    shapes = sorted({one.shape for one in beside}, key=prod, reverse=True)
+    shapes = sorted(dict.fromkeys(one.shape for one in beside), key=prod, reverse=True)
     shown = set(shapes[:MOST_GAINS])
     gains: dict[str, list[speed.Timing]] = {}
     for one in beside:

@@ -94,7 +94,7 @@ def _gains(ints: list[Timing], floats: list[Timing]) -> dict[tuple[int, ...], Ga
     """The gain of each M, N, K; of several cases of one shape the smallest, so that no picture flatters."""
     fastest, base = _fastest(ints), _fastest(floats)
     gains: dict[tuple[int, ...], Gain] = {}
-    for case in fastest.keys() & base.keys():
+    for case in (case for case in fastest if case in base):
         one = Gain(fastest[case].row, base[case].microseconds / fastest[case].microseconds)
         if case[2] not in gains or one.speedup < gains[case[2]].speedup:
             gains[case[2]] = one
@@ -157,11 +157,14 @@ def _compared(rows: list[Row]) -> bool:
 
 
 def _tiles(kind: str, precision: str, rows: list[Row]) -> Grid:
-    known = sorted({_case(row) for row in rows}, key=lambda case: prod(case[2]), reverse=True)
+    known = sorted(dict.fromkeys(map(_case, rows)), key=lambda case: prod(case[2]), reverse=True)
     cases = known[:MOST_SHAPES]
     times = {(row.kernel_id, _case(row)): row for row in sorted(rows, key=_time, reverse=True)}
     best = {case: min(_time(row) for (_, of), row in times.items() if of == case) for case in cases}
-    tiles = [_Tile(kernel, [times.get((kernel, case)) for case in cases]) for kernel in {row.kernel_id for row in rows}]
+    tiles = [
+        _Tile(kernel, [times.get((kernel, case)) for case in cases])
+        for kernel in dict.fromkeys(row.kernel_id for row in rows)
+    ]
     ranked = sorted((one for one in tiles if any(one.rows)), key=lambda one: one.standing(best))
     title = f"Time of {precision_name(precision)} tiles over the best one for the shape on {DEVICES.get(kind, kind)}"
     said = [left_out(len(known), len(cases), "shapes with most work"), left_out(len(ranked), MOST_TILES, "best tiles")]

@@ -49,7 +49,7 @@ def shares(found: Iterable[Timing], roof: Roofline) -> list[Share]:
 
 def most_work(found: list[Share]) -> tuple[list[Share], str]:
     """Shares of the cases with most work, in their order, and what that leaves out."""
-    cases = sorted({one.case for one in found}, key=lambda case: prod(case[2]), reverse=True)
+    cases = sorted(dict.fromkeys(one.case for one in found), key=lambda case: prod(case[2]), reverse=True)
     shown = set(cases[:MOST_CASES])
     return [one for one in found if one.case in shown], left_out(len(cases), len(shown), "cases with most work")
 

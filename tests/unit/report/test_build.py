@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -153,3 +156,29 @@ def test_instructions_stand_in_a_table_of_their_own(run: RunFolder, synthetic: M
     assert shown == ["invented dot", "invented routine", "invented tiles"]
     marks = [record["ceiling"] for record in doc.tables["instructions"].records()]
     assert marks == ["ceiling", "", ""]
+
+
+ONE_PAGE = """
+import hashlib, sys
+import synthetic
+from immabench.report.document import gather
+from immabench.report.page import render_page
+sizes = (16, 32, 64, 128)
+cases = [(f"b1/c{m}x{n}", m, n, 4096 // m * 64 // n, 1) for m in sizes for n in sizes]
+rows = [synthetic.timed_row(case, kind)[0] for case in cases for kind in synthetic.EFFICIENCY]
+print(hashlib.sha256(render_page(gather(rows, synthetic.meta("run"))).encode()).hexdigest())
+"""
+
+
+def test_a_page_is_the_same_in_every_process() -> None:
+    """Shapes of equal work stand in the order of rows: not in that of a set, which differs by process."""
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    pages = {
+        subprocess.run(
+            [sys.executable, "-c", ONE_PAGE],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }  # fmt: skip
+    assert len(pages) == 1
