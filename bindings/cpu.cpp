@@ -142,6 +142,10 @@ const Operand& take_matrices(CpuOperands& operands, const char* name, const py::
   return operand;
 }
 
+void expect_product_instructions() {
+  if (cpu::product_instructions().empty()) throw py::value_error("this CPU has no AVX2; see product_instructions()");
+}
+
 // What pack_panels makes of the one matrix `b`.
 const Operand& take_panels(CpuOperands& operands, const py::object& object, const Operand& b) {
   const Operand& panels = operands.take("panels", object);
@@ -152,7 +156,7 @@ const Operand& take_panels(CpuOperands& operands, const py::object& object, cons
 }
 
 void pack_panels(const py::object& b_object, const py::object& object, int threads) {
-  if (!cpu::can_multiply()) throw py::value_error("this CPU has no AVX-512 VNNI; see multiplies_s8()");
+  expect_product_instructions();
   CpuOperands operands;
   const Operand& b = take_matrices(operands, "b", b_object);
   const Operand& panels = take_panels(operands, object, b);
@@ -165,7 +169,7 @@ void multiply_s8(const py::object& a_object, const py::object& b_object, const p
                  const py::object& col_scale, const py::object& bias, const py::object& residual,
                  const py::object& residual_scale, const py::object& residual_zero, const py::object& out_scale,
                  const py::object& out_zero, const std::string& activation, int threads) {
-  if (!cpu::can_multiply()) throw py::value_error("this CPU has no AVX-512 VNNI; see multiplies_s8()");
+  expect_product_instructions();
   CpuOperands operands;
   cpu::ProductArguments call;
   const Operand& b = take_matrices(operands, "b", b_object);
@@ -206,14 +210,14 @@ void gather_patches(const py::object& image, const py::object& patches, const py
   cpu::compute(a, threads);
 }
 
-constexpr const char* kInstructions[] = {"baseline", "avx2", "avx512"};  // in the order of cpu::Instructions
+constexpr const char* kInstructions[] = {"baseline", "avx2", "avx_vnni", "avx512"};  // in the order of cpu::Instructions
 
 std::string instructions() { return kInstructions[int(cpu::best_instructions())]; }
 
 void limit_instructions(const std::string& name) {
   const auto found = std::find(std::begin(kInstructions), std::end(kInstructions), name);
   if (found == std::end(kInstructions))
-    throw py::value_error("instructions '" + name + "' are unknown; take baseline, avx2 or avx512");
+    throw py::value_error("instructions '" + name + "' are unknown; take baseline, avx2, avx_vnni or avx512");
   cpu::limit_instructions(cpu::Instructions(found - kInstructions));
 }
 
@@ -235,8 +239,10 @@ void register_cpu(py::module_& module) {
   module.def("panel_bytes", &cpu::panel_bytes, arg("n"), arg("k"), "Bytes of a matrix [n, k] that pack_panels packs.");
   module.def("pack_panels", &pack_panels, arg("b"), arg("panels"), py::kw_only(), arg("threads") = 1,
              "B of one product in the order of multiply_s8, for its `panels`.");
-  module.def("multiplies_s8", &cpu::can_multiply, "Whether this CPU has the instructions of multiply_s8.");
-  module.def("cpu_instructions", &instructions, "What native passes are compiled for that run here: baseline, avx2 or avx512.");
+  module.def("product_instructions", &cpu::product_instructions,
+             "The instructions of multiply_s8 on this CPU: avx512_vnni, avx_vnni, avx2, nothing if it has none.");
+  module.def("cpu_instructions", &instructions,
+             "What native passes are compiled for that run here: baseline, avx2, avx_vnni or avx512.");
   module.def("limit_cpu_instructions", &limit_instructions, arg("name"),
              "Lets native passes take no instructions beyond these.");
   module.def("gather_patches", &gather_patches, arg("image"), arg("patches"), py::kw_only(), arg("geometry"), optional("zero"),

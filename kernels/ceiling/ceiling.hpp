@@ -60,14 +60,14 @@ simt::host::Report emulate_bandwidth(Traffic traffic, const BandwidthArguments& 
 // ---- vector and matrix instructions of this CPU
 // A thread runs kChains independent chains c[j] += x[0] op y; c[j] += x[1] op y. All operands are `vector_bytes` long.
 struct CpuRate {
-  std::string_view name;          // "vpdpbusd zmm"
+  std::string_view name;          // "vpdpbusd zmm"; of a step in several instructions all of them
   std::string_view feature;       // the name of its CPUID flag in Linux: "avx512_vnni"
   std::string_view operand_type;  // "f32", "s8" (u8 by s8 where the instruction wants that), "bf16"
   std::string_view accumulator;
-  int operations;  // of one instruction
+  int operations;  // of one step
   int vector_bytes, chains;
   bool (*present)();  // by CPUID, and whether the system saves the registers
-  // operands: x[0], x[1], y, c[chains]; out: c[chains]. Carries out 2 * chains * iterations instructions.
+  // operands: x[0], x[1], y, c[chains]; out: c[chains]. Carries out 2 * chains * iterations steps.
   void (*run)(const std::byte* operands, std::byte* out, std::int64_t iterations);
 };
 

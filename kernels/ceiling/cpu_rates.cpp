@@ -47,8 +47,26 @@ constexpr int kVectorChains = 12;
 // bf16 operands lie in registers of floats; a cast between vectors costs nothing.
 #define DOT_BF16(c, x, y) _mm512_dpbf16_ps(c, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(y))
 
+// AVX2 multiplies bytes in more than one instruction: widened to 16 bits, or unsigned by signed ones, whose sums of two
+// saturate at 16 bits, so that only operands of 7 bits are exact. As instructions: what they compute from x and y is the same
+// each time.
+__attribute__((target("avx2"))) inline __m256i multiply_widened(__m256i c, __m256i x, __m256i y) {
+  __m256i products;
+  asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(c), "=&x"(products) : "x"(x), "x"(y));
+  return c;
+}
+__attribute__((target("avx2"))) inline __m256i multiply_saturated(__m256i c, __m256i x, __m256i y) {
+  __m256i products;
+  asm("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
+      : "+x"(c), "=&x"(products)
+      : "x"(x), "x"(y), "x"(_mm256_set1_epi16(1)));
+  return c;
+}
+
 IMMABENCH_VECTOR_RATE(fma256, "avx2,fma", __m256, LOAD_PS256, STORE_PS256, FMA256)
 IMMABENCH_VECTOR_RATE(fma512, "avx512f", __m512, LOAD_PS512, STORE_PS512, FMA512)
+IMMABENCH_VECTOR_RATE(widened_s8_256, "avx2", __m256i, LOAD_SI256, STORE_SI256, multiply_widened)
+IMMABENCH_VECTOR_RATE(saturated_s8_256, "avx2", __m256i, LOAD_SI256, STORE_SI256, multiply_saturated)
 IMMABENCH_VECTOR_RATE(dot_s8_256, "avx2,avxvnni", __m256i, LOAD_SI256, STORE_SI256, _mm256_dpbusd_avx_epi32)
 IMMABENCH_VECTOR_RATE(dot_s8_512, "avx512f,avx512vnni", __m512i, LOAD_SI512, STORE_SI512, _mm512_dpbusd_epi32)
 IMMABENCH_VECTOR_RATE(dot_bf16_512, "avx512f,avx512bf16", __m512, LOAD_PS512, STORE_PS512, DOT_BF16)
@@ -100,6 +118,8 @@ constexpr int kTileOperations = 2 * 16 * 16 * 64;  // of bytes; half of that of 
 constexpr CpuRate kCpuRates[] = {
     {"vfmadd231ps ymm", "fma", "f32", "f32", 2 * 8, 32, kVectorChains, cpu::has_fma, fma256},
     {"vfmadd231ps zmm", "avx512f", "f32", "f32", 2 * 16, 64, kVectorChains, cpu::has_avx512f, fma512},
+    {"vpmaddwd+vpaddd ymm", "avx2", "s8", "s32", 2 * 16, 32, kVectorChains, cpu::has_fma, widened_s8_256},
+    {"vpmaddubsw+vpmaddwd+vpaddd ymm", "avx2", "s8", "s32", 2 * 32, 32, kVectorChains, cpu::has_fma, saturated_s8_256},
     {"vpdpbusd ymm", "avx_vnni", "s8", "s32", 2 * 32, 32, kVectorChains, cpu::has_avx_vnni, dot_s8_256},
     {"vpdpbusd zmm", "avx512_vnni", "s8", "s32", 2 * 64, 64, kVectorChains, cpu::has_avx512_vnni, dot_s8_512},
     {"tdpbssd tmm", "amx_int8", "s8", "s32", kTileOperations, kCpuTileBytes, kTileChains, cpu::has_amx_int8, tile_s8},

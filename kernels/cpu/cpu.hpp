@@ -7,6 +7,7 @@
 #include <gemm/epilogue_arguments.hpp>
 #include <pooling/pooling.hpp>
 #include <quantize/quantize.hpp>
+#include <string_view>
 
 namespace immabench::cpu {
 
@@ -31,7 +32,7 @@ struct PatchArguments {
 };
 
 // out = the epilogue of A B^T: int8 A [batch, rows, K] or the patches of an image, int8 B [batch, columns, K]; `finish` has no
-// sums. By vpdpbusd, where this CPU has it (`can_multiply`).
+// sums. Only where `product_instructions` are not "".
 struct ProductArguments {
   std::uint64_t a = 0, b = 0;
   std::uint64_t panels = 0;  // B as pack_panels left it; 0 has it brought into that order in every call
@@ -39,9 +40,11 @@ struct ProductArguments {
   PatchArguments patches;  // without an image, A is a matrix
   FinishArguments finish;
 };
-bool can_multiply();
+// The instructions of products on this CPU, within limit_instructions: "avx512_vnni", "avx_vnni", "avx2", "" if none.
+std::string_view product_instructions();
 
 // B [n, k] of one product in the order in which products read it, once for many calls: `panel_bytes` bytes at `panels`.
+// The order is that of product_instructions.
 std::int64_t panel_bytes(std::int64_t n, std::int64_t k);
 void pack_panels(std::uint64_t b, std::uint64_t panels, std::int64_t n, std::int64_t k, int threads);
 

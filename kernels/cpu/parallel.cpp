@@ -1,6 +1,7 @@
 #include <cpu/parallel.hpp>
 
 #include <atomic>
+#include <ceiling/cpu_features.hpp>
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -167,22 +168,27 @@ namespace {
 
 std::atomic<Instructions> instruction_limit{Instructions::kAvx512};
 
-Instructions present_instructions() {
+bool present(Instructions wanted) {
 #if defined(__x86_64__) && defined(__GNUC__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (avx2) return avx512 ? Instructions::kAvx512 : Instructions::kAvx2;
+  if (wanted == Instructions::kAvx2) return avx2;
+  if (wanted == Instructions::kAvxVnni) return avx2 && has_avx_vnni();
+  if (wanted == Instructions::kAvx512) return avx2 && avx512;
 #endif
-  return Instructions::kBaseline;
+  return wanted == Instructions::kBaseline;
 }
 
 }  // namespace
 
 Instructions best_instructions() {
-  static const Instructions present = present_instructions();
-  return std::min(present, instruction_limit.load(std::memory_order_relaxed));
+  static const bool here[] = {true, present(Instructions::kAvx2), present(Instructions::kAvxVnni),
+                              present(Instructions::kAvx512)};
+  int best = int(instruction_limit.load(std::memory_order_relaxed));
+  while (!here[best]) --best;
+  return Instructions(best);
 }
 
 void limit_instructions(Instructions limit) { instruction_limit = limit; }

@@ -464,8 +464,8 @@ class _Epilogue(TypedDict, total=False):
 def finish_sums(sums: Any, out: Any, **epilogue: Unpack[_Epilogue]) -> None:
     """The epilogue of int32 or float32 `sums` [.., M, N], natively on the CPU, into `out` of that shape."""
 
-def multiplies_s8() -> bool:
-    """Whether this CPU has the instructions of `multiply_s8`: AVX-512 VNNI."""
+def product_instructions() -> str:
+    """The instructions of `multiply_s8` on this CPU: "avx512_vnni", "avx_vnni", "avx2", or "" where it has none."""
 
 def multiply_s8(
     a: Any,
@@ -486,10 +486,11 @@ def pack_panels(b: Any, panels: Any, *, threads: int = 1) -> None:
     """int8 b [N, K] in the order of `multiply_s8`, uint8 [panel_bytes(N, K)], once for many calls."""
 
 def cpu_instructions() -> str:
-    """What native passes are compiled for that run here: "baseline", "avx2" or "avx512"."""
+    """What native passes and products may take here: "baseline", "avx2", "avx_vnni" (of products alone) or "avx512"."""
 
 def limit_cpu_instructions(name: str) -> None:
-    """Let native passes take no instructions beyond these, to test the code of other CPUs; "avx512" is no limit."""
+    """Let native passes and products take no instructions beyond these, to test the code of other CPUs; "avx512" is
+    no limit."""
 
 def gather_patches(image: Any, patches: Any, *, geometry: dict[str, int], zero: Any = None, threads: int = 1) -> None:
     """What the filter of each output pixel meets in an int8 image, natively on the CPU: `patches` int8 [M, K or more];

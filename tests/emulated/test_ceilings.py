@@ -73,8 +73,11 @@ class TestMemory:
 def small_operands(rate: dict[str, Any]) -> np.ndarray:
     """x[0], x[1], y and the chains' start as bytes: floats are small integers, so that every order of sums is exact."""
     generator, shape = np.random.default_rng(1), (3 + rate["chains"], rate["vector_bytes"])
+    if is_widened(rate):
+        return generator.integers(-128, 128, (shape[0], shape[1] // 2)).astype(np.int16).view(np.uint8)
     if rate["operand_type"] == "s8":
-        return generator.integers(0, 256, shape).astype(np.uint8)
+        bits = 7 if "vpmaddubsw" in rate["name"] else 8  # of which sums of two fit 16 bits
+        return generator.integers(0, 2**bits, shape).astype(np.uint8)
     values = generator.integers(-8, 9, (shape[0], shape[1] // 4)).astype(np.float32)
     if rate["operand_type"] == "f32":
         return values.view(np.uint8)
@@ -83,6 +86,8 @@ def small_operands(rate: dict[str, Any]) -> np.ndarray:
 
 
 def as_numbers(rate: dict[str, Any], operand: np.ndarray, signed: bool) -> np.ndarray:
+    if is_widened(rate):
+        return operand.view(np.int16).astype(np.int64)
     if rate["operand_type"] == "s8":
         return operand.view(np.int8 if signed else np.uint8).astype(np.int64)
     if rate["operand_type"] == "f32":
@@ -90,9 +95,19 @@ def as_numbers(rate: dict[str, Any], operand: np.ndarray, signed: bool) -> np.nd
     return (operand.view(np.uint16).astype(np.uint32) << 16).view(np.float32).astype(np.int64)
 
 
+def products_a_sum(rate: dict[str, Any]) -> int:
+    """How many products go to each 32 bits of an accumulator."""
+    return 2 if is_widened(rate) else {"f32": 1, "bf16": 2, "s8": 4}[rate["operand_type"]]
+
+
+def is_widened(rate: dict[str, Any]) -> bool:
+    """Whether int8 operands lie as int16 in the registers."""
+    return str(rate["name"]).startswith("vpmaddwd")
+
+
 def increment(rate: dict[str, Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """What one instruction adds to its accumulator, by the definition of the instruction, in exact integers."""
-    pack = {"f32": 1, "bf16": 2, "s8": 4}[rate["operand_type"]]
+    pack = products_a_sum(rate)
     if rate["vector_bytes"] < 1024:
         products = as_numbers(rate, x, signed=False) * as_numbers(rate, y, signed=True)
         return products.reshape(-1, pack).sum(axis=1)
@@ -104,7 +119,7 @@ def increment(rate: dict[str, Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def operations_of(rate: dict[str, Any]) -> int:
     """Multiplications and additions of one instruction: two for each product that the model above sums."""
-    pack = {"f32": 1, "bf16": 2, "s8": 4}[rate["operand_type"]]
+    pack = products_a_sum(rate)
     sums = rate["vector_bytes"] // 4
     return 2 * sums * pack * (16 if rate["vector_bytes"] == 1024 else 1)
 

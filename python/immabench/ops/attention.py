@@ -206,7 +206,7 @@ def _multiply(a: Tensor, b: Tensor, out: Tensor, **epilogue: Tensor) -> Tensor:
         return out
     sums = torch.empty(out.shape, dtype=torch.int32)
     for one, other, there in zip(a, b, sums, strict=True):
-        multiply_codes(one, other.t(), there)
+        multiply_codes(one, other, there)
     native().finish_sums(sums, out, threads=threads, **epilogue)
     return out
 

@@ -1,5 +1,5 @@
 """Products on the CPU, the bits of the kernels: of whatever integers the weights stand for, natively where the CPU has
-AVX-512 VNNI, else by torch (`multiply_codes`) between native passes that gather patches and finish the sums.
+AVX2, else by torch (`multiply_codes`) between native passes that gather patches and finish the sums.
 
 Only sums that kernels add up in floats, of weights beside f16 and bf16, have no specified bits (docs/numerics.md).
 """
@@ -62,14 +62,14 @@ def compute_exactly(
         weights = float_weights(problem, packed) if packed else b
         finish(problem, torch.matmul(a.float(), weights.float().transpose(-1, -2)), operands, out)
     elif not problem.has_integer_sum:
-        tell(torch_product())
+        tell(product_call())
         finish(problem, _sums_of_groups(problem, a, packed), operands, out)
     else:
         if packed:
             b = integer_weights(problem, packed)
         elif problem.a_type == "s4":
             a, b = unpack_s4(a), unpack_s4(b)
-        tell("cpu:multiply_s8" if natively() else torch_product())
+        tell(product_call())
         if natively():
             _product(problem, a, b, {**operands, "panels": panels}, out)
         else:
@@ -87,25 +87,26 @@ def finish(problem: Problem, sums: Tensor, operands: Mapping[str, Tensor | None]
 
 def natively() -> bool:
     """Whether products are computed as a whole by the native module."""
-    return bool(native().multiplies_s8())
+    return bool(native().product_instructions())
 
 
-def torch_product() -> str:
-    """What `multiply_codes` calls, as `ops.watching` names it."""
-    return "torch:_int_mm" if natively() else "torch:mm"
+def product_call() -> str:
+    """What products of codes call, as `ops.watching` names it."""
+    return "cpu:multiply_s8" if natively() else "torch:mm"
 
 
 def multiply_codes(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    """`out` int32 [M, N], filled with the product of int8 a [M, K] and b [K, N]; exact.
+    """`out` int32 [M, N], filled with the product of int8 a [M, K] and the transpose of b [N, K]; exact.
 
-    By `torch._int_mm` where the CPU multiplies bytes. Elsewhere that is a loop over elements, and fp32 products of
-    `EXACT_K` elements of K at a time are as exact and many times as fast; also where torch rounds operands of fp32
-    products to bf16, as codes have 8 bits.
+    Without native products by fp32 ones of `EXACT_K` elements of K at a time: as exact as `torch._int_mm`, which is a
+    loop over elements there, and many times as fast; also where torch rounds operands of fp32 products to bf16, as
+    codes have 8 bits.
     """
     if natively():
-        return torch._int_mm(a, b, out=out)
+        native().multiply_s8(a, b, out, threads=torch.get_num_threads())
+        return out
     for first in range(0, a.shape[1], EXACT_K):
-        part = torch.mm(a[:, first : first + EXACT_K].float(), b[first : first + EXACT_K].float())
+        part = torch.mm(a[:, first : first + EXACT_K].float(), b[:, first : first + EXACT_K].float().t())
         if first == 0:
             out.copy_(part)
         else:
@@ -126,11 +127,11 @@ def _multiply(problem: Problem, a: Tensor, b: Tensor, operands: Tensors, out: Te
     if problem.batch > 1:
         sums = _memory_of_sums(problem, out)
         for index in range(problem.batch):
-            multiply_codes(a[index], b[index].t(), sums[index])
+            multiply_codes(a[index], b[index], sums[index])
         return finish(problem, sums, operands, out)
     for rows in _pieces(problem.m, 4 * problem.n):
         there = out[rows]
-        sums = multiply_codes(a[rows], b.t(), _memory_of_sums(problem, there))
+        sums = multiply_codes(a[rows], b, _memory_of_sums(problem, there))
         finish(problem, sums, _of_rows(operands, rows, problem.m), there)
     return None
 
@@ -142,7 +143,7 @@ def _convolve(problem: Problem, image: Tensor, filters: Tensor, operands: Tensor
     if geometry.is_plain:
         return _multiply(problem, image.view(problem.m, problem.k), filters, operands, out)
     row_bytes = -(-problem.k // K_MULTIPLE) * K_MULTIPLE
-    filters = pad(filters, (0, row_bytes - problem.k)).t()
+    filters = pad(filters, (0, row_bytes - problem.k))
     pixels, zero = geometry.out_height * geometry.out_width, operands.get("a_zero")
     for images in _pieces(geometry.images, pixels * (row_bytes + 4 * problem.n)):
         rows = slice(images.start * pixels, images.stop * pixels)
@@ -199,6 +200,6 @@ def _sums_of_groups(problem: Problem, a: Tensor, packed: Mapping[str, Tensor]) -
     for index, scale in enumerate(packed["group_scale"][:, : problem.n]):
         columns = slice(index * group, (index + 1) * group)
         sums = torch.empty(total.shape, dtype=torch.int32)
-        part = multiply_codes(a[:, columns].contiguous(), weights[:, columns].contiguous().t(), sums)
+        part = multiply_codes(a[:, columns].contiguous(), weights[:, columns].contiguous(), sums)
         total.add_(part.float().mul_(scale))
     return total

@@ -14,7 +14,7 @@ _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
     """Within, `watcher` is told the kernel of every call: a configuration's id, of the exact path on a CPU
-    `cpu:multiply_s8` and so on, of what torch computes `torch:_int_mm` or `torch:mm`."""
+    `cpu:multiply_s8` and so on, of what torch computes `torch:mm` or `torch:matmul`."""
     token = _WATCHER.set(watcher)
     try:
         yield
