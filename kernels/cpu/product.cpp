@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kCacheBytes = 384 << 10;  // patches and sums of a block of rows, beside a panel, in the second cache
 constexpr int kBlockMultiple = 6;       // rows of a tile: no block but the last has others
-constexpr int kFewRows = 16;
+constexpr int kFewRows = 16;            // of which not every thread gets a block: they share the columns
 // What is as much work as an element's way through arithmetic: bytes that are brought into order, products.
 constexpr i64 kBytesAnElement = 8, kProductsAnElement = 64;
 
@@ -164,7 +164,8 @@ void pack_panels(std::uint64_t b, std::uint64_t panels, std::int64_t n, std::int
 
 void compute(const ProductArguments& given, int threads) {
   const ProductInstructions& by = *instructions();
-  if (given.finish.batch == 1 && given.finish.rows < kFewRows) return multiply_few(by, given, threads);
+  if (given.finish.batch == 1 && given.finish.rows < (given.panels ? kFewRows : by.few_rows))
+    return multiply_few(by, given, threads);
   ProductArguments a = given;
   const bool image = a.patches.geometry.present();
   const i64 stride = rounded_up(a.k, kQuad), n = a.finish.columns, panel_bytes = by.panel_bytes(n, a.k);

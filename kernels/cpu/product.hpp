@@ -36,7 +36,7 @@ struct ProductBlock {
   std::byte* scratch;  // ProductInstructions::row_scratch
 };
 
-// Few rows of A, for which it does not pay to bring B into order, against one column of B as it lies.
+// Few rows of A, for which it does not pay to bring B into order (`few_rows`), against one column of B as it lies.
 struct ProductColumn {
   const std::byte* rows;  // as `prepare` left them, one after the other
   i64 m, k;
@@ -51,6 +51,7 @@ struct ProductInstructions {
   bool (*present)();
   int lanes, panel;    // columns that are packed at once, columns of a panel
   int scratch_bytes;   // of a block, for each byte of A
+  int few_rows;        // fewer take B as it lies if it is not packed yet
   int prepared_bytes;  // of an element of a prepared row, which is padded to whole vectors
   void (*pack)(const ProductColumns& columns, u8* panels);
   void (*multiply)(const ProductBlock& block);

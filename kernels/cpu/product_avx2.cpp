@@ -65,6 +65,7 @@ const immabench::cpu::ProductInstructions immabench::cpu::kAvx2Product = {
     .lanes = kLanes,
     .panel = kPanel,
     .scratch_bytes = sizeof(Code),
+    .few_rows = 5,
     .prepared_bytes = sizeof(PreparedCode),
     .pack = &pack,
     .multiply = &multiply,

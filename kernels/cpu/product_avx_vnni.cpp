@@ -30,6 +30,7 @@ const immabench::cpu::ProductInstructions immabench::cpu::kAvxVnniProduct = {
     .lanes = kLanes,
     .panel = kPanel,
     .scratch_bytes = 0,
+    .few_rows = 16,
     .prepared_bytes = sizeof(PreparedCode),
     .pack = &pack,
     .multiply = &multiply,

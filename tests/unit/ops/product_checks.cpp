@@ -35,7 +35,7 @@ constexpr int kVectors = 4;  // as of the widest vectors
 
 namespace immabench::cpu {
 const ProductInstructions kModelProduct = {
-    "model", Instructions::kAvx2, [] { return true; }, kLanes, kPanel, 0, sizeof(PreparedCode), &pack, &multiply, &prepare,
+    "model", Instructions::kAvx2, [] { return true; }, kLanes, kPanel, 0, 16, sizeof(PreparedCode), &pack, &multiply, &prepare,
     &dot};
 }  // namespace immabench::cpu
 #endif
