@@ -143,7 +143,7 @@ def explain_rows(
 def _case(row: Row, meta: Mapping[str, Any], actions: Sequence[Action], machine: Machine | None) -> Case | None:
     if row.step != "compute" or row.status != "ok":
         return None
-    problem = Problem.from_dict(row.model_dump())
+    problem = row.problem
     config = _configs().get(row.kernel_id)
     if row.device_kind == "emulated":
         return _predicted_case(row, problem, config, machine)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from immabench.errors import RunFolderError
+from immabench.row_ids import RowId
 
 SCHEMA_VERSION = 1
 
@@ -88,7 +89,8 @@ class Action(BaseModel):
     @property
     def problem_key(self) -> str:
         """Of the row; empty without one."""
-        return self.row_id.split("@")[1] if self.row_id else ""
+        parts = RowId.parse(self.row_id)
+        return parts.problem_key if parts else ""
 
     @property
     def top_stall(self) -> tuple[str, float] | None:
