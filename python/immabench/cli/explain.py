@@ -86,8 +86,7 @@ def _explained(
 
 def _print_table(found: Sequence[Explanation], explained: int) -> None:
     from immabench.cli.output import print_table
-    from immabench.report.formats import percent
-    from immabench.report.speed import shape_text
+    from immabench.readable import percent, shape_text
 
     columns = ("case", "M×N×K", "kernel", "time us", "roof us", "efficiency", "bound", "why")
     rows = (

@@ -179,13 +179,12 @@ def _print(outcome: Outcome, json: bool) -> None:
 
 
 def _cells(action: Action) -> tuple[str, ...]:
-    from immabench.report.formats import number
-    from immabench.report.profiled import rule_text, stall_text
+    from immabench.readable import number
 
     shares = (action.metrics.get(name) for name in ("tensor_active", "dram_throughput", "l2_throughput"))
     problem = f"{action.problem_key} #{action.index}" if action.index else action.problem_key
     figures = (number(action.duration_us), *map(number, shares))
-    return (action.kernel_id or action.function, problem or "-", *figures, stall_text(action), rule_text(action))
+    return (action.kernel_id or action.function, problem or "-", *figures, action.stall_text, action.rule_text)
 
 
 def _check_metrics(given: Path | None, chip: str) -> None:

@@ -178,6 +178,7 @@ def _carry_out(
 ) -> None:
     from immabench.cli.progress import shown
     from immabench.measure.sweep import finish, remaining, run_sweep
+    from immabench.report import build_report
 
     todo = remaining(plan, folder, retry)
     try:
@@ -189,8 +190,8 @@ def _carry_out(
         raise typer.Exit(INTERRUPTED) from None
     if profiling is not None:
         profiling(folder)
-    report = finish(folder)
-    failed = _print_outcome(folder, report, json)
+    finish(folder)
+    failed = _print_outcome(folder, build_report(folder.path), json)
     if failed:
         raise typer.Exit(1)
 

@@ -17,7 +17,7 @@ from immabench.measure.measured_machine import machine_of_run
 from immabench.measure.roof import ceilings_by_device
 from immabench.predict import Machine
 from immabench.problems import Problem
-from immabench.report.formats import percent
+from immabench.readable import percent
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row

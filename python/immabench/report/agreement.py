@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from immabench.profile.agreement import TOLERANCE, Agreement
-from immabench.report.formats import number, ratio
+from immabench.readable import number, ratio
 from immabench.report.tables import Column, Table, first_rows, text, value
 from immabench.row_ids import launch_of
 

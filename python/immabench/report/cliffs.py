@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import log, prod
 from typing import TYPE_CHECKING
 
-from immabench.report.formats import RateUnit, rate_unit
+from immabench.readable import RateUnit, rate_unit
 from immabench.report.palette import Series, looks, series_of
 from immabench.report.places import stack
 from immabench.report.speed import shorten, timed_ok

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from immabench.readable import shape_text
 from immabench.report.keys import row_key
 from immabench.report.reproduce import row_command
-from immabench.report.speed import shape_text
 from immabench.row_ids import launch_of
 
 if TYPE_CHECKING:
