@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -91,11 +91,12 @@ class Explanation:
         return f"What keeps it from its roof is not known: look at its counters, {look}."
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON takes it."""
+        """Everything as JSON takes it; of the row its names, since it is in the run."""
         row = self.row
         names = {"row_id": row.row_id, "suite": row.suite, "case": row.case, "kernel_id": row.kernel_id}
-        own = {key: value for key, value in asdict(self).items() if key != "row"}
-        return {**names, **own, "headline": self.headline, "sentences": self.sentences()}
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("row", "causes")}
+        causes = [asdict(cause) for cause in self.causes]
+        return {**names, **own, "causes": causes, "headline": self.headline, "sentences": self.sentences()}
 
 
 def _in_words(cause: Cause) -> str:
