@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.trained import (
     CalibrationOption,
     DataOption,
@@ -44,7 +45,7 @@ def difference(
     weights: WeightsOption = None,
     data: DataOption = None,
     calibration: CalibrationOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare the codes that layers store, by a simulation in floats, by an engine, and by the integer oracles.
 
