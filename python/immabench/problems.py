@@ -224,13 +224,18 @@ class Problem:
         parts += [f"o{_SCALE_LETTER[self.out_scale]}{'z' * self.out_zero}"] if self.out_scale != "none" else []
         return "_".join(parts)
 
+    def differing(self, other: Problem) -> dict[str, Any]:
+        """The fields in which `other` is another problem, as it has them: `replace(self, **those)` is `other`."""
+        own = self.as_dict()
+        return {name: value for name, value in other.as_dict().items() if value != own[name]}
+
     def as_dict(self) -> dict[str, Any]:
         """Every field by name; `from_dict` reads it back."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Problem:
-        """The problem of `as_dict()`; keys that are not fields are ignored, so a row serves too."""
+        """The problem of `as_dict()`; keys that are not fields are ignored, so the fields of a row serve too."""
         return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
 

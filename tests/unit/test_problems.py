@@ -60,6 +60,9 @@ def problems(draw: st.DrawFn) -> Problem:
 def test_dict_round_trip(problem: Problem) -> None:
     assert Problem.from_dict(problem.as_dict()) == problem
     assert Problem.from_dict({**problem.as_dict(), "row_id": "x"}) == problem
+    other = Problem(1, 2, 3)
+    assert replace(other, **other.differing(problem)) == problem
+    assert problem.differing(problem) == {}
 
 
 @given(problems(), problems())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from immabench.cli.options import JsonOption, SeedOption, ThresholdOption
+
 if TYPE_CHECKING:
     from immabench.measure.ab import AbResult
 
@@ -23,10 +25,10 @@ def ab(
     output_type: str = typer.Option("f16", "--output-type", help="s32, f32, f16 or bf16."),
     device: str = typer.Option("cpu", "--device", help="cpu, or cuda for the first GPU."),
     time_budget: float = typer.Option(5.0, "--time-budget", min=0.01, help="Longest to measure, seconds."),
-    threshold: str = typer.Option("2%", "--threshold", help="Ratios closer to 1 than this are the same."),
-    seed: int = typer.Option(0, "--seed", min=0, help="Seed of the operands and of the order."),
+    threshold: ThresholdOption = "2%",
+    seed: SeedOption = 0,
     out: Path = typer.Option(None, "--out", help="Write the raw times of every pair into this JSON file."),
-    json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    json: JsonOption = False,
 ) -> None:
     """Time two configurations in turns: drift and throttling hit both alike, so small differences show.
 

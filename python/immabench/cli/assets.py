@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immabench.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from immabench.assets import AssetState, Progress
 
 assets_app = typer.Typer(help="Weights and data of models: list, check and fetch them.", no_args_is_help=True)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:

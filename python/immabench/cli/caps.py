@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immabench.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -14,7 +16,7 @@ _COLOURS = {"native": "green", "emulated": "yellow", "absent": "dim"}
 
 def caps(
     arch: Annotated[str, typer.Option(help="GPU architecture, e.g. sm_80 or sm_90")],
-    json: Annotated[bool, typer.Option("--json", help="Print data only")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Says which instructions an architecture has: native, emulated by a routine, or absent, with the SASS they become.
 

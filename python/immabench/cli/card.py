@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.trained import CalibrationOption, DataOption, LimitOption, ModelArgument, WeightsOption, chosen_model
 
 
@@ -31,7 +32,7 @@ def card(
         typer.Option("--from", metavar="RUN", help="A run of `immabench e2e`: latencies and sizes too; repeatable."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Evaluate a model with every recipe of a card, and write CARD.md: accuracy with intervals, size, fallbacks.
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from immabench.cli.options import JsonOption
+
 
 def register(app: typer.Typer) -> None:
     """Add `ceilings` to the command line."""
@@ -15,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def ceilings(
     device: Annotated[str, typer.Option("--device", help="cpu, or cuda for the first GPU.")] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure the ceilings of this machine: peak rates of instructions, bandwidths, torch's GEMMs; some ten seconds.
 

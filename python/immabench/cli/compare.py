@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from immabench.cli.options import JsonOption, ThresholdOption
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -29,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def compare(
     a: str = typer.Argument(help="The run folder of the baseline, or several runs of it, separated by commas."),
     b: str = typer.Argument(help="The run folder of the candidate, or as many runs of it."),
-    threshold: str = typer.Option("2%", "--threshold", help="Ratios closer to 1 than this are the same."),
+    threshold: ThresholdOption = "2%",
     fail_on: list[str] = typer.Option(
         [], "--fail-on", metavar="KIND:SHARE", help="slower:3%, faster:3% or any:3%: exit 3 if a row is; repeatable."
     ),
@@ -37,7 +39,7 @@ def compare(
     mixed: bool = typer.Option(
         False, "--mixed", help="Judge rows of different devices, backends, cache states or timers too."
     ),
-    json: bool = typer.Option(False, "--json", help="Print the verdicts as JSON."),
+    json: JsonOption = False,
 ) -> None:
     """Compare the times of two runs, row by row: B against A, with a 99 % interval for every ratio.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.trained import (
     CalibrationOption,
     DataOption,
@@ -17,13 +18,16 @@ from immabench.cli.trained import (
 )
 
 if TYPE_CHECKING:
-    from immabench.models.integer.difference import Comparison, Differences
+    from immabench.models.integer.difference import Comparison, Differences, Gap
     from immabench.quantize.quantized import QuantizedModel
 
 ENGINES = ("simulated", "immabench", "emulated", "onnxruntime")
 """What is compared with the oracles; `immabench` is the exact path, `emulated` the kernels' source."""
 
 USUAL = ("simulated", "immabench", "onnxruntime")
+
+NAMED = 6
+"""Layers that are named behind the first; the table has all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,11 +48,12 @@ def difference(
     weights: WeightsOption = None,
     data: DataOption = None,
     calibration: CalibrationOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare the codes that layers store, by a simulation in floats, by an engine, and by the integer oracles.
 
-    Names the first layer whose codes differ and the rule that makes them: ties, requantization, residuals, sums.
+    Names the first layer whose codes differ and the rule that makes them: ties, requantization, residuals, sums. Then
+    every other layer that computes otherwise, given the codes that it was given.
 
     Example: immabench difference resnet18 --recipe w8a8 --engine onnxruntime
     """
@@ -111,8 +116,7 @@ def _show(title: str, found: Mapping[str, Comparison], as_json: bool) -> None:
     cells: dict[tuple[str, bool], dict[str, str]] = {}
     for name, comparison in found.items():
         for gap in comparison.gaps:
-            text = f"{gap.differing} of {gap.elements}, by {gap.largest}" if gap.differing else "same"
-            cells.setdefault((gap.layer, gap.computed), {})[name] = text
+            cells.setdefault((gap.layer, gap.computed), {})[name] = _cell(gap)
     rows = (
         (layer if computed else f"input of {layer}", *(by_engine.get(name, "") for name in found))
         for (layer, computed), by_engine in cells.items()
@@ -120,3 +124,24 @@ def _show(title: str, found: Mapping[str, Comparison], as_json: bool) -> None:
     print_table(f"{title}: codes that differ from the integer oracles'", ("codes of", *found), rows)
     for name, comparison in found.items():
         print(f"{name}: {comparison.first or 'the same everywhere'}")
+        others = [gap for gap in comparison.at_fault if comparison.first and gap != comparison.first.gap]
+        if others:
+            print(f"{name}: {_at_fault(others)}")
+
+
+def _at_fault(gaps: list[Gap]) -> str:
+    """Who computes otherwise too, whatever it was given: those with most codes first."""
+    from immabench.readable import join, plural
+
+    worst = sorted(gaps, key=lambda gap: -(gap.own or 0))
+    named = [f"{gap.place} ({plural(gap.own or 0, 'code')})" for gap in worst[:NAMED]]
+    more = [f"{len(gaps) - NAMED} more"] if len(gaps) > NAMED else []
+    return f"given the codes that they read, these differ too: {join(named + more)}"
+
+
+def _cell(gap: Gap) -> str:
+    """How many codes differ, and of how many the layer itself is the cause."""
+    if not gap.differing and not gap.own:
+        return "same"
+    own = "" if gap.own is None else f", {gap.own} its own"
+    return f"{gap.differing} of {gap.elements}, by {gap.largest}{own}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.runtimes import DeviceOption, LengthOption, Request, RuntimeOption, SecondsOption, TimeoutOption
 from immabench.cli.trained import CalibrationOption, DataOption, ModelArgument, WeightsOption
 
@@ -40,7 +41,7 @@ def dispatch(
     data: DataOption = None,
     calibration: CalibrationOption = None,
     timeout: TimeoutOption = 3600.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show layer by layer which kernel each runtime chose, what it took, and what changing formats took besides.
 

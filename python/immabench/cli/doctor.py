@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from immabench.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from immabench.checkup import Check
 
@@ -17,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor(json: bool = typer.Option(False, "--json", help="Print the checks as JSON.")) -> None:
+def doctor(json: JsonOption = False) -> None:
     """Say what works here, what does not, why, and how to fix it.
 
     Exits 1 when something is broken; what is merely missing is no failure.

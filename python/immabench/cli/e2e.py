@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immabench.cli.options import ForceOption, JsonOption, OutRunOption
 from immabench.cli.runtimes import (
     BatchOption,
     DeviceOption,
@@ -53,10 +54,10 @@ def e2e(
     data: DataOption = None,
     calibration: CalibrationOption = None,
     timeout: TimeoutOption = 3600.0,
-    out: Annotated[Path | None, typer.Option("--out", help="The run folder; runs/<utc>-e2e-MODEL.")] = None,
+    out: OutRunOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="With --out: go on; rows that are ok stay.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run that --out already holds.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a trained model, or a folder of `immabench quantize`, by several runtimes and precisions.
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from immabench.cli.options import JsonOption, SeedOption
 
 if TYPE_CHECKING:
     from immabench.kernels import CompanionConfig
     from immabench.measure.kernel_case import KernelCase
 
-EMULATE_OPTIONS = typer.Option(
-    [],
-    "--with",
-    metavar="KEY=VALUE",
-    help="A further field of the problem, named as in suites: b_group=128, activation=gelu; of the kernels around a "
-    "GEMM their types and scales: x=f16, codes=s4, granularity=column; repeatable.",
-)
+EmulateWithOption = Annotated[
+    list[str],
+    typer.Option(
+        "--with",
+        metavar="KEY=VALUE",
+        help="A further field of the problem, named as in suites: b_group=128, activation=gelu; of the kernels around "
+        "a GEMM their types and scales: x=f16, codes=s4, granularity=column; repeatable.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,10 +41,10 @@ def emulate(
     output_type: str = typer.Option(
         None, "--output-type", help="Of a GEMM: s32, or s8, f32, f16 (default), bf16 with scales and bias."
     ),
-    with_: list[str] = EMULATE_OPTIONS,
+    with_: EmulateWithOption = [],
     order: str = typer.Option("forward", "--order", help="Order of warps: forward, reverse or random."),
-    seed: int = typer.Option(0, "--seed", help="Seed of the operands and of the random order."),
-    json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    seed: SeedOption = 0,
+    json: JsonOption = False,
 ) -> None:
     """Run one kernel on the emulated GPU: exactness, hazards, memory transactions.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.trained import (
     CalibrationOption,
     DataOption,
@@ -46,7 +47,7 @@ def evaluate(
     calibration: CalibrationOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="A folder for the rows; runs/<utc>-evaluate-MODEL.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="With --out: go on, with the rows that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Evaluate a trained model, or a folder of `immabench quantize`, with recipes: accuracy, size, distance from fp32.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from immabench.cli.options import CaseOption, JsonOption, KernelOfRunOption
+
 if TYPE_CHECKING:
     from immabench.explain import BreakEven, Explanation
     from immabench.predict import Machine
@@ -22,12 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     run: Path = typer.Argument(..., help="A run folder, as `immabench sweep` wrote it."),
-    kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Only these kernels; repeatable."),
-    case: list[str] = typer.Option([], "--case", metavar="GLOB", help="Only these cases; repeatable."),
+    kernel: KernelOfRunOption = [],
+    case: CaseOption = [],
     every: bool = typer.Option(False, "--all", help="Rows near their roofs too."),
     top: int = typer.Option(DEFAULT_TOP, "--top", min=1, help="How many rows are explained in words."),
     gpu: str = typer.Option(None, "--gpu", help="Explain emulated rows too, by what is predicted of this GPU."),
-    json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    json: JsonOption = False,
 ) -> None:
     """Say why each row is below its roof, with the evidence and what to try; nothing is measured.
 
@@ -86,8 +88,7 @@ def _explained(
 
 def _print_table(found: Sequence[Explanation], explained: int) -> None:
     from immabench.cli.output import print_table
-    from immabench.report.formats import percent
-    from immabench.report.speed import shape_text
+    from immabench.readable import percent, shape_text
 
     columns = ("case", "M×N×K", "kernel", "time us", "roof us", "efficiency", "bound", "why")
     rows = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.trained import (
     CalibrationOption,
     ModelArgument,
@@ -38,7 +39,7 @@ def export(
     format_: Annotated[str, typer.Option("--format", help="Only onnx.")] = "onnx",
     weights: WeightsOption = None,
     calibration: CalibrationOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Export a trained model with a recipe, or a folder of `immabench quantize`, as ONNX with Q/DQ.
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from immabench.cli.options import JsonOption
+
 Entry = dict[str, Any]
 
 
@@ -20,7 +22,7 @@ def list_command(
     match: list[str] = typer.Option(
         [], "--match", metavar="GLOB", help="Only names that match, or families of kernels; repeatable."
     ),
-    json: bool = typer.Option(False, "--json", help="Print the list as JSON."),
+    json: JsonOption = False,
 ) -> None:
     """List kernels, GEMMs and those around them, suites, providers or models.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from immabench.cli.options import PROBLEM_OPTIONS
+from immabench.cli.options import GpuOption, JsonOption, OutputTypeOption, WithOption
 
 if TYPE_CHECKING:
     from immabench.measure.grade import Grade
@@ -26,13 +26,13 @@ def register(app: typer.Typer) -> None:
 def predict(
     kernel: str = typer.Argument(None, help="Id of a kernel; without it, all that run there are ranked."),
     shape: str = typer.Option(None, "--shape", metavar="MxNxK", help="The problem; or 1x56x56x64_f3_p1_n64, images."),
-    output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
-    with_: list[str] = PROBLEM_OPTIONS,
-    gpu: str = typer.Option(None, "--gpu", help="A GPU of the table; else the one here, else an H200."),
+    output_type: OutputTypeOption = "f16",
+    with_: WithOption = [],
+    gpu: GpuOption = None,
     ceilings: Path = typer.Option(None, "--ceilings", metavar="RUN", help="The GPU of that run, as it was measured."),
     against: Path = typer.Option(None, "--against", metavar="RUN", help="Grade the model by the rows of a run."),
     top: int = typer.Option(3, "--top", min=1, help="How many of a ranking are shown with their terms."),
-    json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    json: JsonOption = False,
 ) -> None:
     """Predict the time of a kernel on a GPU by an analytic model, term by term. Nothing is run or measured.
 

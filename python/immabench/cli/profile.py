@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from immabench.cli.options import PROBLEM_OPTIONS
+from immabench.cli.options import (
+    CaseOption,
+    EmulateBudgetOption,
+    JsonOption,
+    KernelOfRunOption,
+    OutputTypeOption,
+    WithOption,
+)
 
 if TYPE_CHECKING:
     from immabench.measure.run_folder import RunFolder
@@ -27,12 +34,12 @@ def register(app: typer.Typer) -> None:
 
 def profile(
     run: Path = typer.Argument(None, help="A run folder: its rows are profiled, or what is imported is filed there."),
-    kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Only these kernels of RUN; repeatable."),
-    case: list[str] = typer.Option([], "--case", metavar="GLOB", help="Only cases of RUN that match; repeatable."),
+    kernel: KernelOfRunOption = [],
+    case: CaseOption = [],
     top: int = typer.Option(None, "--top", min=1, help="So many rows, those with most time first; 5 without a glob."),
     shape: str = typer.Option("", "--shape", metavar="MxNxK", help="Without RUN: the problem of the one --kernel."),
-    output_type: str = typer.Option("f16", "--output-type", help="Of --shape: s32, s8, f32, f16 or bf16."),
-    with_: list[str] = PROBLEM_OPTIONS,
+    output_type: OutputTypeOption = "f16",
+    with_: WithOption = [],
     preset: str = typer.Option("roofline", "--preset", help="What to collect: roofline, memory or full."),
     ncu: Path = typer.Option(None, "--ncu", metavar="PATH", help="Nsight Compute's ncu; else that of the PATH."),
     chip: str = typer.Option("", "--chip", help="Take the metrics of this chip (gh100), not of the GPU here."),
@@ -43,9 +50,9 @@ def profile(
     ),
     import_: Path = typer.Option(None, "--import", metavar="FILE", help="Import this report; needs no GPU."),
     emulate: bool = typer.Option(False, "--emulate", help="Emulate what is profiled too, to compare counts."),
-    emulate_budget: float = typer.Option(0.5, "--emulate-budget", min=0, help="Largest emulated case, 1e9 MACs."),
+    emulate_budget: EmulateBudgetOption = 0.5,
     check_metrics: bool = typer.Option(False, "--check-metrics", help="Say which metrics ncu lacks on the chip."),
-    json: bool = typer.Option(False, "--json", help="Print actions as JSON."),
+    json: JsonOption = False,
 ) -> None:
     """Profile launches with Nsight Compute, one a row, and join what it counted to the rows.
 
@@ -179,13 +186,12 @@ def _print(outcome: Outcome, json: bool) -> None:
 
 
 def _cells(action: Action) -> tuple[str, ...]:
-    from immabench.report.formats import number
-    from immabench.report.profiled import rule_text, stall_text
+    from immabench.readable import number
 
     shares = (action.metrics.get(name) for name in ("tensor_active", "dram_throughput", "l2_throughput"))
     problem = f"{action.problem_key} #{action.index}" if action.index else action.problem_key
     figures = (number(action.duration_us), *map(number, shares))
-    return (action.kernel_id or action.function, problem or "-", *figures, stall_text(action), rule_text(action))
+    return (action.kernel_id or action.function, problem or "-", *figures, action.stall_text, action.rule_text)
 
 
 def _check_metrics(given: Path | None, chip: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.trained import CalibrationOption, ModelArgument, SetOption, WeightsOption, chosen_model
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def quantize(
     changes: SetOption = None,
     weights: WeightsOption = None,
     calibration: CalibrationOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Quantize a trained model after training, and say for each layer what it computes with and why.
 

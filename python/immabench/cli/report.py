@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from immabench.cli.options import JsonOption
+
 MOST_LINES = 40
 """Of differences in a terminal."""
 
@@ -20,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder, as `immabench sweep` or `e2e` wrote it.")],
     verify: Annotated[bool, typer.Option("--verify", help="Recompute every number shown; fail on drift.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the default browser.")] = False,
 ) -> None:
     """Write report.html (one offline file), summary.md, rows.csv and plots/ into a run folder.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from immabench.cli.options import PROBLEM_OPTIONS
+from immabench.cli.options import GpuOption, JsonOption, OutputTypeOption, WithOption
 
 if TYPE_CHECKING:
     from immabench.predict import Machine
@@ -24,10 +24,10 @@ def select(
     shape: str = typer.Option(
         ..., "--shape", metavar="MxNxK", help="N and K of the weights, and which M: 1:256:1x4096x4096, or 16x4096x4096."
     ),
-    output_type: str = typer.Option("f16", "--output-type", help="s32, or s8, f32, f16, bf16 with scales and bias."),
-    with_: list[str] = PROBLEM_OPTIONS,
-    gpu: str = typer.Option(None, "--gpu", help="A GPU of the table; else the one here, else an H200."),
-    json: bool = typer.Option(False, "--json", help="Print the table as JSON."),
+    output_type: OutputTypeOption = "f16",
+    with_: WithOption = [],
+    gpu: GpuOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Print which hand-written kernel is predicted to be fastest for each number of rows. Nothing is run or measured.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immabench.cli.options import JsonOption
 from immabench.cli.trained import (
     CalibrationOption,
     DataOption,
@@ -73,7 +74,7 @@ def sensitivity(
         Path | None, typer.Option("--out", help="A folder for rows, chart and recipe; runs/<utc>-sensitivity-MODEL.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="With --out: go on, with the rows that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Find the layers that a recipe hurts: each quantized alone (weights, activations, both), and alone in floats.
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from immabench.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from immabench.suites import Case, Suite
 
 suites_app = typer.Typer(help="Look into a suite, or trace one from a model.", no_args_is_help=True)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:

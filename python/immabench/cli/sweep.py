@@ -7,11 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from immabench.cli.options import PROBLEM_OPTIONS
+from immabench.cli.options import (
+    CaseOption,
+    EmulateBudgetOption,
+    ForceOption,
+    JsonOption,
+    OutputTypeOption,
+    OutRunOption,
+    SeedOption,
+    WithOption,
+)
 
 if TYPE_CHECKING:
     from immabench.measure.plan import Planned, Selection
@@ -23,51 +32,77 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 
+SuitesArgument = Annotated[
+    list[str], typer.Argument(help="Names of suites or TOML files; see `immabench list suites`.")
+]
+ShapesOption = Annotated[
+    list[str],
+    typer.Option(
+        "--shape",
+        metavar="MxNxK",
+        help="Shapes, each size an axis: 1,16xpow2:64:512x4096, or 1x56x56x64_f3_p1_n64 of a convolution; repeatable.",
+    ),
+]
+KernelsOption = Annotated[
+    list[str], typer.Option("--kernel", metavar="GLOB", help="Exactly these kernels; repeatable.")
+]
+ProvidersOption = Annotated[list[str], typer.Option("--provider", help="Only these providers; repeatable.")]
+DevicesOption = Annotated[
+    list[str], typer.Option("--device", help="emulated, cpu or cuda; repeatable. What is here by default.")
+]
+TopOption = Annotated[int, typer.Option("--top", min=1, help="Tile configurations to try a case, best ranked first.")]
+TimeoutOption = Annotated[float, typer.Option("--timeout", min=0.1, help="Longest a case may take, seconds.")]
+TimeBudgetOption = Annotated[
+    float, typer.Option("--time-budget", min=0.01, help="Longest the timer samples a case, seconds.")
+]
+TimerOption = Annotated[
+    str, typer.Option("--timer", help="On a GPU: nvbench, (CUDA) events, or auto: nvbench where it loads.")
+]
+CeilingsOption = Annotated[bool, typer.Option(help="Measure this machine's roof first, a few seconds.")]
+SchedulerOption = Annotated[
+    str,
+    typer.Option("--scheduler", metavar="local|ADDRESS", help="Run jobs on dask workers: here, or of tcp://host:port."),
+]
+ProfileOption = Annotated[
+    str,
+    typer.Option("--profile", metavar="PRESET", help="Then profile rows of a GPU: roofline, memory or full."),
+]
+ProfileTopOption = Annotated[int | None, typer.Option("--profile-top", min=1, help="So many rows; 5 by default.")]
+ResumeOption = Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Continue this run folder.")]
+RetryOption = Annotated[bool, typer.Option("--retry", help="With --resume: repeat rows that crashed or timed out.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and measure nothing.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command("sweep")(sweep)
 
 
 def sweep(
-    suite: list[str] = typer.Argument(None, help="Names of suites or TOML files; see `immabench list suites`."),
-    shape: list[str] = typer.Option(
-        [],
-        "--shape",
-        metavar="MxNxK",
-        help="Shapes, each size an axis: 1,16xpow2:64:512x4096, or 1x56x56x64_f3_p1_n64 of a convolution; repeatable.",
-    ),
-    output_type: str = typer.Option("f16", "--output-type", help="Output of --shape: s32, s8, f32, f16 or bf16."),
-    with_: list[str] = PROBLEM_OPTIONS,
-    case: list[str] = typer.Option([], "--case", metavar="GLOB", help="Only cases whose name matches; repeatable."),
-    kernel: list[str] = typer.Option([], "--kernel", metavar="GLOB", help="Exactly these kernels; repeatable."),
-    provider: list[str] = typer.Option([], "--provider", help="Only these providers; repeatable."),
-    device: list[str] = typer.Option(
-        [], "--device", help="emulated, cpu or cuda; repeatable. What is here by default."
-    ),
-    top: int = typer.Option(2, "--top", min=1, help="Tile configurations to try a case, best ranked first."),
-    emulate_budget: float = typer.Option(0.5, "--emulate-budget", min=0, help="Largest emulated case, 1e9 MACs."),
-    seed: int = typer.Option(0, "--seed", min=0, help="Seed of the operands."),
-    timeout: float = typer.Option(120.0, "--timeout", min=0.1, help="Longest a case may take, seconds."),
-    time_budget: float = typer.Option(
-        0.5, "--time-budget", min=0.01, help="Longest the timer samples a case, seconds."
-    ),
-    timer: str = typer.Option(
-        "auto", "--timer", help="On a GPU: nvbench, (CUDA) events, or auto: nvbench where it loads."
-    ),
-    ceilings: bool = typer.Option(True, help="Measure this machine's roof first, a few seconds."),
-    scheduler: str = typer.Option(
-        "", "--scheduler", metavar="local|ADDRESS", help="Run jobs on dask workers: here, or of tcp://host:port."
-    ),
-    profile: str = typer.Option(
-        "", "--profile", metavar="PRESET", help="Then profile rows of a GPU: roofline, memory or full."
-    ),
-    profile_top: int = typer.Option(None, "--profile-top", min=1, help="So many rows; 5 by default."),
-    out: Path = typer.Option(None, "--out", help="The run folder; runs/<utc>-<suites> by default."),
-    resume: Path = typer.Option(None, "--resume", metavar="RUN", help="Continue this run folder."),
-    retry: bool = typer.Option(False, "--retry", help="With --resume: repeat rows that crashed or timed out."),
-    force: bool = typer.Option(False, "--force", help="Replace a run that --out already holds."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and measure nothing."),
-    json: bool = typer.Option(False, "--json", help="Print the outcome, or the plan, as JSON."),
+    suite: SuitesArgument = [],
+    shape: ShapesOption = [],
+    output_type: OutputTypeOption = "f16",
+    with_: WithOption = [],
+    case: CaseOption = [],
+    kernel: KernelsOption = [],
+    provider: ProvidersOption = [],
+    device: DevicesOption = [],
+    top: TopOption = 2,
+    emulate_budget: EmulateBudgetOption = 0.5,
+    seed: SeedOption = 0,
+    timeout: TimeoutOption = 120.0,
+    time_budget: TimeBudgetOption = 0.5,
+    timer: TimerOption = "auto",
+    ceilings: CeilingsOption = True,
+    scheduler: SchedulerOption = "",
+    profile: ProfileOption = "",
+    profile_top: ProfileTopOption = None,
+    out: OutRunOption = None,
+    resume: ResumeOption = None,
+    retry: RetryOption = False,
+    force: ForceOption = False,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Measure every case of suites and shapes into a run folder with a report.
 
@@ -75,16 +110,12 @@ def sweep(
 
     Example: immabench sweep resnet18 distilbert --case 'b1*' --out runs/first
     """
-    from immabench.measure.plan import Selection, make_plan
+    from immabench.measure.plan import Selection
     from immabench.measure.sweep import Limits
     from immabench.measure.timer import Criterion
-    from immabench.measure.timers import require_timer
-    from immabench.profile.metrics import load_preset
 
-    if profile:
-        load_preset(profile)
     asked = Selection(
-        suites=tuple(suite or ()),
+        suites=tuple(suite),
         shapes=tuple(shape),
         cases=tuple(case),
         providers=tuple(provider),
@@ -99,9 +130,7 @@ def sweep(
     )
     folder = _resumed(resume, asked, out) if resume else None
     selection = Selection.from_dict(folder.meta["selection"]) if folder else asked
-    _require_cases(selection)
-    require_timer(selection.timer)
-    plan = make_plan(selection)
+    plan = _planned(selection, profile)
     if dry_run:
         _print_plan(plan, json)
         return
@@ -112,11 +141,19 @@ def sweep(
         _carry_out(plan, folder or _created(selection, out, force), limits, pool, retry, json, profiling)
 
 
-def _require_cases(selection: Selection) -> None:
+def _planned(selection: Selection, profile: str) -> list[Planned]:
+    """The plan, where the timer and the preset are there too: all that a person gave is looked at before anything."""
     from immabench.errors import UsageError
+    from immabench.measure.plan import make_plan
+    from immabench.measure.timers import require_timer
+    from immabench.profile.metrics import load_preset
 
+    if profile:
+        load_preset(profile)
     if not selection.suites and not selection.shapes:
         raise UsageError("nothing to sweep", "name a suite (`immabench list suites`) or give --shape MxNxK")
+    require_timer(selection.timer)
+    return make_plan(selection)
 
 
 def _resumed(run: Path, asked: Selection, out: Path | None) -> RunFolder:
@@ -178,6 +215,7 @@ def _carry_out(
 ) -> None:
     from immabench.cli.progress import shown
     from immabench.measure.sweep import finish, remaining, run_sweep
+    from immabench.report import build_report
 
     todo = remaining(plan, folder, retry)
     try:
@@ -189,8 +227,8 @@ def _carry_out(
         raise typer.Exit(INTERRUPTED) from None
     if profiling is not None:
         profiling(folder)
-    report = finish(folder)
-    failed = _print_outcome(folder, report, json)
+    finish(folder)
+    failed = _print_outcome(folder, build_report(folder.path), json)
     if failed:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from immabench.cli.options import PROBLEM_OPTIONS
+from immabench.cli.options import JsonOption, SeedOption, WithOption
 
 if TYPE_CHECKING:
     from immabench.kernels import AnyConfig
@@ -32,13 +32,13 @@ def verify(
         "1x112x112x64_f3_s2_p1 of pooling.",
     ),
     output_type: list[str] = typer.Option([], "--output-type", help="s32, s8, s4, f32, f16 or bf16; all by default."),
-    with_: list[str] = PROBLEM_OPTIONS,
+    with_: WithOption = [],
     order: str = typer.Option(
         "all", "--order", help="Order of warps under emulation: all, forward, reverse or random."
     ),
     device: str = typer.Option("emulated", "--device", help="emulated or cuda."),
-    seed: int = typer.Option(0, "--seed", help="Seed of the operands and of the random order."),
-    json: bool = typer.Option(False, "--json", help="Print the results as JSON."),
+    seed: SeedOption = 0,
+    json: JsonOption = False,
 ) -> None:
     """Compare kernels with the exact oracle, bit for bit, and look for hazards. Float sums that round have a bound.
 

@@ -10,7 +10,7 @@ from immabench.accuracy.row_files import rows_in
 from immabench.e2e.folder import E2eFolder
 from immabench.e2e.rows import E2eRow
 from immabench.errors import UsageError
-from immabench.report.formats import number, ratio
+from immabench.readable import number, ratio
 
 FILE = "e2e.jsonl"
 """The rows beside a card."""

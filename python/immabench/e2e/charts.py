@@ -7,9 +7,10 @@ from math import log10
 from typing import Any
 
 from immabench.e2e.rows import E2eRow
+from immabench.readable import number
 from immabench.report.charts.style import AXIS, LEGEND, Figure
-from immabench.report.formats import log_ticks, number, tick_text
 from immabench.report.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from immabench.report.pictures import log_ticks, tick_text
 
 COLOURS = {"fp32": VERMILION, "bf16": GREEN, "fp16": PURPLE, "int8": BLUE, "int4": ORANGE}
 OTHERS = (SKY, GREY)

@@ -12,7 +12,7 @@ from immabench.e2e.folder import E2eFolder
 from immabench.e2e.rows import FAILED, E2eRow
 from immabench.errors import RunFolderError
 from immabench.measure.run_folder import utc_now
-from immabench.report.formats import NOTHING, number, ratio
+from immabench.readable import NOTHING, number, ratio
 from immabench.report.page import render
 from immabench.report.provenance import command, entries
 from immabench.report.summary import markdown_table

@@ -152,8 +152,8 @@ def break_evens(
     of at most `most` of them those with most weights.
     """
     own = _machine_of(meta) or machine
-    asked = [Problem.from_dict(row.model_dump()) for row in rows if row.step == "compute"]
-    weights = {(p.n, p.k, p.precision): p for p in asked if p.batch == 1 and not p.conv and p.b_type not in WIDE}
+    computed = [row.problem for row in rows if row.step == "compute"]
+    weights = {(p.n, p.k, p.precision): p for p in computed if p.batch == 1 and not p.conv and p.b_type not in WIDE}
     largest = sorted(weights.values(), key=lambda problem: -problem.weight_bytes)[:most]
     predicted = [predicted_break_even(problem, own) for problem in largest] if own else []
     return [*measured_break_evens(rows), *filter(None, predicted)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from immabench.measure.measured_machine import machine_of_run
 from immabench.measure.roof import ceilings_by_device
 from immabench.predict import Machine
 from immabench.problems import Problem
-from immabench.report.formats import percent
+from immabench.readable import percent
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -91,11 +91,12 @@ class Explanation:
         return f"What keeps it from its roof is not known: look at its counters, {look}."
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON takes it."""
+        """Everything as JSON takes it; of the row its names, since it is in the run."""
         row = self.row
         names = {"row_id": row.row_id, "suite": row.suite, "case": row.case, "kernel_id": row.kernel_id}
-        own = {key: value for key, value in asdict(self).items() if key != "row"}
-        return {**names, **own, "headline": self.headline, "sentences": self.sentences()}
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("row", "causes")}
+        causes = [asdict(cause) for cause in self.causes]
+        return {**names, **own, "causes": causes, "headline": self.headline, "sentences": self.sentences()}
 
 
 def _in_words(cause: Cause) -> str:
@@ -143,7 +144,7 @@ def explain_rows(
 def _case(row: Row, meta: Mapping[str, Any], actions: Sequence[Action], machine: Machine | None) -> Case | None:
     if row.step != "compute" or row.status != "ok":
         return None
-    problem = Problem.from_dict(row.model_dump())
+    problem = row.problem
     config = _configs().get(row.kernel_id)
     if row.device_kind == "emulated":
         return _predicted_case(row, problem, config, machine)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from immabench.export.codes import Reading
 from immabench.export.engines import Engine
 from immabench.export.nodes import Nodes
+from immabench.quantize.readings import Reading
 from immabench.quantize.schemes import QuantizationParameters
 
 FLOAT = TensorProto.FLOAT

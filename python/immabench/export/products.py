@@ -12,11 +12,11 @@ from onnx import TensorProto
 from torch import fx
 
 from immabench.export.activations import Codes
-from immabench.export.codes import Reading
 from immabench.export.sums import bias_codes, sum_parameters
 from immabench.export.weights import IntegerWeights, integer_weights, write_alone, write_integers
 from immabench.quantize.attributes import arguments, is_product, sizes
 from immabench.quantize.layers import Layer
+from immabench.quantize.readings import Reading
 from immabench.quantize.schemes import QuantizationParameters
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from torch import fx
 
 from immabench.errors import UsageError
 from immabench.export.activations import Activations
-from immabench.export.codes import Readings
 from immabench.export.engines import Engine
 from immabench.export.nodes import ELEMENT_TYPES, FLOATS, Nodes
 from immabench.quantize.attributes import is_attribute, module_path, value
@@ -35,7 +34,7 @@ class GraphWriter:
         self.quantized, self.engine, self.opset = quantized, engine, opset
         self.graph = quantized.traced.graph
         self.nodes = Nodes()
-        self.readings = Readings(quantized)
+        self.readings = quantized.readings
         self.activations = Activations(self.nodes, engine)
         self.floats = ELEMENT_TYPES[FLOAT_TYPES[quantized.recipe.floats]]
         self.plans: dict[str, LayerPlan] = {plan.layer: plan for plan in quantized.plans}

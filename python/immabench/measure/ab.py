@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from immabench.errors import ImmabenchError, NothingSelectedError, UsageError
 from immabench.hardware import cache_bytes, device_of
-from immabench.measure.rows import row_id
 from immabench.measure.statistics import THRESHOLD, Estimate, Verdict, half_width, judge, paired_ratio_interval
 from immabench.measure.stopwatch import Stopwatch, make_stopwatch
 from immabench.measure.timer import Launch, ballast_bytes, clock_ns, operand_sets
@@ -25,6 +24,7 @@ from immabench.problems import Problem
 from immabench.profile.ranges import nvtx_range
 from immabench.providers.base import Candidate, Provider
 from immabench.providers.registry import load_provider, provider_names
+from immabench.row_ids import RowId
 
 if TYPE_CHECKING:
     from immabench.measure.trial import Trial
@@ -166,7 +166,7 @@ def prepare(wanted: Sequence[Wanted], problem: Problem, device_kind: str, seed: 
         first = made(side, 0)
         if not first.launchable.timed:
             raise UsageError(_no_time(config_id), f"choose --device {' or '.join(TIMED_DEVICES)}")
-        with nvtx_range(row_id(config_id, problem.key, device_kind)):
+        with nvtx_range(str(RowId(config_id, problem.key, device_kind))):
             _require_right(config_id, _launched(first))
     order = [(side, index) for side in range(len(wanted)) for index in range(sets)]
     random.Random(seed).shuffle(order)

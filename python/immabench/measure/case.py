@@ -10,7 +10,7 @@ from typing import Any
 
 from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.hardware import cache_bytes, device_of, physical_peak_tops
-from immabench.measure.rows import Row, row_id
+from immabench.measure.rows import Row
 from immabench.measure.run_folder import utc_now
 from immabench.measure.timer import Criterion, Timing, operand_sets
 from immabench.measure.timers import make_timer
@@ -19,6 +19,7 @@ from immabench.problems import Problem
 from immabench.profile.ranges import nvtx_range
 from immabench.providers.base import Provider, Step
 from immabench.providers.registry import load_provider
+from immabench.row_ids import RowId
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Job:
     @property
     def row_id(self) -> str:
         """The id of the row this job becomes."""
-        return row_id(self.kernel_id, self.problem.key, self.device_kind)
+        return str(RowId(self.kernel_id, self.problem.key, self.device_kind))
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -59,7 +60,8 @@ class Job:
         """A row of this job; `problem` as the provider states it, where that differs."""
         stated = problem or self.problem
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "problem"}
-        described = {**stated.as_dict(), "flops_per_byte": stated.operations_per_byte, "started_utc": utc_now()}
+        described = {**stated.as_dict(), "asked": stated.differing(self.problem)}
+        described |= {"flops_per_byte": stated.operations_per_byte, "started_utc": utc_now()}
         outcome = {"row_id": self.row_id, "status": status, "reason": reason}
         return Row.model_validate({**own, **described, **outcome, **values})
 

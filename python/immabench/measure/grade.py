@@ -16,7 +16,6 @@ from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
 from immabench.measure.statistics import geometric_mean, rank_correlation
 from immabench.predict import Figure, Machine, predicted
-from immabench.problems import Problem
 
 PROVIDER = "handwritten"
 
@@ -124,10 +123,9 @@ def _is_timed(row: Row) -> bool:
 def _graded(row: Row, configs: dict[str, KernelConfig], machine: Machine) -> GradedRow:
     if row.kernel_id not in configs:
         raise NothingSelectedError(f"this build has no {row.kernel_id}")
-    problem = Problem.from_dict(dict(row))
-    found = predicted(configs[row.kernel_id], problem, machine)
+    found = predicted(configs[row.kernel_id], row.problem, machine)
     assert row.time_us_median is not None
-    named = (row.suite, row.case, problem.shape, row.row_id, row.kernel_id)
+    named = (row.suite, row.case, row.problem.shape, row.row_id, row.kernel_id)
     return GradedRow(*named, row.time_us_median, found.time_us, found.bound)
 
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from immabench.measure.rows import row_id
 from immabench.profile.ranges import nvtx_range
 from immabench.providers.base import Emulation
+from immabench.row_ids import RowId
 
 ORDERS = ("forward", "reverse", "random")
 """Orders the emulated machine runs the warps of a block in: a missing barrier shows in at least one."""
@@ -75,7 +75,7 @@ def check_case(case: KernelCase, orders: Sequence[str], device: str, seed: int, 
     reason = absent or case.illegal_reason()
     if reason is not None:
         return Check(*place, "skipped", reason, case.batch)
-    with nvtx_range(row_id(case.kernel_id, case.problem, device)):
+    with nvtx_range(str(RowId(case.kernel_id, case.problem, device))):
         wrong = _wrong_on_gpu(case) if device == "cuda" else _wrong_in_orders(case, orders, seed)
     return Check(*place, "failed" if wrong else "ok", wrong, case.batch)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from immabench.problems import Problem
+from immabench.row_ids import RowId
 
 SCHEMA_VERSION = 1
 
@@ -18,16 +22,12 @@ FIRST_TIMERS = {"cpu": "wall clock", "cuda": "cuda events"}
 """What timed the rows that were written before `timed_by` was a field."""
 
 
-def row_id(kernel_id: str, problem_key: str, device_kind: str) -> str:
-    """The name that joins a row, its NVTX range, its ncu action, its SASS listing and its emulation counts."""
-    return f"{kernel_id}@{problem_key}@{device_kind}"
-
-
 class Row(BaseModel):
     """One measurement. Times are microseconds, rates 1e12 operations/s and 1e9 bytes/s; None is "not measured".
 
-    Types and epilogue are those the provider computed: a float baseline says f32 where the suite asked for s8, while
-    `row_id` names the problem that was asked for. Emulated rows carry counts and no time, timed rows the reverse.
+    Types and epilogue are those the provider computed: a float baseline says f32 where the suite asked for s8. `asked`
+    has the fields in which the problem that was asked for is another, which `row_id` names; None in rows of older runs,
+    which do not say. Emulated rows carry counts and no time, timed rows the reverse.
     A row of `step` "pack" times the packing of weights: it computes nothing, so it has no rate and no share of a roof.
     """
 
@@ -56,6 +56,7 @@ class Row(BaseModel):
     out_zero: bool = False
     batch: int = 1
     conv: str = ""
+    asked: dict[str, Any] | None = None
     provider: str
     kernel_id: str
     step: Literal["compute", "pack"] = "compute"
@@ -90,6 +91,19 @@ class Row(BaseModel):
     def identity(self) -> tuple[str, str, str]:
         """(suite, case, row_id): what is unique in a run. Two suites may ask for one problem."""
         return self.suite, self.case, self.row_id
+
+    @property
+    def problem(self) -> Problem:
+        """What the provider computed."""
+        return Problem.from_dict(dict(self))
+
+    @property
+    def asked_problem(self) -> Problem | None:
+        """What was asked for. None where a row of an older run does not say it: its id names another problem."""
+        if self.asked is not None:
+            return replace(self.problem, **self.asked)
+        own = RowId(self.kernel_id, self.problem.key, self.device_kind)
+        return self.problem if str(own) == self.row_id else None
 
     @property
     def sizes(self) -> tuple[int, ...]:

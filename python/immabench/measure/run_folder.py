@@ -34,6 +34,9 @@ OWN_FOLDERS = ("samples", "plots", "profile", "logits", "artifacts")
 """Everything a run folder may hold; `--force` removes these and nothing else."""
 
 
+NESTED = ("asked", "counts")
+"""Fields of a row that are tables of their own."""
+
 Identity = tuple[str, str, str]
 """As `Row.identity`."""
 
@@ -168,16 +171,13 @@ class RunFolder:
             drop_torn_line(path)
 
     def frame(self) -> pandas.DataFrame:
-        """The rows as a table, one column a field; nested counts become columns such as `counts.mma`.
+        """The rows as a table, one column a field; nested ones become columns such as `asked.a_type`, `counts.mma`.
 
         Counts by source line stay in `rows.jsonl`: they are a table of their own.
         """
         import pandas
 
-        columns = [name for name in Row.model_fields if name != "counts"]
-        flat = pandas.json_normalize([row.model_dump() for row in self.rows()])
-        counts = [name for name in flat.columns if name.startswith("counts.") and name != "counts.lines"]
-        return flat.reindex(columns=columns + counts)
+        return pandas.DataFrame([_flat(row) for row in self.each(lines=False)], columns=list(self._columns()))
 
     def write_csv(self, path: Path | None = None) -> Path:
         """Write `rows.csv`, the rows of `frame` as pandas writes them, without holding them; returns its path."""
@@ -195,7 +195,7 @@ class RunFolder:
 
         A column of integers with a gap is one of floats: that is how pandas reads and writes it.
         """
-        names = [name for name in Row.model_fields if name != "counts"]
+        names = [name for name in Row.model_fields if name not in NESTED]
         filled = dict.fromkeys(names, 0)
         total = 0
         for row in self.each(lines=False):
@@ -229,16 +229,16 @@ def _slim(row: Row) -> Row:
 
 
 def _flat(row: Row) -> dict[str, Any]:
-    """The fields of a row, nested counts as columns such as `counts.ldmatrix.bytes`."""
+    """The fields of a row, those of nested ones as columns such as `counts.ldmatrix.bytes`."""
     values = dict(row)
-    counts = values.pop("counts") or {}
-    return values | _flat_counts(counts, "counts.")
+    nested = {name: values.pop(name) or {} for name in NESTED}
+    return values | _flat_tables(nested)
 
 
-def _flat_counts(counts: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _flat_tables(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for name, value in counts.items():
-        flat |= _flat_counts(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    for name, value in tables.items():
+        flat |= _flat_tables(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
 
 

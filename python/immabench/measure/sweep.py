@@ -94,13 +94,10 @@ def run_sweep(
             yield row
 
 
-def finish(folder: RunFolder) -> Path:
-    """Close the run: the time, then `rows.csv` and the report. Returns the report's path."""
-    from immabench.report import build_report
-
+def finish(folder: RunFolder) -> None:
+    """Close the run: the time, then `rows.csv`."""
     folder.write_meta(finished_utc=utc_now())
     folder.write_csv()
-    return build_report(folder.path)
 
 
 class _Known:

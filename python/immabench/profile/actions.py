@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from immabench.errors import RunFolderError
+from immabench.readable import NOTHING
+from immabench.row_ids import RowId
 
 SCHEMA_VERSION = 1
 
@@ -88,7 +90,8 @@ class Action(BaseModel):
     @property
     def problem_key(self) -> str:
         """Of the row; empty without one."""
-        return self.row_id.split("@")[1] if self.row_id else ""
+        parts = RowId.parse(self.row_id)
+        return parts.problem_key if parts else ""
 
     @property
     def top_stall(self) -> tuple[str, float] | None:
@@ -112,6 +115,21 @@ class Action(BaseModel):
         """The result that promises most, of the whole launch before its parts; None where rules found nothing."""
         useful = [rule for rule in self.rules if rule.severity in ("warning", "error", "optimization")]
         return max(useful, key=_promise, default=None)
+
+    @property
+    def stall_text(self) -> str:
+        """What warps wait for most, with the number of warps that do for each instruction issued."""
+        stall = self.top_stall
+        return NOTHING if stall is None else f"{stall[0].replace('_', ' ')} {stall[1]:.2f}"
+
+    @property
+    def rule_text(self) -> str:
+        """The rule result that promises most, with its estimate."""
+        rule = self.first_rule
+        if rule is None:
+            return NOTHING
+        estimate = f"{rule.speedup_kind} {rule.speedup_percent:.0f} %".strip() if rule.speedup_percent else ""
+        return f"{rule.title or rule.rule}{f' ({estimate})' if estimate else ''}"
 
 
 def _promise(rule: RuleResult) -> tuple[bool, float]:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from immabench.row_ids import launch_of
+
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
     from immabench.measure.run_folder import RunFolder
@@ -119,10 +121,12 @@ def agreement(rows: Iterable[Row], actions: Iterable[Action]) -> list[Agreement]
 
     What is nothing on both sides is left out.
     """
-    emulated = {_launch(row.row_id): row.counts for row in rows if row.device_kind == "emulated" and row.status == "ok"}
+    emulated = {
+        launch_of(row.row_id): row.counts for row in rows if row.device_kind == "emulated" and row.status == "ok"
+    }
     found: dict[tuple[str, str], Agreement] = {}
     for action in actions:
-        for one in _of_action(action, emulated.get(_launch(action.row_id)) or {}):
+        for one in _of_action(action, emulated.get(launch_of(action.row_id)) or {}):
             found.setdefault((one.row_id, one.count), one)
     return list(found.values())
 
@@ -134,11 +138,6 @@ def _of_action(action: Action, counts: Mapping[str, Any]) -> Iterator[Agreement]
             yield Agreement(action.row_id, action.device, count.name, emulated, measured, count.reason)
 
 
-def _launch(row_id: str) -> tuple[str, ...]:
-    """Kernel and problem, whatever the device."""
-    return tuple(row_id.split("@")[:2])
-
-
 def emulate_missing(folder: RunFolder, actions: Sequence[Action], budget_gmac: float) -> list[Row]:
     """Emulate what was profiled of our own kernels and is not emulated in the run; the rows are appended to it.
 
@@ -148,10 +147,10 @@ def emulate_missing(folder: RunFolder, actions: Sequence[Action], budget_gmac: f
     from immabench.profile.selection import jobs_of
 
     rows = folder.rows(lines=False)
-    known = {_launch(row.row_id) for row in rows if row.device_kind == "emulated"}
-    wanted = {action.row_id for action in actions} - {row.row_id for row in rows if _launch(row.row_id) in known}
+    known = {launch_of(row.row_id) for row in rows if row.device_kind == "emulated"}
+    wanted = {action.row_id for action in actions} - {row.row_id for row in rows if launch_of(row.row_id) in known}
     profiled = {row.row_id: row for row in rows if row.row_id in wanted and row.provider == "handwritten"}
-    jobs = [job for job in jobs_of(list(profiled.values()), folder) if job.problem.macs <= budget_gmac * 1e9]
+    jobs = [job for job in jobs_of(profiled.values()) if job.problem.macs <= budget_gmac * 1e9]
     fresh = [run_job(replace(job, device_kind="emulated")).row for job in jobs]
     for row in fresh:
         folder.append(row)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from immabench.row_ids import RowId
+
 DOMAIN = "immabench"
 """As in `bindings/nvtx_range.hpp`."""
 
@@ -20,8 +22,6 @@ NVTX_INCLUDE = f"{DOMAIN}@{PROFILED}/"
 """For `ncu --nvtx-include`: launches in a push/pop range of that name, which the slash says, wherever it lies on the
 stack. Not by row id: ids hold `@`, which is one of ncu's own characters, and one filter a row would be a long command.
 """
-
-_ROW_ID_PARTS = 3  # kernel, problem and device, as `measure.rows.row_id` joins them
 
 
 @contextmanager
@@ -42,12 +42,10 @@ def profiled_range(row_id: str) -> Iterator[None]:
 
 def row_of(names: Sequence[str]) -> str:
     """The row id among the ranges around a launch; empty where none is one."""
-    return next((name for name in names if len(name.split("@")) == _ROW_ID_PARTS), "")
+    return next((name for name in names if RowId.parse(name)), "")
 
 
 def kernel_of(names: Sequence[str]) -> str:
     """The kernel id that ranges around a launch name: the row's, else that of the native launch; empty without any."""
-    row = row_of(names)
-    if row:
-        return row.split("@")[0]
-    return next((name for name in reversed(names) if name != PROFILED), "")
+    row = RowId.parse(row_of(names))
+    return row.kernel_id if row else next((name for name in reversed(names) if name != PROFILED), "")

@@ -15,13 +15,12 @@ from immabench.kernels import (
     matches_any,
 )
 from immabench.measure.case import Job
-from immabench.measure.plan import SHAPES_SUITE, Selection, kernel_problem, one_problem, selected_cases
-from immabench.measure.rows import Row, row_id
-from immabench.problems import Problem
+from immabench.measure.plan import SHAPES_SUITE, kernel_problem, one_problem
+from immabench.measure.rows import Row
 from immabench.providers.registry import load_provider, provider_names
 
 if TYPE_CHECKING:
-    from immabench.measure.run_folder import RunFolder
+    pass
 
 DEFAULT_TOP = 5
 """Rows of a run that are profiled where nothing names them."""
@@ -74,34 +73,17 @@ def _total_us(row: Row) -> float:
     return row.calls * _time_us(row)
 
 
-def jobs_of(rows: Sequence[Row], folder: RunFolder) -> list[Job]:
-    """The jobs that rows were. Raises UsageError for one whose problem cannot be told any more."""
-    asked = _asked_problems(rows, folder)
-    return [_job(row, asked) for row in rows]
+def jobs_of(rows: Iterable[Row]) -> list[Job]:
+    """The jobs that rows were. Raises UsageError for a row of an older run that does not say what was asked for."""
+    return [_job(row) for row in rows]
 
 
-def _asked_problems(rows: Sequence[Row], folder: RunFolder) -> dict[tuple[str, str], Problem]:
-    """The problems of cases by suite and name, where a row does not say its own: float baselines state another."""
-    if all(_states_its_own(row) for row in rows):
-        return {}
-    selection = Selection.from_dict(folder.meta.get("selection") or {})
-    return {(named.suite, named.case.name): named.case.problem for named in selected_cases(selection)}
-
-
-def _job(row: Row, asked: Mapping[tuple[str, str], Problem]) -> Job:
-    problem = _own_problem(row) if _states_its_own(row) else asked.get((row.suite, row.case))
-    if problem is None or row_id(row.kernel_id, problem.key, row.device_kind) != row.row_id:
-        raise UsageError(f"{row.row_id}: its suite {row.suite} asks for another problem by now", "sweep again")
+def _job(row: Row) -> Job:
+    problem = row.asked_problem
+    if problem is None:
+        raise UsageError(f"{row.row_id} is of an older run, which does not say what was asked for", "sweep again")
     own = (row.suite, row.case, row.calls, problem, row.provider, row.kernel_id, row.device_kind)
     return Job(*own, seed=row.seed, step=row.step)
-
-
-def _states_its_own(row: Row) -> bool:
-    return row_id(row.kernel_id, _own_problem(row).key, row.device_kind) == row.row_id
-
-
-def _own_problem(row: Row) -> Problem:
-    return Problem.from_dict(row.model_dump())
 
 
 def one_job(kernel: str, shape: str, output_type: str, options: Mapping[str, Any], seed: int = 0) -> Job:

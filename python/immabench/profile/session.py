@@ -78,7 +78,7 @@ def arrange_run(
     """The work of profiling rows of a run; raises what `chosen_rows` and `jobs_of` raise."""
     rows = chosen_rows(folder.each(lines=False), kernels, cases, top)
     warm = [row.l2_state == "warm" for row in rows]
-    return arrange(jobs_of(rows, folder), folder.path / PROFILE_FOLDER, name or preset.name, preset, warm)
+    return arrange(jobs_of(rows), folder.path / PROFILE_FOLDER, name or preset.name, preset, warm)
 
 
 def commands(work: Sequence[Work], profiler: Path | None, chip: str | None) -> Iterator[str]:

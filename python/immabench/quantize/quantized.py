@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,10 +11,11 @@ import torch
 
 from immabench.quantize.attributes import set_bias, set_value
 from immabench.quantize.instrument import Remembering, instrument
-from immabench.quantize.layers import Layer, Operand
+from immabench.quantize.layers import Layer
 from immabench.quantize.plans import LayerPlan
-from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, Rounding, StaticQuantizer
-from immabench.quantize.recipes import ActivationRecipe, Recipe
+from immabench.quantize.quantizers import FLOAT_TYPES, Rounding
+from immabench.quantize.readings import Reading, Readings
+from immabench.quantize.recipes import Recipe
 from immabench.quantize.schemes import QuantizationParameters
 from immabench.quantize.traced import TracedModel
 from immabench.quantize.weights import LayerWeights
@@ -48,7 +49,7 @@ class QuantizedModel(torch.nn.Module):
         self._made = instrument(model.graph, model.layers, self._rounding)
         self.graph = self._made.graph
         self._remembering: dict[tuple[str, str], Remembering] = {}
-        self._quantizers = dict(self._all_quantizers())
+        self._quantizers = {reading.operand.name: self._quantizer(reading) for reading in self.readings}
         self._add_biases()
         self._round_parameters()
         self._floats = {layer.name: self._float_parameters(layer) for layer in model.products}
@@ -89,6 +90,11 @@ class QuantizedModel(torch.nn.Module):
                 self._made.attention[name].codes = activations and self._plan_of[name].activations is not None
 
     @property
+    def readings(self) -> Readings:
+        """The operands that layers read as codes, by `plans` and `parameters_of` as they are now."""
+        return Readings(self.traced.layers, self.plans, self.parameters_of)
+
+    @property
     def size_bytes(self) -> int:
         """Of all parameters as they would be stored: codes, scales, biases of quantized layers in float32, the rest."""
         quantized = {f"{name}.{part}" for name in self.weights for part in ("weight", "bias")}
@@ -100,27 +106,11 @@ class QuantizedModel(torch.nn.Module):
         codes = sum(weights.size_bytes for weights in self.weights.values())
         return int(codes + 4 * biases + FLOAT_TYPES[self.recipe.floats].itemsize * floats)
 
-    def _all_quantizers(self) -> Iterator[tuple[str, torch.nn.Module]]:
-        """Of each operand that its layer's plan reads as codes, by the operand's name."""
-        layers = {layer.name: layer for layer in self.traced.layers}
-        for plan in self.plans:
-            if plan.activations is None:
-                continue
-            layer = layers[plan.layer]
-            for operand in plan.quantized_operands(layer):
-                yield operand.name, self._quantizer(operand, plan.activations)
-
-    def _quantizer(self, operand: Operand, recipe: ActivationRecipe) -> torch.nn.Module:
+    def _quantizer(self, reading: Reading) -> torch.nn.Module:
         """One for all who read the same values alike."""
-        key = (operand.node, recipe.model_dump_json())
+        key = (reading.operand.node, reading.recipe.model_dump_json())
         if key not in self._remembering:
-            static = recipe.scales == "static"
-            quantizer = (
-                StaticQuantizer(self.parameters_of[operand.name])
-                if static
-                else DynamicQuantizer(recipe.scheme, recipe.scales)
-            )
-            self._remembering[key] = Remembering(quantizer)
+            self._remembering[key] = Remembering(reading.quantizer())
         return self._remembering[key]
 
     def _add_biases(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from immabench.profile.agreement import TOLERANCE, Agreement
-from immabench.report.formats import number, ratio
+from immabench.readable import number, ratio
 from immabench.report.tables import Column, Table, first_rows, text, value
+from immabench.row_ids import launch_of
 
 
 def agreement_table(found: Sequence[Agreement], keys: Mapping[str, str]) -> Table:
@@ -26,7 +27,7 @@ def agreement_table(found: Sequence[Agreement], keys: Mapping[str, str]) -> Tabl
     shown, table.note = first_rows(found, "Barriers of a block have no counter, so they are not here.")
     for one in shown:
         table.add(
-            *map(text, one.row_id.split("@")[:2]),
+            *map(text, launch_of(one.row_id) or ("", "")),
             text(one.device),
             text(one.count),
             value(number(one.emulated), one.emulated),

@@ -21,6 +21,7 @@ from immabench.errors import RunFolderError
 from immabench.measure.roof import ceilings_by_device, roof_tops
 from immabench.report.drift import Drift, Value
 from immabench.report.written import compared
+from immabench.row_ids import RowId
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -55,26 +56,15 @@ def recomputed_rows(folder: RunFolder) -> Iterator[Drift]:
 
 def recomputed(row: Row, meta: dict[str, Any], samples: Path) -> Iterator[Recomputed]:
     """Every derived value of a row beside its stored one; what has no sources is left out."""
-    from immabench.problems import Problem
-
-    problem = Problem.from_dict(row.model_dump(exclude={"counts"}))
-    yield "row_id", row.row_id, _row_id(row, problem)
+    problem, asked = row.problem, row.asked_problem
+    if asked is not None:
+        yield "row_id", row.row_id, str(RowId(row.kernel_id, asked.key, row.device_kind))
     yield "flops_per_byte", row.flops_per_byte, problem.operations_per_byte
     if row.status == "ok":
         yield "verified", row.verified, True
     yield from _rates(row, problem, meta)
     yield from _statistics(row, read_samples(samples / f"{row.row_id}.json"))
     yield from _counts(row)
-
-
-def _row_id(row: Row, problem: Problem) -> str:
-    """The id, as far as a row says it: types and epilogue are those that were asked for, sizes those computed."""
-    kernel, _, rest = row.row_id.partition("@")
-    asked, _, _ = rest.rpartition("@")
-    own = f"{problem.conv}_n{row.n}_" if problem.conv else f"m{row.m}_n{row.n}_k{row.k}_"
-    own += f"batch{row.batch}_" if row.batch > 1 else ""
-    known = asked if f"_{own}" in f"_{asked}_" else f"…{own}…"
-    return f"{row.kernel_id if kernel != row.kernel_id else kernel}@{known}@{row.device_kind}"
 
 
 def _rates(row: Row, problem: Problem, meta: dict[str, Any]) -> Iterator[Recomputed]:

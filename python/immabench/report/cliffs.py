@@ -6,14 +6,13 @@ much more than the work.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log, prod
 from typing import TYPE_CHECKING
 
-from immabench.report.formats import RateUnit, rate_unit
+from immabench.readable import RateUnit, rate_unit
 from immabench.report.palette import Series, looks, series_of
 from immabench.report.places import stack
 from immabench.report.speed import shorten, timed_ok
@@ -21,6 +20,7 @@ from immabench.report.uses import SHARED
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
+    from immabench.problems import Problem
 
 CLIFF = 1.2
 """Between neighbouring M a jump: the time grows this many times as much as M does, so the rate falls as much."""
@@ -167,7 +167,7 @@ def callouts(sweep: Sweep, letters: float) -> list[Callout]:
 
 def sweeps_over_m(rows: Iterable[Row]) -> list[Sweep]:
     """Of every problem that was timed at several M but is otherwise the same, the worst cliff first."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, Problem], list[Row]] = {}
     for row in timed_ok(rows):
         if row.provider != "reference" and not row.conv:
             groups.setdefault((row.device_kind, row.device, _without_m(row)), []).append(row)
@@ -176,9 +176,9 @@ def sweeps_over_m(rows: Iterable[Row]) -> list[Sweep]:
     return [_named(one, place, found) for place, one in enumerate(found)]
 
 
-def _without_m(row: Row) -> str:
-    """What was asked for, as the row id names it, without M."""
-    return re.sub(r"_m\d+_", "_", row.row_id.removeprefix(f"{row.kernel_id}@"), count=1)
+def _without_m(row: Row) -> Problem:
+    """What was asked for, of an older row what it computed, of one M for all."""
+    return replace(row.asked_problem or row.problem, m=1)
 
 
 def _sweep(rows: list[Row]) -> Sweep:

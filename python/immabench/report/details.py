@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from immabench.readable import shape_text
 from immabench.report.keys import row_key
 from immabench.report.reproduce import row_command
-from immabench.report.speed import shape_text
+from immabench.row_ids import launch_of
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row
@@ -56,6 +57,7 @@ FIELDS = (
     Field("sm_clock_mhz", "SM clock", "Measured", "MHz"),
     Field("power_w", "power", "Measured", "W"),
     Field("temperature_c", "temperature", "Measured", "°C"),
+    Field("asked", "asked for", "Problem"),
     Field("m", "M", "Problem"),
     Field("n", "N", "Problem"),
     Field("k", "K", "Problem"),
@@ -118,13 +120,13 @@ def details(
 ) -> Details:
     """The panels of a run; of more than `MOST_DETAILS` rows those of the keys in `first`, then in file order."""
     shown = _chosen(rows, first)
-    counted = {_launched(row): row_key(row) for row in rows if row.device_kind == "emulated" and row.counts}
+    counted = {launch_of(row.row_id): row_key(row) for row in rows if row.device_kind == "emulated" and row.counts}
     profiled = _by_row(actions)
     most = _most_samples(shown.values())
     panels = {
         key: _panel(row, meta)
         | _sampled(row, samples, most)
-        | _known("emulated", counted.get(_launched(row)) if row.device_kind != "emulated" else None)
+        | _known("emulated", counted.get(launch_of(row.row_id)) if row.device_kind != "emulated" else None)
         | _known("profile", profiled.get(row.row_id))
         | _known("explanations", (explanations or {}).get(key))
         for key, row in shown.items()
@@ -138,16 +140,16 @@ def _chosen(rows: Sequence[Row], first: Iterable[str]) -> dict[str, Row]:
     return {key: by_key[key] for key in list(order)[:MOST_DETAILS]}
 
 
-def _launched(row: Row) -> str:
-    """Kernel and problem of a row: what it shares with one of the same launch on another device."""
-    return row.row_id.rpartition("@")[0]
-
-
 def _panel(row: Row, meta: dict[str, Any]) -> dict[str, Any]:
-    values = [getattr(row, one.name) for one in FIELDS]
+    values = [_shown(getattr(row, one.name)) for one in FIELDS]
     counts = {name: value for name, value in (row.counts or {}).items() if name != "lines"}
     shape = {"shape": shape_text(row.sizes), "values": values, "command": row_command(row, meta)}
     return shape | _known("counts", counts)
+
+
+def _shown(value: Any) -> Any:
+    """The value of a field; of a nested one in words."""
+    return ", ".join(f"{name} {own}" for name, own in value.items()) if isinstance(value, dict) else value
 
 
 def _known(name: str, value: Any) -> dict[str, Any]:

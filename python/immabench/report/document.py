@@ -12,10 +12,10 @@ from immabench.report import emulation, failures, lines, models, provenance, sas
 from immabench.report.agreement import agreement_table
 from immabench.report.cliffs import MOST_SWEEPS, Sweep, sweeps_over_m
 from immabench.report.details import Details, Samples, details
-from immabench.report.formats import left_out
 from immabench.report.grids import Grid, grids
 from immabench.report.heatmaps import speedup_grids, tile_grids
 from immabench.report.keys import row_key
+from immabench.report.pictures import left_out
 from immabench.report.profiled import action_table
 from immabench.report.reasons import break_even_table, reason_table, reasons
 from immabench.report.roofline import Roofline, rooflines, traffic_of

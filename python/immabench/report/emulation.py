@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.problems import TYPE_BITS
 from immabench.profile.actions import SECTOR_BYTES
-from immabench.report.formats import NOTHING, data_size, number, plural, ratio
+from immabench.readable import NOTHING, data_size, number, plural, ratio, shape_text
 from immabench.report.keys import row_key
-from immabench.report.speed import shape_text
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from immabench.report.formats import number
+from immabench.readable import number, shape_text
 from immabench.report.keys import row_key
-from immabench.report.speed import shape_text
 from immabench.report.tables import Column, Table, first_rows, text, value
 
 if TYPE_CHECKING:

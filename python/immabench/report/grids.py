@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
+from immabench.readable import NOTHING, number, shape_text
 from immabench.report.emulation import Emulated
-from immabench.report.formats import NOTHING, left_out, number
 from immabench.report.keys import row_key
-from immabench.report.speed import shape_text
+from immabench.report.pictures import left_out
 
 MOST_SHAPES = 40
 

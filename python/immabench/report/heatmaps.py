@@ -9,11 +9,12 @@ from math import prod
 from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
-from immabench.report.formats import left_out
+from immabench.readable import shape_text
 from immabench.report.grids import MOST_SHAPES, Grid
 from immabench.report.keys import row_key
 from immabench.report.palette import precision_name, series_of
-from immabench.report.speed import Timing, shape_text, shorten, timed_ok
+from immabench.report.pictures import left_out
+from immabench.report.speed import Timing, shorten, timed_ok
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from immabench.readable import data_size, number
 from immabench.report.emulation import ideal_cell
-from immabench.report.formats import data_size, number
 from immabench.report.keys import row_key
 from immabench.report.tables import Column, Table, text, value
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from immabench.report.formats import NOTHING, duration, number, rate_unit, ratio
+from immabench.readable import NOTHING, duration, number, rate_unit, ratio
 from immabench.report.palette import Series
 from immabench.report.speed import BASELINE, Timing
 from immabench.report.tables import Column, Table, text, value

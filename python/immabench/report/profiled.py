@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from immabench.profile.actions import Action
-from immabench.report.formats import NOTHING, number
+from immabench.readable import NOTHING, number
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
 
 SHARES = ("tensor_active", "dram_throughput", "l2_throughput", "occupancy_achieved")
@@ -45,25 +45,10 @@ def _cells(action: Action) -> list[Cell]:
         text(action.preset or NOTHING),
         value(number(action.duration_us), action.duration_us),
         *(_share(action.metrics.get(name)) for name in SHARES),
-        text(stall_text(action)),
-        text(rule_text(action), hint=rule.message if rule else ""),
+        text(action.stall_text),
+        text(action.rule_text, hint=rule.message if rule else ""),
     ]
 
 
 def _share(percent: float | None) -> Cell:
     return value(number(percent), percent, share=None if percent is None else min(1.0, percent / 100))
-
-
-def stall_text(action: Action) -> str:
-    """What warps wait for most, with the number of warps that do for each instruction issued."""
-    stall = action.top_stall
-    return NOTHING if stall is None else f"{stall[0].replace('_', ' ')} {stall[1]:.2f}"
-
-
-def rule_text(action: Action) -> str:
-    """The rule result that promises most, with its estimate."""
-    rule = action.first_rule
-    if rule is None:
-        return NOTHING
-    estimate = f"{rule.speedup_kind} {rule.speedup_percent:.0f} %".strip() if rule.speedup_percent else ""
-    return f"{rule.title or rule.rule}{f' ({estimate})' if estimate else ''}"

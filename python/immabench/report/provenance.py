@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from immabench.measure.roof import PEAK_KEYS, ceilings_by_device, instruction_limit
-from immabench.report.formats import NOTHING, RateUnit, data_size, duration, number, rate_unit
+from immabench.readable import NOTHING, RateUnit, data_size, duration, number, rate_unit
 from immabench.report.palette import precision_name
 from immabench.report.tables import Cell, Column, Table, text, value
 from immabench.report.verdict import machine_text

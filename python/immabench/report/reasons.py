@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.errors import NothingSelectedError
 from immabench.explain import FORMULA, BreakEven, Explanation, break_evens, explain_rows
-from immabench.report.formats import NOTHING, join, number, percent, plural
+from immabench.readable import NOTHING, join, number, percent, plural, shape_text
 from immabench.report.keys import row_key
-from immabench.report.speed import shape_text
 from immabench.report.tables import MOST_ROWS, Column, Table, text, value
 
 if TYPE_CHECKING:

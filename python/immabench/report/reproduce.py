@@ -18,10 +18,13 @@ DEFAULT_BUDGET_GMAC = 0.5
 def row_command(row: Row, meta: dict[str, Any]) -> str:
     """A command line whose plan is this row alone, quoted for a shell; operands are of the same seed.
 
-    A suite's case is asked for by its name, a shape of the command line by its size and the options given then.
+    A suite's case is asked for by its name, a shape of the command line by its size and what else of the problem was
+    given; empty for one of an older run, where the row does not say that.
     """
     asked: dict[str, Any] = meta.get("selection") or {}
-    case = _shape(row, asked) if _of_shapes(row) else _suite_case(row, asked)
+    case = _shape(row) if _of_shapes(row) else _suite_case(row, asked)
+    if not case:
+        return ""
     chosen = ["--kernel", glob.escape(row.kernel_id), "--provider", row.provider, "--device", row.device_kind]
     limits = [*_budget(row, asked), *_timer(row, asked), "--seed", str(row.seed)]
     return shlex.join(["immabench", "sweep", *case, *chosen, *limits])
@@ -33,10 +36,17 @@ def _of_shapes(row: Row) -> bool:
     return row.suite == SHAPES_SUITE
 
 
-def _shape(row: Row, asked: dict[str, Any]) -> list[str]:
-    """A case of --shape is named by its size, of a batch with that behind."""
-    options = [word for option in asked.get("options") or [] for word in ("--with", str(option))]
-    return ["--shape", row.case.split(" ")[0], "--output-type", str(asked.get("output_type") or "f16"), *options]
+def _shape(row: Row) -> list[str]:
+    """A convolution is named as it was asked for."""
+    from immabench.measure.plan import one_problem
+
+    problem = row.asked_problem
+    if problem is None:
+        return []
+    shape = row.case if problem.conv else problem.shape
+    given = one_problem(shape, problem.output_type).differing(problem)
+    options = [word for name, value in given.items() for word in ("--with", f"{name}={value}")]
+    return ["--shape", shape, "--output-type", problem.output_type, *options]
 
 
 def _suite_case(row: Row, asked: dict[str, Any]) -> list[str]:

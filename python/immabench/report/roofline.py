@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from immabench.hardware import find_gpu
 from immabench.measure import roof as roofs
 from immabench.measure.roof import Limit, ceilings_by_device
-from immabench.report.formats import RateUnit, number, rate_unit
+from immabench.readable import RateUnit, number, rate_unit
 from immabench.report.palette import Series, precision_name, series_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from immabench.errors import ImmabenchError
-from immabench.report.formats import number
+from immabench.readable import number
 from immabench.report.tables import Cell, Column, Table, text, value
 
 COLUMNS = [

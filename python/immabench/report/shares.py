@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Literal
 
-from immabench.report.formats import left_out
+from immabench.report.pictures import left_out
 from immabench.report.speed import Timing
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import prod
 from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
-from immabench.report.formats import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio
+from immabench.readable import NOTHING, RateUnit, duration, number, percent, rate_unit, ratio, shape_text
 from immabench.report.keys import row_key
 from immabench.report.palette import Series, series_of
 from immabench.report.tables import Cell, Column, Table, first_rows, text, value
@@ -40,11 +40,6 @@ class Timing:
     def microseconds(self) -> float:
         assert self.row.time_us_median is not None
         return self.row.time_us_median
-
-
-def shape_text(shape: Sequence[int]) -> str:
-    """M×N×K; of a batch its size in front."""
-    return "×".join(str(size) for size in shape)
 
 
 def case_label(one: Timing) -> str:

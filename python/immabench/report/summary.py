@@ -7,9 +7,9 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-from immabench.report.formats import duration, number, plural, ratio
+from immabench.readable import duration, number, plural, ratio, shape_text
 from immabench.report.palette import precision_name
-from immabench.report.speed import int8_speedups, shape_text
+from immabench.report.speed import int8_speedups
 from immabench.report.tables import Cell, Table
 
 if TYPE_CHECKING:

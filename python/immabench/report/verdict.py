@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.measure.roof import ceilings_by_device
 from immabench.measure.rows import FAILED_STATUSES
+from immabench.readable import duration, join, number, plural, ratio, shape_text
 from immabench.report.emulation import Emulated
-from immabench.report.formats import duration, join, number, plural, ratio
 from immabench.report.models import ModelTotal
 from immabench.report.palette import precision_name
 from immabench.report.roofline import Roofline
-from immabench.report.speed import BASELINE, Timing, int8_speedups, mean_speedup, shape_text
+from immabench.report.speed import BASELINE, Timing, int8_speedups, mean_speedup
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row

@@ -31,6 +31,17 @@ def test_every_engine_has_a_column_and_a_line(run: Any) -> None:
     assert "input of conv1" in result.out
 
 
+def test_layers_that_compute_otherwise_are_named_behind_the_first(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from immabench.models.integer.difference import Comparison, Differences, Finding, Gap
+
+    gaps = (Gap("conv1", True, 3, 9, 1, 3), Gap("conv2", True, 4, 9, 2, 0), Gap("head", False, 5, 9, 2, 1))
+    planted = Comparison(gaps, Finding(gaps[0], (("fp32 sums",),), 1.0))
+    monkeypatch.setattr(Differences, "simulated", lambda _: planted)
+    out = run("difference", "toy", "--engine", "simulated").out
+    assert "simulated: given the codes that they read, these differ too: what head reads (1 code)" in out
+    assert "4 of 9, by 2, 0 its own" in out
+
+
 def test_json_has_every_gap(run: Any) -> None:
     result = run("difference", "--json")
     assert result.code == 0, result.err

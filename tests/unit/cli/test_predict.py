@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from immabench.measure.rows import Row, row_id
+from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
 from immabench.problems import Problem
+from immabench.row_ids import RowId
 
 KERNEL = "imma_s8s8s32_64x64x64_w2x2_s4_sm80"
 GPU = {"name": "NVIDIA H200", "compute_capability": [9, 0], "sm_count": 132, "sm_clock_mhz": 1980}
@@ -22,7 +23,7 @@ def timed_run(tmp_path: Path) -> Path:
     folder = RunFolder.create(tmp_path / "run", meta={"machine": {"gpus": [GPU]}, "ceilings": None})
     folder.append(
         Row(
-            row_id=row_id(KERNEL, problem.key, "cuda"),
+            row_id=str(RowId(KERNEL, problem.key, "cuda")),
             suite="synthetic",
             case="one",
             provider="handwritten",

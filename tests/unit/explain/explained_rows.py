@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from immabench.measure.rows import Row, row_id
+from immabench.measure.rows import Row
 from immabench.problems import Problem
+from immabench.row_ids import RowId
 
 DEVICE = "H200"
 CEILINGS: dict[str, Any] = {
@@ -51,4 +52,5 @@ def make_row(problem: Problem, kernel_id: str, time_us: float | None, **fields: 
         "seed": 0,
     }
     kind = fields.get("device_kind", "cuda")
-    return Row.model_validate({**problem.as_dict(), **known, "row_id": row_id(kernel_id, problem.key, kind), **fields})
+    own = {"row_id": str(RowId(kernel_id, problem.key, kind)), "asked": {}}
+    return Row.model_validate({**problem.as_dict(), **known, **own, **fields})

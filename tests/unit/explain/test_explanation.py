@@ -46,6 +46,21 @@ def test_rows_with_a_time_and_a_roof_are_explained(h200: Machine) -> None:
     assert all(one.kind == "measured" for one in found)
 
 
+def test_as_json_an_explanation_names_its_row_and_copies_none_of_it(
+    h200: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("a row holds counts by source line: it is not to be copied")
+
+    found = explain_rows(rows(h200), META)[0]
+    monkeypatch.setattr(Row, "__deepcopy__", refused)
+    data = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert (data["row_id"], data["kind"], data["time_us"]) == (found.row.row_id, "measured", found.time_us)
+    assert [cause["name"] for cause in data["causes"]] == [cause.name for cause in found.causes]
+    assert data["causes"][0]["evidence"][0].keys() == {"kind", "text"}
+    assert "row" not in data
+
+
 def test_emulated_rows_are_explained_by_prediction_of_a_named_gpu(h200: Machine) -> None:
     *_, found = explain_rows(rows(h200), META, machine=h200)
     assert (found.kind, found.row.device_kind, found.headline) == ("predicted", "emulated", "launch bound")

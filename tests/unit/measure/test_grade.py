@@ -11,10 +11,11 @@ import pytest
 from immabench.errors import NothingSelectedError, RunFolderError
 from immabench.kernels import kernel_configs
 from immabench.measure.grade import Grade, grade_run
-from immabench.measure.rows import Row, row_id
+from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
 from immabench.predict import gpu_named, machine_of, predicted
 from immabench.problems import Problem
+from immabench.row_ids import RowId
 
 GPU = {"name": "NVIDIA H200", "compute_capability": [9, 0], "sm_count": 132, "sm_clock_mhz": 1980}
 SMALL, LARGE = Problem(16, 1024, 1024), Problem(4096, 4096, 4096)
@@ -22,7 +23,7 @@ SMALL, LARGE = Problem(16, 1024, 1024), Problem(4096, 4096, 4096)
 
 def row(problem: Problem, kernel_id: str, time_us: float | None, **changes: Any) -> Row:
     values = {
-        "row_id": row_id(kernel_id, problem.key, "cuda"),
+        "row_id": str(RowId(kernel_id, problem.key, "cuda")),
         "suite": "synthetic",
         "case": problem.shape,
         "provider": "handwritten",
@@ -89,7 +90,7 @@ def test_only_timed_gpu_rows_of_our_kernels_count(fake_native: Any, tmp_path: Pa
     ]
     grade = graded(tmp_path / "run", [*others, row(SMALL, name, 5.0), row(SMALL, "imma_gone", 5.0)])
     assert [one.case for one in grade.rows] == [SMALL.shape]
-    assert grade.left_out == ((row_id("imma_gone", SMALL.key, "cuda"), "this build has no imma_gone"),)
+    assert grade.left_out == ((str(RowId("imma_gone", SMALL.key, "cuda")), "this build has no imma_gone"),)
     with pytest.raises(NothingSelectedError, match="no timed row of the hand-written kernels on a GPU; sweep on"):
         graded(tmp_path / "none", others)
     with pytest.raises(NothingSelectedError, match="can be predicted: this build has no imma_gone"):

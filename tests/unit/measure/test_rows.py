@@ -33,6 +33,22 @@ def test_a_float_baseline_states_its_own_types() -> None:
     assert row.row_id == JOB.row_id
 
 
+def test_a_row_says_which_problem_it_computed_and_which_was_asked_for() -> None:
+    floats = Problem(3, 4, 5, "f32", "f32", "f32")
+    row = JOB.row("ok", problem=floats)
+    assert (row.problem, row.asked_problem) == (floats, JOB.problem)
+    assert row.asked == {"a_type": "s8", "b_type": "s8", "output_type": "s32"}
+    own = Row.model_validate_json(JOB.row("ok").model_dump_json())
+    assert (own.problem, own.asked_problem, own.asked) == (JOB.problem, JOB.problem, {})
+
+
+def test_a_row_of_an_older_run_says_what_was_asked_for_where_its_id_does() -> None:
+    values = JOB.row("ok").model_dump(exclude={"asked"})
+    assert Row.model_validate(values).asked_problem == JOB.problem
+    floats = JOB.row("ok", problem=Problem(3, 4, 5, "f32", "f32", "f32")).model_dump(exclude={"asked"})
+    assert Row.model_validate(floats).asked_problem is None
+
+
 def test_sizes_have_the_batch_in_front() -> None:
     assert JOB.row("ok").sizes == (3, 4, 5)
     row = replace(JOB, problem=replace(JOB.problem, batch=12)).row("ok")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -122,6 +123,15 @@ def test_csv_flattens_counts(folder: RunFolder) -> None:
     assert header.startswith("schema_version,row_id,suite")
     assert header.endswith("counts.mma,counts.ldmatrix.wavefronts")
     assert second.endswith("4.0,8.0")
+
+
+def test_csv_has_a_column_for_what_else_was_asked_for(folder: RunFolder) -> None:
+    folder.append(row(1))
+    folder.append(row(2, problem=Problem(2, 2, 3, "f32", "f32", "f32")))
+    table = list(csv.DictReader(folder.write_csv().read_text().splitlines()))
+    asked = [{name: value for name, value in record.items() if name.startswith("asked")} for record in table]
+    names = {"asked.a_type", "asked.b_type", "asked.output_type"}
+    assert asked == [dict.fromkeys(names, ""), dict(zip(sorted(names), ("s8", "s8", "s32"), strict=True))]
 
 
 def test_an_empty_run_has_an_empty_table(folder: RunFolder) -> None:

@@ -12,7 +12,7 @@ from immabench.measure.plan import Planned, Selection
 from immabench.measure.run_folder import RunFolder
 from immabench.measure.sweep import Limits, remaining, run_meta, run_sweep
 from immabench.measure.timer import Criterion
-from immabench.problems import Problem
+from immabench.problems import Problem, float_problem
 
 LIMITS = Limits(timeout_seconds=5.0, criterion=Criterion(max_samples=3))
 
@@ -110,6 +110,7 @@ def test_the_csv_is_what_pandas_writes(folder: RunFolder) -> None:
         planned("chatty").job.row("ok", counts=counts, hazards=0, time_us_median=1e17),
         planned("exit").job.row("crashed"),
         planned("good").job.row("ok", **timed, tops=2.5),
+        planned("good").job.row("ok", **timed, problem=float_problem(planned("good").job.problem, "f32")),
     ):
         folder.append(row)
     frame = folder.frame()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_runs import KERNEL, OTHER, PROBLEM, SHAPE, job, timed, write_run
+from gpu_runs import KERNEL, OTHER, PROBLEM, SHAPE, job, timed
 
 from immabench.errors import NothingSelectedError, UsageError
 from immabench.measure.rows import Row
@@ -53,22 +52,20 @@ def test_nothing_selected_is_said(rows: list[Row], globs: dict[str, Any], compla
         chosen_rows(rows, **globs)
 
 
-def test_rows_become_the_jobs_that_they_were(tmp_path: Path) -> None:
+def test_rows_become_the_jobs_that_they_were() -> None:
     jobs = [job(seed=5), job("torch_int4_pack", "torch", step="pack")]
     floats = job("torch_fp32", "torch")
     stated = replace(PROBLEM, a_type="f32", b_type="f32", output_type="f32", row_scale="none", col_scale="none")
     rows = [*(timed(one, 1.0) for one in jobs), timed(floats, 1.0, problem=stated)]
-    assert jobs_of(rows, write_run(tmp_path / "r", rows)) == [
-        jobs[0],
-        jobs[1],
-        replace(floats, case="64x64x128"),
-    ]
+    assert jobs_of(rows) == [*jobs, floats]
 
 
-def test_a_problem_that_nobody_knows_any_more_is_said(tmp_path: Path) -> None:
-    row = timed(job("torch_fp32", "torch", case="gone"), 1.0, problem=replace(PROBLEM, a_type="f32", b_type="f32"))
-    with pytest.raises(UsageError, match="asks for another problem by now"):
-        jobs_of([row], write_run(tmp_path / "r", [row]))
+def test_a_problem_that_an_older_row_does_not_say_is_an_error() -> None:
+    older = {"asked": None}
+    floats = timed(job("torch_fp32", "torch"), 1.0, problem=replace(PROBLEM, a_type="f32", b_type="f32"))
+    assert jobs_of([SLOW.model_copy(update=older)]) == [job()]
+    with pytest.raises(UsageError, match="is of an older run, which does not say what was asked for"):
+        jobs_of([floats.model_copy(update=older)])
 
 
 def test_one_kernel_on_one_shape(fake_native: Any) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from immabench.measure.roof import roof_tops
-from immabench.measure.rows import Row, row_id
+from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
 from immabench.measure.timer import interquartile_range, median_noise
 from immabench.problems import Problem
+from immabench.row_ids import RowId
 
 MACHINE = "synthetic CPU"
 STARTED = "2026-01-02T03:04:05Z"
@@ -225,12 +226,13 @@ def failed_rows() -> list[Row]:
 
 def _row(problem: Problem, **fields: Any) -> Row:
     return Row(
-        row_id=row_id(fields["kernel_id"], problem.key, fields["device_kind"]),
+        row_id=str(RowId(fields["kernel_id"], problem.key, fields["device_kind"])),
         suite="synthetic-net",
         device=MACHINE,
         flops_per_byte=problem.operations_per_byte,
         started_utc=STARTED,
         seed=7,
         **problem.as_dict(),
+        asked={},
         **fields,
     )

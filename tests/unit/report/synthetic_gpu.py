@@ -11,9 +11,10 @@ from math import ceil, prod
 from typing import Any
 
 from immabench.measure.roof import roof_tops
-from immabench.measure.rows import Row, row_id
+from immabench.measure.rows import Row
 from immabench.problems import Problem
 from immabench.profile.actions import SECTOR_BYTES, Action
+from immabench.row_ids import RowId
 
 DEVICE = "synthetic GPU"
 STARTED = "2026-01-02T03:04:05Z"
@@ -144,7 +145,7 @@ def row_of(case: tuple[str, int, int, int], provider: str, kind: str, efficiency
     tops = problem.operations / time / 1e6
     kernel_id = kernel or f"{provider}_{kind}"
     return Row(
-        row_id=row_id(kernel_id, asked.key, "cuda"),
+        row_id=str(RowId(kernel_id, asked.key, "cuda")),
         suite=f"synthetic-{name}",
         case=name,
         provider=provider,
@@ -166,6 +167,7 @@ def row_of(case: tuple[str, int, int, int], provider: str, kind: str, efficiency
         started_utc=STARTED,
         seed=7,
         **problem.as_dict(),
+        asked=problem.differing(asked),
     )
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from immabench.errors import RunFolderError
 from immabench.measure.run_folder import RunFolder
 from immabench.report import Drift, build_report, verify_run
+from immabench.report.check import recomputed_rows
 from immabench.report.drift import same
 
 
@@ -71,7 +72,22 @@ class TestRows:
         (drift,) = drifts_of(run)
         assert (drift.field, drift.recomputed) == (
             "row_id",
-            "imma_s8s8s32_64x64x64_w2x2_s3_sm80@…m3136_n64_k160_…@emulated",
+            "imma_s8s8s32_64x64x64_w2x2_s3_sm80@gemm_s8_m3136_n64_k160_f16_rv_cv@emulated",
+        )
+
+    def test_a_row_that_was_asked_for_another_problem_is_a_drift(self, run: RunFolder) -> None:
+        rewrite(run, asked={"output_type": "bf16"})
+        (drift,) = drifts_of(run)
+        assert (drift.field, "_bf16_" in str(drift.recomputed)) == ("row_id", True)
+
+    def test_rows_of_an_older_run_do_not_say_what_was_asked_for(self) -> None:
+        """Its float baselines: the id is what their own sources do not give."""
+        recorded = RunFolder.open(Path(__file__).parents[2] / "e2e" / "recorded" / "cpu-quick")
+        assert None in [row.asked_problem for row in recorded.rows()]
+        checks = list(recomputed_rows(recorded))
+        assert [str(check) for check in checks if check.differs] == []
+        assert sum(check.field == "row_id" for check in checks) == sum(
+            row.asked_problem is not None for row in recorded.rows()
         )
 
     def test_an_ok_row_that_nobody_verified_is_a_drift(self, run: RunFolder) -> None:

@@ -36,6 +36,16 @@ def test_rows_that_share_all_but_m_are_one_sweep(sweeps: list[Sweep], synthetic_
         assert one.case == "decode"
 
 
+def test_baselines_of_an_older_run_are_a_sweep_of_what_they_computed(synthetic_gpu: ModuleType) -> None:
+    rows = [
+        synthetic_gpu.row_of(("decode", m, 4096, 4096), provider, kind, 0.5).model_copy(update={"asked": None})
+        for provider, kind in (("cublaslt", "s8"), ("torch", "f32"))
+        for m in (1, 2, 4)
+    ]
+    assert {line.series.precision for one in sweeps_over_m(rows) for line in one.lines} == {"s8", "f32"}
+    assert [len(one.lines) for one in sweeps_over_m(rows)] == [1, 1]
+
+
 def test_each_step_is_the_fastest_row_of_its_m(sweeps: list[Sweep], synthetic_gpu: ModuleType) -> None:
     for sweep in sweeps:
         for line in sweep.lines:
@@ -93,7 +103,7 @@ def test_two_sizes_convolutions_and_failed_rows_are_no_sweep(synthetic_gpu: Modu
 
 def test_epilogues_are_swept_apart_under_names_of_their_own(synthetic_gpu: ModuleType) -> None:
     rows = [row for row in synthetic_gpu.rows() if (row.n, row.k) == (4096, 4096)]
-    biased = [row.model_copy(update={"row_id": row.row_id.replace("_f16_rv", "_f16_rt")}) for row in rows]
+    biased = [row.model_copy(update={"asked": {**row.asked, "row_scale": "tensor"}}) for row in rows]
     names = [one.name for one in sweeps_over_m([*rows, *biased])]
     assert names == ["cuda_n4096_k4096", "cuda_n4096_k4096_2"]
 

@@ -40,12 +40,18 @@ def test_a_panel_has_the_values_of_its_row(run: RunFolder) -> None:
     assert panels.left == 0
     for row in rows:
         panel = panels.rows[row_key(row)]
-        assert dict(zip([one.name for one in FIELDS], panel["values"], strict=True)) == row.model_dump(
-            exclude={"counts"}
-        )
+        shown = dict(zip([one.name for one in FIELDS], panel["values"], strict=True))
+        assert shown == {**row.model_dump(exclude={"counts"}), "asked": ""}
         assert panel.get("times_us", []) == run.samples(row.row_id)
         assert panel.get("counts", {}) == {k: v for k, v in (row.counts or {}).items() if k != "lines"}
     json.dumps(panels.data(), allow_nan=False)
+
+
+def test_a_panel_says_what_was_asked_for_where_another_problem_was_computed(synthetic_gpu: ModuleType) -> None:
+    row = synthetic_gpu.row_of(("decode", 1, 4096, 4096), "torch", "f16", 0.5)
+    (panel,) = details([row], {}).rows.values()
+    asked = panel["values"][[one.name for one in FIELDS].index("asked")]
+    assert asked == "a_type s8, b_type s8, row_scale vector, col_scale vector"
 
 
 def test_a_timed_row_names_the_emulated_one_of_the_same_launch(synthetic: ModuleType) -> None:

@@ -12,7 +12,8 @@ from immabench.report.plots import write_plots
 from immabench.report.speed import speed_table, timings
 from immabench.report.summary import render_summary
 
-W4A16 = {"a_type": "bf16", "b_type": "s4", "b_group": 32, "b_scale": "float", "provider": "torch"}
+ASKED = {"a_type": "s8", "b_type": "s8", "b_group": 0, "b_scale": "none"}
+W4A16 = {"a_type": "bf16", "b_type": "s4", "b_group": 32, "b_scale": "float", "asked": ASKED, "provider": "torch"}
 PACKING = {**W4A16, "kernel_id": "torch_int4_pack", "step": "pack", "backend": "torch-cpu:pack"}
 NO_RATE = {"tops": None, "gbps": None, "pct_roof": None}
 
@@ -86,20 +87,16 @@ def test_a_run_of_packing_alone_is_reported(rows: list[Row], run: RunFolder) -> 
 
 def test_no_rate_is_recomputed_for_it(rows: list[Row], run: RunFolder) -> None:
     row = next(row for row in rows if row.kernel_id == "torch_int8")
-    intensity = product_of(row)
+    product = product_of(row)
     checked, drifts = verify_run(run.path)
-    run.append(packing_of(row, flops_per_byte=_intensity(intensity), time_us_iqr=0.0, samples=3, pct_noise=0.0))
+    run.append(
+        packing_of(row, flops_per_byte=product.problem.operations_per_byte, time_us_iqr=0.0, samples=3, pct_noise=0.0)
+    )
     run.write_samples(packing_of(row).row_id, [0.001, 0.001, 0.001])
     assert verify_run(run.path) == (
         checked + 10,
         drifts,
     )  # three rates it has not among them
-
-
-def _intensity(row: Row) -> float:
-    from immabench.problems import Problem
-
-    return Problem.from_dict(row.model_dump()).operations_per_byte
 
 
 def test_mixed_types_are_a_series_of_their_own(rows: list[Row]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from immabench.cli import main
 from immabench.measure.plan import Planned, Selection, make_plan
+from immabench.problems import float_problem
 from immabench.report.reproduce import row_command
 
 SUITE = """
@@ -77,6 +78,17 @@ def test_a_command_plans_its_row_and_no_other(name: str, asked_again: Any) -> No
         assert (again["suite"], again["case"], again["row_id"]) == planned.job.identity
         given = (planned.job.seed, planned.job.provider, planned.job.step, planned.skip)
         assert (again["seed"], again["provider"], again["step"], again["skip"]) == given
+
+
+@pytest.mark.parametrize("name", ["shapes", "convolution", "options", "batch"])
+def test_a_row_of_the_command_line_says_itself_what_was_asked_for(name: str, asked_again: Any) -> None:
+    """Types and epilogue too where a float baseline computed others, and whatever run it is of."""
+    job = make_plan(SELECTIONS[name])[0].job
+    floats = float_problem(job.problem, "f32")
+    row = job.row("ok", problem=floats)
+    (again,) = asked_again(row_command(row, {}))
+    assert again["row_id"] == row.row_id
+    assert row_command(row.model_copy(update={"asked": None}), {}) == ""
 
 
 def test_names_and_paths_are_quoted(tmp_path: Path, asked_again: Any) -> None:

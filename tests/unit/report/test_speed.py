@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from immabench.measure.run_folder import RunFolder
-from immabench.report.speed import int8_speedups, mean_speedup, shape_text, speed_table, timed_ok, timings
+from immabench.readable import shape_text
+from immabench.report.speed import int8_speedups, mean_speedup, speed_table, timed_ok, timings
 
 
 def test_speedup_is_fp32_time_over_own_time_of_the_same_shape(run: RunFolder) -> None:

@@ -2,30 +2,28 @@
 
 Compared are the codes in which values are stored, one after the other. Up to the first that differ all are the same, so
 that what differs is the layer that gave them: its codes are computed again by each rule of `rules.py`, and the rule
-that gives what was seen is the cause.
+that gives what was seen is the cause. Behind it every layer is asked for what it makes of the codes that it was given
+(`given.py`), so that all layers that compute otherwise are found at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import torch
 
-from immabench.models.integer.model import IntegerModel, LayerRecord
+from immabench.models.integer.given import computed_of
+from immabench.models.integer.model import IntegerModel
+from immabench.models.integer.points import Point, StoredCodes, stored_codes, stored_points
 from immabench.models.integer.products import IntegerProduct
 from immabench.models.integer.reference import Array, Reference, stated
 from immabench.models.integer.rules import explanations, output_codes
 from immabench.operands import Operands
 from immabench.problems import Problem
-from immabench.quantize.layers import Layer
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.schemes import QuantizationParameters
-
-StoredCodes = Mapping[str, Array]
-"""int8 codes by the node of the graph whose value they are, images NCHW."""
 
 IN_FLOATS = "floats are added in another order, or approximated otherwise"
 
@@ -33,13 +31,23 @@ IN_FLOATS = "floats are added in another order, or approximated otherwise"
 @dataclass(frozen=True)
 class Gap:
     """How codes differ from the reference's: so many of `elements`, by at most `largest`. They are those of `layer`, or
-    of what operators in floats give the layer, where `computed` is not set."""
+    of what operators in floats give the layer, where `computed` is not set.
+
+    `own` of them differ from what the reference makes of the very codes that were read: those the layer itself is the
+    cause of. None where no codes tell what it read.
+    """
 
     layer: str
     computed: bool
     differing: int
     elements: int
     largest: int
+    own: int | None = 0
+
+    @property
+    def place(self) -> str:
+        """Whose codes they are, in words."""
+        return self.layer if self.computed else f"what {self.layer} reads"
 
 
 @dataclass(frozen=True)
@@ -52,10 +60,9 @@ class Finding:
     explained: float
 
     def __str__(self) -> str:
-        where = self.gap.layer if self.gap.computed else f"what {self.gap.layer} reads"
         why = ", or ".join(" with ".join(rules) for rules in self.causes) or "no known rule"
         seen = f"{self.gap.differing} of {self.gap.elements} codes differ, by at most {self.gap.largest}"
-        return f"{where}: {seen}. Cause: {why}, which gives {self.explained:.1%} of them"
+        return f"{self.gap.place}: {seen}. Cause: {why}, which gives {self.explained:.1%} of them"
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,11 @@ class Comparison:
 
     gaps: tuple[Gap, ...]
     first: Finding | None
+
+    @property
+    def at_fault(self) -> tuple[Gap, ...]:
+        """Those of layers that compute otherwise themselves, whatever they were given."""
+        return tuple(gap for gap in self.gaps if gap.own)
 
 
 class Differences:
@@ -104,6 +116,8 @@ class Differences:
         first = next((place for place, gap in enumerate(gaps) if gap.differing), None)
         if first is None:
             return Comparison(tuple(gaps), None)
+        made = computed_of(self._model, points, codes, self._inputs)
+        gaps = [replace(gap, own=_own(codes[at.node], made.get(at.node))) for at, gap in zip(points, gaps, strict=True)]
         point = points[first]
         causes, explained = self._causes(point, codes[point.node], (sums or {}).get(gaps[first].layer))
         return Comparison(tuple(gaps), Finding(gaps[first], causes, explained))
@@ -142,59 +156,14 @@ class Differences:
         return problem, replace(call[1], out_scale=scale, out_zero=zero)
 
 
-@dataclass(frozen=True)
-class Point:
-    """A value that is stored as codes, or read as such: node `node`, the output of `layer` where a layer gives it, and
-    the first operand that reads it, of layer `reader` in place `place`."""
-
-    node: str
-    layer: Layer | None
-    parameters: QuantizationParameters
-    reader: str
-    place: int
-
-    def codes(self, values: torch.Tensor) -> Array:
-        """Of the value in floats."""
-        return self.parameters.codes(values.float().numpy())
-
-    @cached_property
-    def named(self) -> tuple[str, bool]:
-        """The layer that it is counted with, and whether that computes it."""
-        return (self.layer.name, True) if self.layer else (self.reader, False)
-
-
-def stored_points(quantized: QuantizedModel) -> list[Point]:
-    """Every value that is read as codes of 8 bits with scales that are known, in the order they are made."""
-    layers = {layer.output: layer for layer in quantized.traced.layers}
-    found: dict[str, Point] = {}
-    for layer in quantized.traced.layers:
-        for place, operand in enumerate(layer.operands):
-            with_ = quantized.parameters_of.get(operand.name)
-            if with_ is not None and operand.stored not in found:
-                source = layers.get(operand.stored)
-                found[operand.stored] = Point(operand.stored, source, with_, layer.name, place)
-    order = {node.name: place for place, node in enumerate(quantized.traced.graph.graph.nodes)}
-    return sorted(found.values(), key=lambda point: order[point.node])
-
-
-def stored_codes(points: list[Point], records: Mapping[str, LayerRecord]) -> dict[str, Array]:
-    """The codes at each point of a run: what its layer gave, else what its reader was given."""
-    found: dict[str, Array] = {}
-    for point in points:
-        record = records.get(point.named[0])
-        if record is None:
-            continue
-        value = record.output if point.layer else record.inputs[point.place]
-        if isinstance(value, torch.Tensor):
-            codes = value.cpu()
-            found[point.node] = codes.numpy() if codes.dtype == torch.int8 else point.codes(codes)
-    return found
-
-
 def _gap(point: Point, found: Array, want: Array) -> Gap:
     difference = np.abs(found.astype(np.int32) - want.astype(np.int32))
     layer, computed = point.named
     return Gap(layer, computed, int(np.count_nonzero(difference)), difference.size, int(difference.max(initial=0)))
+
+
+def _own(found: Array, made: Array | None) -> int | None:
+    return None if made is None else int(np.count_nonzero(found != made))
 
 
 def _as_output(codes: Array, like: torch.Tensor) -> Array:

@@ -13,9 +13,10 @@ import torch
 from torch import fx
 
 from immabench.quantize.attributes import arguments
-from immabench.quantize.layers import Layer, Operand, nodes_of, selects
+from immabench.quantize.layers import Layer, nodes_of, selects
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantized import QuantizedModel
+from immabench.quantize.readings import Reading
 from immabench.quantize.schemes import QuantizationParameters, TensorScheme
 
 _aten = torch.ops.aten
@@ -89,24 +90,22 @@ class Program:
             for layer in quantized.traced.layers
             if plans[layer.name].operator and layer.name not in simulated
         }
-        form_of: dict[tuple[str, str], Form] = {}
-        for layer in layers.values():
-            for operand in plans[layer.name].quantized_operands(layer):
-                form_of[operand.reader, operand.node] = operand_form(quantized, plans[layer.name], operand)
+        form_of = {
+            (reading.operand.reader, reading.operand.node): operand_form(plans[reading.layer], reading)
+            for reading in quantized.readings
+            if reading.layer in layers
+        }
         nodes = {node.name: node for node in quantized.traced.graph.graph.nodes}
         inner = {name for layer in layers.values() for name in nodes_of(nodes, layer)[:-1]}
         return cls(layers, plans, form_of, frozenset(inner))
 
 
-def operand_form(quantized: QuantizedModel, plan: LayerPlan, operand: Operand) -> Form:
+def operand_form(plan: LayerPlan, reading: Reading) -> Form:
     """As which codes a layer reads an operand."""
-    recipe = plan.activations
-    assert recipe is not None, "only operands that are read as codes have a form"
-    packed = plan.operator == "gemm_w4a4" and operand.role == "input"
-    if recipe.scales != "static":
-        return Dynamic(recipe.scheme, recipe.scales == "token", packed)
-    parameters = quantized.parameters_of[operand.name]
-    return Packed(parameters) if packed else parameters
+    packed = plan.operator == "gemm_w4a4" and reading.operand.role == "input"
+    if reading.parameters is None:
+        return Dynamic(reading.recipe.scheme, reading.recipe.scales == "token", packed)
+    return Packed(reading.parameters) if packed else reading.parameters
 
 
 def wanted_forms(graph: fx.Graph, program: Program) -> dict[str, Wanted]:

@@ -129,7 +129,7 @@ class _Lowering:
         layer, note = self._simulated.at(node)
 
         def read(source: fx.Node) -> fx.Node:
-            made, quantizer = self._form(source, FLOATS), self._simulated.quantizer(layer, node, source)
+            made, quantizer = self._form(source, FLOATS), self._simulated.quantizer(node, source)
             return made if quantizer is None else self._call(f"simulated_{source.name}", quantizer, made)
 
         made = self._graph.node_copy(node, read)

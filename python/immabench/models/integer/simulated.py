@@ -11,7 +11,7 @@ from immabench.models.integer.forms import Program
 from immabench.quantize.attributes import set_bias, set_value
 from immabench.quantize.layers import Layer, nodes_of
 from immabench.quantize.quantized import QuantizedModel
-from immabench.quantize.quantizers import FLOAT_TYPES, DynamicQuantizer, StaticQuantizer
+from immabench.quantize.quantizers import FLOAT_TYPES
 from immabench.quantize.simulated_attention import SimulatedAttention
 
 
@@ -19,7 +19,7 @@ class Simulated:
     """What of a quantized model no operator computes; `unsupported` are the reasons that plans do not know."""
 
     def __init__(self, quantized: QuantizedModel, program: Program, unsupported: Mapping[str, str]) -> None:
-        self._quantized, self._program = quantized, program
+        self._quantized, self._program, self._readings = quantized, program, quantized.readings
         nodes = {node.name: node for node in quantized.traced.graph.graph.nodes}
         self._at: dict[str, tuple[Layer, str]] = {}
         for layer in quantized.traced.layers:
@@ -50,17 +50,10 @@ class Simulated:
         owner.graph.lint()
         return owner
 
-    def quantizer(self, layer: Layer | None, reader: fx.Node, source: fx.Node) -> torch.nn.Module | None:
-        """What makes of a value what its codes stand for, where a node of `layer` reads it as codes."""
-        plan = self._program.plans[layer.name] if layer is not None else None
-        if layer is None or plan is None or plan.activations is None:
-            return None
-        for operand in plan.quantized_operands(layer):
-            if (operand.reader, operand.node) == (reader.name, source.name):
-                known = self._quantized.parameters_of.get(operand.name)
-                recipe = plan.activations
-                return StaticQuantizer(known) if known else DynamicQuantizer(recipe.scheme, recipe.scales)
-        return None
+    def quantizer(self, reader: fx.Node, source: fx.Node) -> torch.nn.Module | None:
+        """What makes of a value what its codes stand for, where a node reads it as codes."""
+        reading = self._readings.of(reader, source)
+        return None if reading is None else reading.quantizer()
 
     def attention(self, layer: Layer | None) -> torch.nn.Module | None:
         """What computes a layer of attention whose operands are codes."""

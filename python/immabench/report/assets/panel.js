@@ -157,6 +157,7 @@ function machineCode(fields) {
 }
 
 function repeated(row) {
+  if (!row.command) return section("Measure this row again", note("A row of an older run does not say what was asked for."));
   const box = element("div", { className: "command" }, element("pre", {}, element("code", {}, row.command)), element("button", { type: "button", className: "copy" }, "Copy"));
   return section("Measure this row again", box);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log10
 
+from immabench.readable import duration
 from immabench.report.charts.style import (
     AXIS,
     LEGEND,
@@ -16,7 +17,6 @@ from immabench.report.charts.style import (
     title,
 )
 from immabench.report.cliffs import Callout, Line, Step, Sweep, callouts
-from immabench.report.formats import duration
 from immabench.report.palette import Look, looks
 
 PANELS = ((0.0, 0.46), (0.56, 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from immabench.readable import ratio, shape_text
 from immabench.report.charts.style import (
     LEGEND,
     ROW_PIXELS,
@@ -13,9 +14,8 @@ from immabench.report.charts.style import (
     points,
     symbol_of,
 )  # fmt: skip
-from immabench.report.formats import ratio
 from immabench.report.palette import Look, Series, looks
-from immabench.report.speed import Timing, case_label, gain_range, shape_text
+from immabench.report.speed import Timing, case_label, gain_range
 
 
 def gain_chart(gains: list[Timing]) -> Figure:

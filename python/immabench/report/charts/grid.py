@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import log2
 
+from immabench.readable import ratio
 from immabench.report.charts.style import Figure, title
-from immabench.report.formats import ratio
 from immabench.report.grids import Grid
 from immabench.report.palette import DIVERGING
 

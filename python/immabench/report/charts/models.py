@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from immabench.readable import duration
 from immabench.report.charts.style import AXIS, LEGEND, Figure, case_axis, label_pixels, legend_pixels, title
-from immabench.report.formats import duration
 from immabench.report.models import ModelTotal
 from immabench.report.palette import Look, Series, looks, share_precisions
 

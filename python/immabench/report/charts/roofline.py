@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log10
 
+from immabench.readable import duration, number, shape_text
 from immabench.report.charts.style import (
     LEGEND,
     LETTER,
@@ -17,11 +18,9 @@ from immabench.report.charts.style import (
     symbol_of,
     title,
 )  # fmt: skip
-from immabench.report.formats import duration, number
 from immabench.report.palette import Look, Series, looks, precision_colour
 from immabench.report.roof_labels import Canvas, PeakLabel, SlopeLabel, peak_labels, slope_labels
 from immabench.report.roofline import Point, RoofLine, Roofline
-from immabench.report.speed import shape_text
 
 MOST_POINTS = 5000
 """Points of one roofline on the page; a browser draws so many without delay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from immabench.readable import duration, percent, shape_text
 from immabench.report.charts.style import (
     AXIS,
     LEGEND,
@@ -13,10 +14,9 @@ from immabench.report.charts.style import (
     points,
     title,
 )
-from immabench.report.formats import duration, percent
 from immabench.report.palette import Look, Series, looks
 from immabench.report.shares import Share, share_range
-from immabench.report.speed import case_label, shape_text
+from immabench.report.speed import case_label
 
 
 def share_chart(shares: list[Share]) -> Figure:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from math import ceil, log10
 from typing import TYPE_CHECKING, Any
 
-from immabench.report.formats import log_ticks, tick_text
 from immabench.report.keys import row_key
 from immabench.report.palette import STATUS_MARKERS, Look, Series
+from immabench.report.pictures import log_ticks, tick_text
 
 if TYPE_CHECKING:
     from immabench.measure.rows import Row

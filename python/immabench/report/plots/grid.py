@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from immabench.report.formats import percent, ratio
+from immabench.readable import percent, ratio
 from immabench.report.grids import Grid
 from immabench.report.palette import DIVERGING
 from immabench.report.plots.style import INK, WIDTH, Records, caption, sheet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from immabench.report.formats import duration
+from immabench.readable import duration
 from immabench.report.models import ModelTotal
 from immabench.report.palette import Look, Series, looks, share_precisions
 from immabench.report.plots.style import Records, legend, legend_height, sheet

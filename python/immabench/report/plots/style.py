@@ -9,8 +9,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from immabench.report import palette
-from immabench.report.formats import log_ticks, tick_text
 from immabench.report.palette import STATUS_MARKERS, Look
+from immabench.report.pictures import log_ticks, tick_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

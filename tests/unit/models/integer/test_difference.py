@@ -15,6 +15,7 @@ from small_models import random, small_resnet, traced  # noqa: E402
 
 from immabench.models.integer import lower  # noqa: E402
 from immabench.models.integer.difference import IN_FLOATS, Differences  # noqa: E402
+from immabench.models.integer.given import computed_of  # noqa: E402
 from immabench.models.integer.rules import (  # noqa: E402
     CHANGES,
     SPECIFIED,
@@ -223,6 +224,46 @@ def test_an_input_that_differs_is_of_operators_in_floats() -> None:
     seen = found.compare(codes).first
     assert (seen.gap.computed, seen.causes) == (False, ((IN_FLOATS,),))
     assert str(seen).startswith("what stem reads: ")
+
+
+def with_faults(found: Differences, *layers: str) -> dict[str, Any]:
+    """The codes of an engine in which so many layers get their first code wrong, and everything else is right."""
+    faults: dict[str, Any] = {}
+    for layer in layers:
+        node = next(point.node for point in found._points if point.named == (layer, True))
+        codes = computed_of(found._model, found._points, faults, found._inputs)[node].copy()
+        codes.flat[0] ^= 64
+        faults[node] = codes
+    return {**computed_of(found._model, found._points, faults, found._inputs), **faults}
+
+
+def test_every_faulty_layer_is_told_from_those_it_only_reaches() -> None:
+    found = differences()
+    faulty = ("same.conv1", LAYER)
+    seen = found.compare(with_faults(found, *faulty))
+    assert {gap.layer: gap.own for gap in seen.at_fault} == dict.fromkeys(faulty, 1)
+    assert seen.first is not None
+    assert seen.first.gap == seen.at_fault[0]
+    reached = [gap.layer for gap in seen.gaps if gap.differing and not gap.own]
+    assert "same.conv2" in reached, "what reads a fault differs without being one"
+    assert "average" in reached
+
+
+def test_an_input_in_floats_is_at_fault_by_itself() -> None:
+    found = differences()
+    first = found._points[0]
+    codes = found._codes[first.node] ^ 1
+    seen = found.compare(
+        {**computed_of(found._model, found._points, {first.node: codes}, found._inputs), first.node: codes}
+    )
+    assert [(gap.place, gap.own == gap.elements) for gap in seen.at_fault] == [("what stem reads", True)]
+
+
+def test_what_was_stored_nowhere_is_of_nobody_known() -> None:
+    found = differences()
+    point = next(one for one in found._points if one.named == (LAYER, True))
+    assert computed_of(found._model, [point], {}, found._inputs).keys() == {point.node}
+    assert computed_of(found._model, [replace(point, layer=None, reader="gone")], {}, found._inputs) == {}
 
 
 def test_rules_are_asked_one_by_one_then_together() -> None:

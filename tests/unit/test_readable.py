@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from immabench.report.formats import data_size, duration, join, log_ticks, number, plural, rate_unit, ratio, tick_text
+from immabench.readable import data_size, duration, join, number, plural, rate_unit, ratio
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,3 @@ def test_small_helpers() -> None:
 def test_rate_unit_suits_the_largest_rate() -> None:
     assert rate_unit([0.2, None, 0.9]).text(0.2) == "200 Gop/s"
     assert rate_unit([700.0, 0.2]).text(700.0) == "700 Top/s"
-
-
-def test_log_ticks_are_1_2_5_on_short_axes_and_decades_on_long_ones() -> None:
-    assert log_ticks(3.0, 60.0) == [5.0, 10.0, 20.0, 50.0]
-    assert log_ticks(0.5, 2000.0) == [1.0, 10.0, 100.0, 1000.0]
-    assert [tick_text(tick) for tick in (0.1, 1.0, 2000.0)] == ["0.1", "1", "2,000"]
