@@ -6,11 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from gemm_s8 import (
-    CONFIGS,
-    SHARED,
-    WGMMA,
-)
+from gemm_s8 import CONFIGS, SHARED, WGMMA
 
 from immabench import _native
 from immabench.numerics import compare_exact, gemm_reference

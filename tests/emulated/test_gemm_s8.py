@@ -6,15 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gemm_s8 import (
-    CONFIGS,
-    IMMA,
-    SHARED,
-    WGMMA,
-    by_config,
-    by_shared,
-    by_wgmma,
-)
+from gemm_s8 import CONFIGS, IMMA, SHARED, WGMMA, by_config, by_shared, by_wgmma
 from running import emulate, expect_exact
 
 from immabench import _native

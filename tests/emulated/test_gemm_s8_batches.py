@@ -6,12 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from gemm_s8 import (
-    CONFIGS,
-    SHARED,
-    by_imma,
-    by_wgmma,
-)
+from gemm_s8 import CONFIGS, SHARED, by_imma, by_wgmma
 from running import expect_exact
 
 from immabench import _native

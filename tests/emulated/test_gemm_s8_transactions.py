@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from gemm_s8 import (
-    CONFIGS,
-    OUTPUT_BYTES,
-    by_shared,
-    by_wgmma,
-    by_whole,
-    scaled,
-)
+from counted_cases import case_of
+from gemm_s8 import CONFIGS, OUTPUT_BYTES, by_shared, by_wgmma, by_whole, scaled
 from running import expect_exact
 
+from immabench.explain.transactions import uncoalesced
 from immabench.kernels import KernelConfig
 from immabench.problems import Problem
 
@@ -82,3 +79,22 @@ def test_a_batch_moves_what_its_products_move() -> None:
     assert three["mma"] == 3 * one["mma"]
     for name, unit in (("async_copy", "sectors"), ("global_store", "sectors"), ("ldmatrix", "wavefronts")):
         assert three[name][unit] == 3 * one[name][unit] == three[name]["ideal"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "at"),
+    [((64, 92, 128), "parts/epilogue.cuh"), ((128, 128, 100), "parts/tile_loader.cuh")],
+    ids=["rows of the output", "rows of A and B"],
+)
+def test_ragged_rows_are_uncoalesced_and_explained(shape: tuple[int, int, int], at: str) -> None:
+    """Rows that start within a sector: of the output they share sectors, of the operands each byte is a load."""
+    cause = uncoalesced(case_of(counted(Problem(*shape, output_type="f16"))))
+    assert cause is not None
+    assert f", at {at}:" in cause.evidence[0].text
+    assert uncoalesced(case_of(counted(Problem(128, 128, 128, output_type="f16")))) is None
+
+
+def counted(problem: Problem) -> dict[str, Any]:
+    """Counts as a row holds them, by source line too."""
+    report = expect_exact(CONFIGS[4], problem)
+    return {**report["counts"], "lines": report["lines"]}

@@ -8,15 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from immabench.numerics import (
-    bf16_to_f32,
-    e4m3_to_f32,
-    f32_to_bf16,
-    f32_to_e4m3,
-    pack_s4,
-    round_to,
-    unpack_s4,
-)
+from immabench.data_types import bf16_to_f32, e4m3_to_f32, f32_to_bf16, f32_to_e4m3, pack_s4, round_to, unpack_s4
 
 FINITE32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 BITS32 = st.integers(0, 2**32 - 1)

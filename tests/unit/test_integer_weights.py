@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from immabench.numerics import (
-    gemm_reference,
-    largest_step,
-)
+from immabench.numerics import gemm_reference, largest_step
 from immabench.operands import Operands, make_operands, typed_operands
 from immabench.problems import Problem
 

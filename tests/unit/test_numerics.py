@@ -14,16 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from immabench.activations import activate
+from immabench.data_types import as_float32, round_to
 from immabench.errors import UsageError
-from immabench.numerics import (
-    accumulate,
-    as_float32,
-    compare_exact,
-    dequantize,
-    gemm_reference,
-    quantize,
-    round_to,
-)
+from immabench.numerics import accumulate, compare_exact, dequantize, gemm_reference, quantize
 from immabench.operands import OPERAND_NAMES, Operands, make_operands, poisoned_output, typed_operands
 from immabench.problems import MAX_K_S8, Problem
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from immabench.quantize.layers import Operand, selects
+from immabench.quantize.layers import Operand
+from immabench.quantize.operators import selects
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.recipes import ActivationRecipe
 from immabench.quantize.schemes import QuantizationParameters

@@ -6,11 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from immabench.float_oracle import (
-    FloatReference,
-    float_reference,
-)
-from immabench.numerics import round_to
+from immabench.data_types import round_to
+from immabench.float_oracle import FloatReference, float_reference
 from immabench.operands import Operands, make_operands, typed_operands
 from immabench.problems import Problem
 

@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 from float_problems import SCALED, fp8, operands_of, referenced
 
-from immabench.float_oracle import (
-    compare_float,
-    determined_reference,
-    error_bound,
-    float_reference,
-    is_determined,
-)
-from immabench.numerics import round_to
+from immabench.data_types import round_to
+from immabench.float_oracle import compare_float, determined_reference, error_bound, float_reference, is_determined
 from immabench.operands import OPERAND_NAMES, Operands, typed_operands
 from immabench.problems import Problem
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from float_problems import SCALED, fp8, general, grouped, operands_of, referenced
 
+from immabench.data_types import Array, as_float32, round_to
 from immabench.float_oracle import (
     FloatReference,
     compare_float,
@@ -20,7 +21,6 @@ from immabench.float_oracle import (
     float_bound,
     float_reference,
 )
-from immabench.numerics import Array, as_float32, round_to
 from immabench.operands import Operands, make_operands, typed_operands
 from immabench.problems import Problem
 

@@ -9,14 +9,9 @@ import numpy as np
 import pytest
 from float_problems import SCALED, fp8, general, grouped, operands_of, referenced
 
-from immabench.float_oracle import (
-    Oracle,
-    decoded_a,
-    decoded_b,
-    float_reference,
-    is_determined,
-)
-from immabench.numerics import as_float32, e4m3_to_f32, epilogue_reference
+from immabench.data_types import as_float32, e4m3_to_f32
+from immabench.float_oracle import Oracle, decoded_a, decoded_b, float_reference, is_determined
+from immabench.numerics import epilogue_reference
 from immabench.operands import Operands, make_operands, typed_operands
 from immabench.problems import Problem
 

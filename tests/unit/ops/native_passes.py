@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from immabench import numerics
+from immabench import data_types
 
 FLOATS = ("f32", "f16", "bf16")
 ENDS = (1, 15, 16, 17, 31, 33, 64, 65)
@@ -35,7 +35,7 @@ def hostile_floats(rng: np.random.Generator, shape: tuple[int, ...], data_type: 
     values = np.where(rng.random(shape) < 0.2, np.rint(values * 2) / 2, values)
     values = np.where(rng.random(shape) < 0.2, rng.choice(HOSTILE, shape), values).astype(np.float32)
     with np.errstate(all="ignore"):
-        return numerics.round_to(data_type, values)
+        return data_types.round_to(data_type, values)
 
 
 def scales(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -52,7 +52,7 @@ def same(got: np.ndarray, want: np.ndarray, data_type: str) -> bool:
     """Bit for bit; of NaNs that they are: which one comes of another is not specified."""
     if data_type not in FLOATS:
         return np.array_equal(got, want)
-    nan = np.isnan(numerics.as_float32(data_type, want))
+    nan = np.isnan(data_types.as_float32(data_type, want))
     bits = np.uint32 if data_type == "f32" else np.uint16
     equal = got.view(bits) == want.view(bits)
-    return bool(np.where(nan, np.isnan(numerics.as_float32(data_type, got)), equal).all())
+    return bool(np.where(nan, np.isnan(data_types.as_float32(data_type, got)), equal).all())

@@ -8,22 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from native_passes import (
-    FLOATS,
-    columns,
-    exactly,
-    hostile_floats,
-    integers,
-    rows,
-    same,
-    scales,
-    seeds,
-    threads,
-)
+from native_passes import FLOATS, columns, exactly, hostile_floats, integers, rows, same, scales, seeds, threads
 
-from immabench import numerics
+from immabench import data_types
+from immabench.data_types import NUMPY_TYPES
 from immabench.kernels import native
-from immabench.numerics import NUMPY_TYPES, epilogue_reference, of_columns, of_rows
+from immabench.numerics import epilogue_reference, of_columns, of_rows
 from immabench.operands import Operands
 from immabench.problems import Problem
 
@@ -139,14 +129,14 @@ def test_every_half_is_widened_and_rounded_as_numpy_does() -> None:
         residual = every.view(NUMPY_TYPES[data_type]).reshape(1, -1)
         problem = Problem(1, 2**16, 8, output_type="f32", residual=data_type)
         sums = np.full(residual.shape, -0.0, np.float32)
-        want = numerics.as_float32(data_type, residual) + sums
+        want = data_types.as_float32(data_type, residual) + sums
         assert same(finished(problem, sums, {"residual": residual}, 2), want, "f32")
-        near = numerics.as_float32(data_type, residual).view(np.uint32)
+        near = data_types.as_float32(data_type, residual).view(np.uint32)
         for step in (0, 1, 0xFFF, 0x1000, 0x1001, 0x7FFF, 0x8000, 0x8001):
             sums = (near + np.uint32(step)).view(np.float32)
             problem = Problem(1, 2**16, 8, output_type=data_type)
             with np.errstate(all="ignore"):
-                want = numerics.round_to(data_type, sums)
+                want = data_types.round_to(data_type, sums)
             got = finished(problem, sums, {}, 2)
             assert same(got, want, data_type)
             assert (got.view(np.uint16)[np.isnan(sums)] == 0x7FFF).all()

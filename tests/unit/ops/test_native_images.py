@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from native_passes import (
-    exactly,
-    integers,
-    same,
-    seeds,
-    threads,
-)
+from native_passes import exactly, integers, same, seeds, threads
 
 from immabench import pooling
 from immabench.convolution import Convolution, patches

@@ -8,23 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from native_passes import (
-    FLOATS,
-    columns,
-    exactly,
-    hostile_floats,
-    integers,
-    rows,
-    same,
-    scales,
-    seeds,
-    threads,
-)
+from native_passes import FLOATS, columns, exactly, hostile_floats, integers, rows, same, scales, seeds, threads
 
-from immabench import numerics, quantizers
+from immabench import data_types, numerics, quantizers
 from immabench.attention import softmax_codes
+from immabench.data_types import NUMPY_TYPES
 from immabench.kernels import native
-from immabench.numerics import NUMPY_TYPES
 
 pytest.importorskip("immabench._native", reason="the native module is not built; pip install .")
 pytestmark = [
@@ -55,8 +44,8 @@ def test_quantize_is_the_oracle(
     options = {"granularity": kind[0], "qmin": qmin, "qmax": qmax, "threads": threads}
     native().compute_quantize(x, codes, scale, zero_point=zero, **options)
     by, less = quantizers.spread(scale, kind[0]), quantizers.spread(zero, kind[0])
-    want = numerics.quantize(numerics.as_float32(data_type, x), by, less, qmin, qmax)
-    assert np.array_equal(codes, numerics.pack_s4(want) if packed else want)
+    want = numerics.quantize(data_types.as_float32(data_type, x), by, less, qmin, qmax)
+    assert np.array_equal(codes, data_types.pack_s4(want) if packed else want)
 
 
 def test_every_tie_of_a_code_is_rounded_to_even() -> None:
@@ -78,11 +67,11 @@ def test_dequantize_is_the_oracle(
     rng, n = np.random.default_rng(seed), n + n % 2 if packed else n
     codes = integers(rng, -8 if packed else -128, 7 if packed else 127, m, n, dtype=np.int8)
     scale, zero = scaling(rng, (m, n), *kind)
-    stored = numerics.pack_s4(codes) if packed else codes
+    stored = data_types.pack_s4(codes) if packed else codes
     out = np.empty((m, n), NUMPY_TYPES[data_type])
     native().compute_dequantize(stored, out, scale, zero_point=zero, granularity=kind[0], threads=threads)
     by, less = quantizers.spread(scale, kind[0]), quantizers.spread(zero, kind[0])
-    assert same(out, numerics.round_to(data_type, numerics.dequantize(codes, by, less)), data_type)
+    assert same(out, data_types.round_to(data_type, numerics.dequantize(codes, by, less)), data_type)
 
 
 @exactly
@@ -120,7 +109,7 @@ def hostile_rows(rng: np.random.Generator, m: int, n: int, data_type: str) -> np
     x[kinds == 3] = np.float32(2.0**-149)
     x[kinds == 4] = np.where(np.arange(n) % 2, 1, -1) * np.finfo(np.float32).max
     with np.errstate(all="ignore"):
-        return numerics.round_to(data_type, x)
+        return data_types.round_to(data_type, x)
 
 
 @exactly
@@ -155,9 +144,9 @@ def test_layernorm_quantize_is_the_oracle(
     """`asymmetric` None is a given scale."""
     rng = np.random.default_rng(seed)
     draw = {
-        "ordinary": lambda: numerics.round_to(data_type, rng.normal(1, 3, (m, n)).astype(np.float32)),
+        "ordinary": lambda: data_types.round_to(data_type, rng.normal(1, 3, (m, n)).astype(np.float32)),
         "hostile": lambda: hostile_rows(rng, m, n, data_type),
-        "constant": lambda: numerics.round_to(data_type, np.full((m, n), 0.3, np.float32)),
+        "constant": lambda: data_types.round_to(data_type, np.full((m, n), 0.3, np.float32)),
     }[values]
     x, added = draw(), draw() if residual else None
     gamma, beta = (rng.normal(size=n).astype(np.float32) for _ in range(2))
@@ -172,7 +161,7 @@ def test_layernorm_quantize_is_the_oracle(
     bits = np.uint32 if data_type == "f32" else np.uint16
     assert np.array_equal(normalised.view(bits), y.view(bits))
     if asymmetric is None:
-        wide = numerics.as_float32(data_type, y)
+        wide = data_types.as_float32(data_type, y)
         want = numerics.quantize(wide, options["scale"], options["zero_point"], -100, 90)
         assert np.array_equal(outputs["codes"], want)
         assert np.array_equal(outputs["row_sum"], quantizers.row_sums(want))
