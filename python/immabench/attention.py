@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immabench.data_types import round_to
 from immabench.errors import UsageError
-from immabench.numerics import quantize, round_to
+from immabench.numerics import quantize
 
 Array = NDArray[Any]
 

@@ -19,7 +19,7 @@ import numpy as np
 from immabench.errors import UsageError
 
 if TYPE_CHECKING:
-    from immabench.numerics import Array
+    from immabench.data_types import Array
 
 Pair = tuple[int, int]
 """(height, width)."""

@@ -12,10 +12,9 @@ from math import ceil, erf
 import numpy as np
 from numpy.typing import NDArray
 
+from immabench.data_types import Array, as_float32, round_to
 from immabench.numerics import (
-    Array,
     Comparison,
-    as_float32,
     as_rows,
     blocked_product,
     compare_exact,
@@ -26,7 +25,6 @@ from immabench.numerics import (
     of_columns,
     of_rows,
     residual_values,
-    round_to,
     shown,
 )
 from immabench.operands import Operands, typed_operands

@@ -9,18 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench.errors import OperandError, UsageError
+from immabench.data_types import NUMPY_TYPES, Array, pack_codes, round_to
+from immabench.errors import UsageError
 from immabench.hardware import cpu_info
-from immabench.numerics import (
-    NUMPY_TYPES,
-    Array,
-    check_scale,
-    integer_weights,
-    largest_step,
-    pack_codes,
-    quantize,
-    round_to,
-)
+from immabench.numerics import integer_weights, largest_step, quantize
+from immabench.operand_checks import check_operands
 from immabench.problems import Problem
 
 POISON_BITS = {"s32": 0x5A5A5A5A, "s8": 0x5A, "f32": 0x7FDA5A5A, "f16": 0x7E5A, "bf16": 0x7FDA}
@@ -251,31 +244,6 @@ def poisoned_output(problem: Problem) -> Array:
     return aligned(filled).view(NUMPY_TYPES[problem.output_type])
 
 
-def check_operands(problem: Problem, operands: Operands) -> None:
-    """Raise OperandError, naming the operand and the remedy, unless the s8 `operands` fit `problem`.
-
-    A float problem may be given what it does not have: a baseline is stated with the operands of what was asked.
-    """
-    of_rows, of_columns = problem.of_batch(problem.m), problem.of_batch(problem.n)
-    _check_array("a", operands.a, np.int8, problem.a_shape)
-    _check_array("b", operands.b, np.int8, (*of_columns, problem.k))
-    _check_absent(problem, operands)
-    for name, vector in (("row_scale", of_rows), ("col_scale", of_columns), ("out_scale", of_columns)):
-        _check_vector(name, getattr(operands, name), np.float32, _shape(getattr(problem, name), vector))
-        if getattr(operands, name) is not None:
-            check_scale(name, getattr(operands, name))
-    _check_vector("a_zero", operands.a_zero, np.int32, _shape(problem.a_zero, of_rows))
-    out_zero = _shape(problem.out_scale, of_columns) if problem.out_zero else None
-    _check_vector("out_zero", operands.out_zero, np.int32, out_zero)
-    _check_vector("bias", operands.bias, np.float32, of_columns if problem.bias else None)
-    if operands.bias is not None and not np.isfinite(operands.bias).all():
-        raise OperandError("bias is not finite", "remove NaN and infinity from bias")
-    if problem.residual != "none":
-        if operands.residual is None:
-            raise OperandError("residual is missing", f"give float32{[*of_rows, problem.n]}")
-        _check_array("residual", operands.residual, np.float32, (*of_rows, problem.n))
-
-
 def _check_memory(problem: Problem) -> None:
     """Refuse before the system's own answer, which may be to kill the process."""
     m, n, k = problem.m, problem.n, problem.k
@@ -312,46 +280,3 @@ def _scale(generator: np.random.Generator, kind: str, shape: tuple[int, ...]) ->
         return None
     exponents = generator.uniform(-3.0, -1.0, shape if kind == "vector" else 1)
     return aligned(np.power(10.0, exponents).astype(np.float32))
-
-
-def _shape(kind: str, vector: tuple[int, ...]) -> tuple[int, ...] | None:
-    return {"none": None, "tensor": (1,), "vector": vector}[kind]
-
-
-def _check_absent(problem: Problem, operands: Operands) -> None:
-    absent = {
-        **{
-            name: getattr(problem, name) == "none"
-            for name in ("row_scale", "col_scale", "a_zero", "out_scale", "residual")
-        },
-        "bias": not problem.bias,
-        "out_zero": not problem.out_zero,
-    }
-    for name, is_absent in absent.items():
-        if is_absent and problem.is_integer and getattr(operands, name) is not None:
-            raise OperandError(
-                f"{name} is given but the problem has none", f"leave {name} out, or state it in the problem"
-            )
-
-
-def _check_vector(name: str, value: Array | None, dtype: type[np.generic], shape: tuple[int, ...] | None) -> None:
-    if shape is None:
-        return
-    if value is None:
-        raise OperandError(f"{name} is missing", f"give {np.dtype(dtype)}{list(shape)}")
-    _check_array(name, value, dtype, shape)
-
-
-def _check_array(name: str, value: Array, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    wanted = np.dtype(dtype)
-    if not isinstance(value, np.ndarray):
-        raise OperandError(
-            f"{name} is a {type(value).__name__}, not a numpy array on the CPU", f"pass {name}.cpu().numpy()"
-        )
-    if value.dtype != wanted:
-        raise OperandError(f"{name} is {value.dtype}, expected {wanted}", f"convert with {name}.astype('{wanted}')")
-    if value.shape != shape:
-        remedy = "A is [M,K] and B is [N,K], of a batch [batch,M,K] and [batch,N,K]; images are NHWC"
-        raise OperandError(f"{name} has shape {list(value.shape)}, expected {list(shape)}", remedy)
-    if not value.flags.c_contiguous:
-        raise OperandError(f"{name} is not C-contiguous", f"pass numpy.ascontiguousarray({name})")

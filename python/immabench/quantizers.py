@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immabench.data_types import as_float32, round_to
 from immabench.errors import UsageError
-from immabench.numerics import as_float32, check_scale, quantize, round_to
+from immabench.numerics import check_scale, quantize
 
 Array = NDArray[Any]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import chromium
 import pytest
 import synthetic_gpu
+from page_tools import in_a_browser
 
 from immabench.report.document import gather
 from immabench.report.page import render_page
@@ -14,12 +15,7 @@ from immabench.report.palette import BLUE
 
 HERE = Path(__file__).parent
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        chromium.find_chromium() is None, reason="no Chromium here: apt-get install chromium to test the page"
-    ),
-]
+pytestmark = in_a_browser
 
 PROBE = """
 const place = document.querySelector('[data-chart="roofline-cuda"]');

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from running import emulate_buffers
 
+from immabench.data_types import Array, as_float32, round_to
 from immabench.float_oracle import FloatReference, float_reference
 from immabench.kernels import KernelConfig, kernel_configs
-from immabench.numerics import Array, as_float32, round_to
 from immabench.operands import OPERAND_NAMES, Operands, make_operands
 from immabench.problems import Problem
 from immabench.providers.buffers import HostBuffers

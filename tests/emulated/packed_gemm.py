@@ -9,7 +9,7 @@ import numpy as np
 from low_precision import ORDERS, aligned, group_affine, padded
 
 from immabench import _native
-from immabench.numerics import bf16_to_f32, f32_to_bf16
+from immabench.data_types import bf16_to_f32, f32_to_bf16
 
 __all__ = ["ORDERS"]
 F16, BF16 = "f16", "bf16"

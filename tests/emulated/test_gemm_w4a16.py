@@ -7,22 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dequantized import (
-    GROUPS,
-    any_floats,
-    configs_of,
-    emulate_operands,
-    exact_weights,
-    reference_of,
-    up_to,
-)
+from dequantized import GROUPS, any_floats, configs_of, emulate_operands, exact_weights, reference_of, up_to
 from running import expect_exact
 
 from immabench import _native
+from immabench.data_types import as_float32, pack_codes, round_to
 from immabench.float_oracle import compare_float
 from immabench.kernels import KernelConfig, illegal_reason
 from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, problem_for
-from immabench.numerics import as_float32, pack_codes, round_to
 from immabench.packing import from_awq, from_gptq
 from immabench.problems import Problem
 

@@ -10,10 +10,10 @@ from dequantized import any_floats, configs_of, emulate_operands, reference_of, 
 from running import expect_exact
 
 from immabench import _native
+from immabench.data_types import round_to
 from immabench.float_oracle import compare_float
 from immabench.kernels import KernelConfig
 from immabench.measure.verify import EPILOGUES, ORDERS, edge_shapes, problem_for
-from immabench.numerics import round_to
 from immabench.problems import Problem
 
 CONFIGS = configs_of("gemm_w8a16")

@@ -14,9 +14,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from counted_cases import case_of
+
+from immabench.explain.transactions import bank_conflicts, uncoalesced
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,7 +42,8 @@ Findings = list[dict[str, str]]
 class Mutant:
     """One edit of one file, and what has to come of it in every warp order: a hazard, wrong results, or conflicts.
 
-    `kernel` is the launch of the program that must show it. The edit applies to so many `places`.
+    `kernel` is the launch of the program that must show it. The edit applies to so many `places`. `conflicts` names the
+    operation that has them, `at` the file that `immabench explain` has to name for them.
     """
 
     program: str
@@ -51,6 +56,7 @@ class Mutant:
     hazard: str = ""
     wrong: bool = False
     conflicts: str = ""
+    at: str = ""
 
     def __post_init__(self) -> None:
         assert self.hazard or self.wrong or self.conflicts, f"{self.name}: nothing is expected of it"
@@ -141,7 +147,8 @@ def test_the_kernel_itself_is_clean(
         del found["kernel"]
         assert found.pop("wrong") == "0"
         assert found.pop("hazards") == ""
-        assert set(found.values()) == {"1.00"}
+        assert found.pop("worst") == ""
+        assert {Fraction(ratio) for ratio in found.values()} == {1}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -154,5 +161,18 @@ def test_mutant_is_noticed(mutant: Mutant, findings: dict[Mutant, Future[Finding
         if mutant.wrong:
             assert int(found["wrong"]) > 0, found
         if mutant.conflicts:
-            assert float(found[mutant.conflicts]) > 1.5, found
+            assert Fraction(found[mutant.conflicts]) > 1.5, found
             assert found["wrong"] == "0", "conflicts cost time, not correctness"
+            expect_explained(mutant, found)
+
+
+def expect_explained(mutant: Mutant, found: dict[str, str]) -> None:
+    """From the same counts `immabench explain` names the cause, and the line it is at."""
+    unit = "sectors" if mutant.conflicts.startswith("global") else "wavefronts"
+    detector = uncoalesced if unit == "sectors" else bank_conflicts
+    units, ideal = map(int, found[mutant.conflicts].split("/"))
+    file, _, line = found["worst"].rpartition(":")
+    entry = {"file": file, "line": int(line), "unit": unit, "units": units, "ideal": ideal}
+    cause = detector(case_of({mutant.conflicts: {unit: units, "ideal": ideal}, "lines": [entry]}))
+    assert cause is not None
+    assert f"at {mutant.at}:{line}" in cause.evidence[0].text

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quantizing import ORDERS, bytes_of, configs_of, expect_ideal, run, shifted
 
+from immabench.data_types import unpack_codes
 from immabench.measure.case import Job, run_job
 from immabench.measure.companion_calls import CompanionCall, reorder_weights
 from immabench.measure.companion_cases import choices
 from immabench.measure.plan import Selection, make_plan
-from immabench.numerics import unpack_codes
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
 from immabench.problems import Problem
 from immabench.providers.handwritten import HandwrittenProvider

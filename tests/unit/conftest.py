@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from immabench.numerics import bf16_to_f32, gemm_reference, pack_s4, quantize
+from immabench.data_types import bf16_to_f32, pack_s4
+from immabench.numerics import gemm_reference, quantize
 from immabench.operands import OPERAND_NAMES, Operands
 from immabench.problems import Problem
 

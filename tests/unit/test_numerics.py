@@ -1,4 +1,4 @@
-"""The oracles, against slow references written differently."""
+"""The oracles of integers, against slow references written differently."""
 
 from __future__ import annotations
 
@@ -12,34 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 
 from immabench.activations import activate
+from immabench.data_types import as_float32, round_to
 from immabench.errors import UsageError
-from immabench.numerics import (
-    accumulate,
-    as_float32,
-    bf16_to_f32,
-    compare_exact,
-    dequantize,
-    e4m3_to_f32,
-    f32_to_bf16,
-    f32_to_e4m3,
-    gemm_reference,
-    largest_step,
-    pack_s4,
-    quantize,
-    round_to,
-    unpack_s4,
-)
+from immabench.numerics import accumulate, compare_exact, dequantize, gemm_reference, quantize
 from immabench.operands import OPERAND_NAMES, Operands, make_operands, poisoned_output, typed_operands
 from immabench.problems import MAX_K_S8, Problem
 
-FLOAT32 = st.floats(width=32)
 FINITE32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 SCALES = st.floats(2.0**-20, 2.0**20, width=32)
-BITS32 = st.integers(0, 2**32 - 1)
-S4 = st.integers(-8, 7)
 
 
 class TestQuantize:
@@ -82,85 +64,6 @@ class TestQuantize:
             quantize([1.0], np.empty(0, np.float32))
         with pytest.raises(UsageError, match="not a range of int8"):
             quantize([1.0], 1.0, qmin=0, qmax=255)
-
-
-class TestBfloat16:
-    @given(BITS32)
-    def test_rounds_to_nearest_even_and_keeps_nans_quiet(self, bits: int) -> None:
-        value = np.array([bits], np.uint32).view(np.float32)
-        got = int(f32_to_bf16(value)[0])
-        if np.isnan(value[0]):
-            assert got == (bits >> 16) | 0x40
-        else:
-            assert got == _nearest_bf16(bits)
-
-    @given(st.integers(0, 2**16 - 1))
-    def test_every_bf16_survives_a_round_trip(self, bits: int) -> None:
-        wide = bf16_to_f32(np.array([bits], np.uint16))
-        quiet = bits | 0x40 if np.isnan(wide[0]) else bits
-        assert int(f32_to_bf16(wide)[0]) == quiet
-
-    def test_agrees_with_ml_dtypes(self) -> None:
-        ml_dtypes = pytest.importorskip("ml_dtypes")
-        bits = np.random.default_rng(0).integers(0, 2**32, 1 << 16, np.uint32)
-        values = bits.view(np.float32)
-        values = values[~np.isnan(values)]
-        assert (f32_to_bf16(values) == values.astype(ml_dtypes.bfloat16).view(np.uint16)).all()
-
-
-class TestE4m3:
-    def test_every_pattern_is_torchs(self) -> None:
-        torch = pytest.importorskip("torch")
-        bits = np.arange(256, dtype=np.uint8)
-        want = torch.from_numpy(bits).view(torch.float8_e4m3fn).float().numpy()
-        assert (e4m3_to_f32(bits).view(np.uint32)[~np.isnan(want)] == want.view(np.uint32)[~np.isnan(want)]).all()
-        assert (
-            np.flatnonzero(np.isnan(e4m3_to_f32(bits))).tolist()
-            == np.flatnonzero(np.isnan(want)).tolist()
-            == [127, 255]
-        )
-
-    def test_every_number_survives_a_round_trip(self) -> None:
-        bits = np.delete(np.arange(256, dtype=np.uint8), [127, 255])
-        assert (f32_to_e4m3(e4m3_to_f32(bits)) == bits).all()
-        assert e4m3_to_f32(0x7E) == 448
-
-    def test_the_neighbourhood_of_every_boundary_is_torchs(self) -> None:
-        torch = pytest.importorskip("torch")
-        values = np.sort(e4m3_to_f32(np.delete(np.arange(256, dtype=np.uint8), [127, 255])))
-        middles = (values[1:] + values[:-1]) / 2
-        around = [np.nextafter(middles, np.float32(end)) for end in (-np.inf, np.inf)]
-        x = np.concatenate([values, middles, *around, np.float32([2**-10, 2**-149, -(2**-10)])]).astype(np.float32)
-        want = torch.from_numpy(x).to(torch.float8_e4m3fn).view(torch.uint8).numpy()
-        assert (f32_to_e4m3(x) == want).all()
-
-    def test_beyond_its_range_it_saturates(self) -> None:
-        x = np.float32([448, 464, np.nextafter(np.float32(464), np.float32(465)), 1e30, np.inf])
-        assert f32_to_e4m3(x).tolist() == [0x7E] * 5
-        assert f32_to_e4m3(-x).tolist() == [0xFE] * 5
-        assert f32_to_e4m3(np.float32([np.nan, -0.0])).tolist() == [0x7F, 0x80]
-
-    @given(st.floats(-448, 448, width=32))
-    def test_no_other_number_is_nearer(self, x: float) -> None:
-        finite = e4m3_to_f32(np.delete(np.arange(256, dtype=np.uint8), [127, 255])).astype(np.float64)
-        got = float(e4m3_to_f32(f32_to_e4m3(np.float32(x))))
-        assert abs(got - x) == np.abs(finite - x).min()
-        assert round_to("e4m3", np.float32([x])).tolist() == [f32_to_e4m3(np.float32(x))]
-
-
-@given(npst.arrays(np.int8, st.tuples(st.integers(1, 4), st.integers(1, 9).map(lambda k: 2 * k)), elements=S4))
-def test_s4_is_packed_low_nibble_first(codes: np.ndarray) -> None:
-    packed = pack_s4(codes)
-    assert packed.shape == (codes.shape[0], codes.shape[1] // 2)
-    assert (packed & 0xF == codes[:, 0::2] & 0xF).all()
-    assert (packed >> 4 == codes[:, 1::2] & 0xF).all()
-    assert (unpack_s4(packed) == codes).all()
-
-
-@given(npst.arrays(np.float32, 8, elements=FINITE32))
-def test_float16_is_rounded_once(x: np.ndarray) -> None:
-    with np.errstate(over="ignore"):
-        assert (round_to("f16", x).view(np.uint16) == x.astype(np.float64).astype(np.float16).view(np.uint16)).all()
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -256,70 +159,6 @@ class TestGemmReference:
         assert len(np.unique(got)) > 100  # most of the range, so that a wrong scale or zero point shows
 
 
-class TestWeightsOfFourBits:
-    SHAPE = (7, 9, 256)
-
-    def values(self, problem: Problem, typed: Operands) -> np.ndarray:
-        """B [N,K] element by element, as docs/numerics.md defines it."""
-        values = np.zeros((problem.n, problem.k))
-        for n, k in np.ndindex(values.shape):
-            code = int(typed.b[n, k // 2]) >> 4 * (k % 2) & 15
-            group = k // problem.b_group if problem.b_group else 0
-            if problem.b_type == "s4":
-                code -= 16 * (code > 7)
-            if typed.group_zero is not None:
-                code -= int(typed.group_zero[n, group])
-            if typed.group_step is not None:
-                code *= int(typed.group_step[n, group])
-            values[n, k] = code
-        return values
-
-    @pytest.mark.parametrize("group", [{}, {"b_group": 32, "b_scale": "step"}])
-    def test_signed(self, group: dict[str, Any]) -> None:
-        self.check(Problem(*self.SHAPE, b_type="s4", **group))
-
-    @pytest.mark.parametrize("group", [{"b_group": 64, "b_scale": "step"}, {"b_group": 256}, {"b_group": 128}])
-    def test_with_zero_points(self, group: dict[str, Any]) -> None:
-        self.check(Problem(*self.SHAPE, b_type="u4", **group))
-
-    def check(self, problem: Problem) -> None:
-        typed = typed_operands(problem, make_operands(problem))
-        want = typed.a.astype(np.int64) @ self.values(problem, typed).astype(np.int64).T
-        assert (gemm_reference(problem, typed) == want).all()
-
-    def test_float_scales_are_applied_group_by_group(self) -> None:
-        problem = Problem(*self.SHAPE, b_type="u4", b_group=64, b_scale="float", output_type="f32")
-        typed = typed_operands(problem, make_operands(problem))
-        values, total = self.values(problem, typed), np.zeros((7, 9), np.float32)
-        assert typed.group_scale is not None
-        for group in range(4):
-            part = slice(64 * group, 64 * group + 64)
-            sums = (typed.a[:, part] @ values[:, part].T).astype(np.float32)
-            total = total + sums * typed.group_scale[:, group]
-        assert (gemm_reference(problem, typed) == total).all()
-
-    def test_steps_keep_every_code_within_int8(self) -> None:
-        for zero in range(16):
-            step = int(largest_step(np.array([zero], np.uint8))[0])
-            assert -128 <= -zero * step <= (15 - zero) * step <= 127
-            assert not -128 <= -zero * (step + 1) <= (15 - zero) * (step + 1) <= 127
-
-    def test_four_by_four_bits(self) -> None:
-        problem = Problem(*self.SHAPE, a_type="s4", b_type="s4")
-        operands = make_operands(problem)
-        typed = typed_operands(problem, operands)
-        want = (operands.a // 16).astype(np.int64) @ (operands.b // 16).astype(np.int64).T
-        assert (gemm_reference(problem, typed) == want).all()
-
-    def test_bits_count_common_ones(self) -> None:
-        problem = Problem(3, 4, 64, a_type="b1", b_type="b1")
-        operands = make_operands(problem)
-        typed = typed_operands(problem, operands)
-        want = [[int(((x < 0) & (y < 0)).sum()) for y in operands.b] for x in operands.a]
-        assert gemm_reference(problem, typed).tolist() == want
-        assert typed.a[0, 0] & 1 == (operands.a[0, 0] < 0)  # the low bit first
-
-
 class TestCompareExact:
     def test_equal_outputs_say_nothing(self) -> None:
         problem = Problem(2, 3, 4)
@@ -353,14 +192,6 @@ class TestCompareExact:
         problem = Problem(1, 2, 1)
         with pytest.raises(UsageError, match="expected int32"):
             compare_exact(problem, np.zeros((1, 2), np.float32), np.zeros((1, 2), np.int32))
-
-
-def _nearest_bf16(bits: int) -> int:
-    """Brute force: of the two neighbours the nearer, on a tie the even one; infinity comes after the last number."""
-    below, rest = divmod(bits, 1 << 16)
-    if rest > 0x8000 or (rest == 0x8000 and below & 1):
-        below += 1
-    return below
 
 
 EVERYTHING = {

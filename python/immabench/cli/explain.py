@@ -34,8 +34,8 @@ def explain(
     """Say why each row is below its roof, with the evidence and what to try; nothing is measured.
 
     A cause is stated with the share of the row's time it costs as far as the evidence tells, and where that comes from:
-    measured, profiled, compiled, predicted, published, or arithmetic on the shape. Where rows stand beside fp16, the
-    numbers of rows at which a precision stops being faster are stated too.
+    measured, profiled, emulated, compiled, predicted, published, or arithmetic on the shape. Where rows stand beside
+    fp16, the numbers of rows at which a precision stops being faster are stated too.
 
     Example: immabench explain runs/20261121T120000Z-llama-decode
     """
@@ -70,7 +70,7 @@ def _explained(
     """Selected rows, least efficient first, and the break-evens of their weights."""
     from immabench.e2e.folder import is_e2e
     from immabench.errors import UsageError
-    from immabench.explain import break_evens, explain_rows
+    from immabench.explain import EmulatedRows, break_evens, explain_rows
     from immabench.kernels import match_names, matches_any
     from immabench.measure.run_folder import RunFolder
     from immabench.profile.actions import read_actions
@@ -82,7 +82,8 @@ def _explained(
     match_names("kernel", {row.kernel_id for row in rows}, kernels)
     match_names("case", {row.case for row in rows}, cases)
     chosen = [row for row in rows if matches_any(row.kernel_id, kernels) and matches_any(row.case, cases)]
-    found = explain_rows(chosen, folder.meta, read_actions(run), machine)
+    emulated = EmulatedRows(rows, folder.whole)
+    found = explain_rows(chosen, folder.meta, read_actions(run), machine, emulated)
     return sorted(found, key=lambda one: one.efficiency), break_evens(chosen, folder.meta, machine)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from immabench.explain.break_even import BreakEven, break_evens, measured_break_evens, predicted_break_even
 from immabench.explain.cause import Cause, Evidence
 from immabench.explain.efficiency import FORMULA
+from immabench.explain.emulated import EmulatedRows
 from immabench.explain.explanation import FAR, Explanation, explain_rows
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FORMULA",
     "BreakEven",
     "Cause",
+    "EmulatedRows",
     "Evidence",
     "Explanation",
     "break_evens",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from immabench.errors import ImmabenchError, UsageError
 from immabench.explain.efficiency import Roof
+from immabench.explain.emulated import EmulatedCounts
 from immabench.kernels import KernelConfig
 from immabench.predict import Machine, RankedConfig, predicted, select
 from immabench.predict.ranking import known_registers
@@ -29,7 +30,8 @@ class Case:
 
     `time_us` was measured, or is predicted of a row that only ran on the emulated machine. `machine` is the GPU it ran
     on, or is predicted for; None for CPUs. `config` is None for kernels of others. `ceilings` are those of its device,
-    `action` is its profile, `facts` what the compiler made of its kernel.
+    `action` is its profile, `emulated` what its kernel does on this problem
+    on the emulated machine, `facts` what the compiler made of it.
     """
 
     row: Row
@@ -41,6 +43,7 @@ class Case:
     config: KernelConfig | None = None
     ceilings: Mapping[str, Any] = field(default_factory=dict)
     action: Action | None = None
+    emulated: EmulatedCounts | None = None
     facts: Mapping[str, Any] | None = None
 
     @cached_property

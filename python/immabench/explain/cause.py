@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-EvidenceKind = Literal["measured", "profiled", "compiled", "predicted", "published", "arithmetic"]
-"""Where a statement comes from: `compiled` is machine code, `arithmetic` the shape's own."""
+EvidenceKind = Literal["measured", "profiled", "emulated", "compiled", "predicted", "published", "arithmetic"]
+"""Where a statement comes from: `emulated` are counts, `compiled` is machine code, `arithmetic` the shape's own."""
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from immabench.errors import ImmabenchError, NothingSelectedError
-from immabench.explain import device, memory, tiles
+from immabench.explain import device, memory, tiles, transactions
 from immabench.explain.case import Case
 from immabench.explain.cause import Cause
 from immabench.explain.efficiency import measured_roof, predicted_roof
+from immabench.explain.emulated import EmulatedRows
 from immabench.kernels import KernelConfig, cutlass_configs, kernel_configs
 from immabench.measure.measured_machine import machine_of_run
 from immabench.measure.roof import ceilings_by_device
@@ -31,6 +32,8 @@ DETECTORS: tuple[Callable[[Case], Cause | None], ...] = (
     memory.memory_bound,
     memory.k_misaligned,
     memory.too_few_bytes_in_flight,
+    transactions.uncoalesced,
+    transactions.bank_conflicts,
     tiles.n_wastes_a_tile,
     tiles.m_wastes_a_tile,
     tiles.waves_quantised,
@@ -125,14 +128,23 @@ def _matters(cause: Cause) -> bool:
 
 
 def explain_rows(
-    rows: Iterable[Row], meta: Mapping[str, Any], actions: Sequence[Action] = (), machine: Machine | None = None
+    rows: Sequence[Row],
+    meta: Mapping[str, Any],
+    actions: Sequence[Action] = (),
+    machine: Machine | None = None,
+    emulated: EmulatedRows | None = None,
 ) -> list[Explanation]:
     """Explain every row of a run that has a time and a roof, in their order.
 
-    With `machine`, rows of the emulated machine too: by the time the model predicts of them there. Raises
-    NothingSelectedError where no row can be explained.
+    With `machine`, rows of the emulated machine too: by the time the model predicts of them there. `emulated` are those
+    of the run, where `rows` are not all of it. Raises NothingSelectedError where no row can be explained.
     """
-    cases = [case for row in rows if (case := _case(row, meta, actions, machine)) is not None]
+    counted = emulated or EmulatedRows(rows)
+    cases = [
+        case if case.row.device_kind == "cpu" else replace(case, emulated=counted.of(case.row))
+        for row in rows
+        if (case := _case(row, meta, actions, machine)) is not None
+    ]
     if not cases:
         raise NothingSelectedError(
             "no row has both a time and a measured roof",

@@ -14,7 +14,8 @@ from immabench.export.activations import Activations
 from immabench.export.engines import Engine
 from immabench.export.nodes import ELEMENT_TYPES, FLOATS, Nodes
 from immabench.quantize.attributes import is_attribute, module_path, value
-from immabench.quantize.layers import Layer, selects
+from immabench.quantize.layers import Layer
+from immabench.quantize.operators import selects
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.quantizers import FLOAT_TYPES

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench import attention, numerics, pooling, quantizers
+from immabench import attention, data_types, numerics, pooling, quantizers
 from immabench.convolution import Convolution
+from immabench.data_types import as_float32, pack_codes
 from immabench.kernels import geometry_sizes, native
-from immabench.numerics import as_float32, pack_codes
 from immabench.operands import aligned
 from immabench.packing import FRAGMENT_LAYOUTS, WEIGHT_FORMATS
 from immabench.quantizers import Array, float_type, spread
@@ -126,7 +126,7 @@ def dequantize(
     """Floats of a type from codes `values` that are stored as `codes`."""
     want = numerics.dequantize(values, spread(scale, granularity), spread(zero_point, granularity))
     inputs = _given(codes=_stored(values, codes), scale=scale, zero_point=zero_point)
-    expected = {"out": numerics.round_to(out, want)}
+    expected = {"out": data_types.round_to(out, want)}
     return CompanionCall("dequantize", inputs, expected, {"granularity": granularity})
 
 
@@ -167,7 +167,7 @@ def pack_s4(codes: NDArray[np.int8]) -> CompanionCall:
 
 def unpack_s4(packed: NDArray[np.uint8]) -> CompanionCall:
     """int4 codes, two a byte, to one a byte."""
-    return CompanionCall("unpack_s4", {"packed": packed}, {"codes": numerics.unpack_s4(packed)})
+    return CompanionCall("unpack_s4", {"packed": packed}, {"codes": data_types.unpack_s4(packed)})
 
 
 def reorder_weights(codes: NDArray[np.int8], *, stored: str, packed: str, layout: str) -> CompanionCall:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immabench.numerics import round_to
+from immabench.data_types import round_to
 from immabench.operands import aligned
 from immabench.quantizers import Array, round_stored
 

@@ -14,7 +14,7 @@ import itertools
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -150,9 +150,10 @@ class RunFolder:
         """The status of every row by its identity; of a row that was retried, the last."""
         return {named.identity: named.status for _, named in self._read(_Named)}
 
-    def whole(self, row: Row) -> Row:
-        """`row` as it stands in the file, counts by source line included."""
-        return next(one for one in self.each() if one.identity == row.identity)
+    def whole(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """`rows` as they stand in the file, counts by source line included, in its order."""
+        wanted = {row.identity for row in rows}
+        return (one for one in self.each() if one.identity in wanted)
 
     def _read(self, model: type[Line], warn: bool = True) -> Iterator[tuple[int, Line]]:
         """Every whole line with its number, retried rows included."""

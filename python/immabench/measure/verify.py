@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any, cast
 
+from immabench.data_types import Array
 from immabench.errors import UsageError
 from immabench.float_oracle import Oracle
 from immabench.hardware import cuda_state
@@ -24,7 +25,6 @@ from immabench.measure.companion_cases import companion_cases, companion_form
 from immabench.measure.companion_shapes import companion_shape
 from immabench.measure.edges import edge_convolutions
 from immabench.measure.kernel_case import ORDERS, Check, KernelCase, check_case
-from immabench.numerics import Array
 from immabench.operands import Operands, make_operands
 from immabench.problems import TYPE_BITS, Problem, Shape, conv_problem
 from immabench.providers.base import Emulation

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from immabench.data_types import Array
 from immabench.errors import OperandError, UsageError
 from immabench.kernels import (
     CompanionConfig,
@@ -17,7 +18,7 @@ from immabench.kernels import (
     companion_illegal_reason,
     native,
 )
-from immabench.numerics import Array, check_scale
+from immabench.numerics import check_scale
 from immabench.ops.epilogue import DTYPES, NAMES, expect
 from immabench.ops.launching import EMULATED, expect_one_device
 from immabench.ops.watching import tell

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from immabench.data_types import Array
 from immabench.errors import NothingSelectedError, OperandError
-from immabench.numerics import Array
 from immabench.packing.formats import WEIGHT_FORMATS
 from immabench.packing.schemes import WeightScheme
 from immabench.packing.weights import QuantizedWeights

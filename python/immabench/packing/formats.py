@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immabench.data_types import pack_codes, unpack_codes
 from immabench.errors import OperandError, UsageError
-from immabench.numerics import pack_codes, quantize, unpack_codes
+from immabench.numerics import quantize
 
 CODEBOOK_SIZE = 16
 """Entries of a codebook of 4-bit codes."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from immabench.data_types import Array
 from immabench.errors import OperandError
-from immabench.numerics import Array, quantize
+from immabench.numerics import quantize
 from immabench.packing.schemes import WeightScheme
 from immabench.packing.weights import INT8_GREATEST, QuantizedWeights, check_group
 

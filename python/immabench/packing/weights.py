@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immabench.data_types import Array
 from immabench.errors import OperandError, UsageError
-from immabench.numerics import Array, check_scale
+from immabench.numerics import check_scale
 from immabench.packing.schemes import WeightScheme
 
 INT8_LEAST, INT8_GREATEST = -128, 127

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from immabench.numerics import Array
+from immabench.data_types import Array
 from immabench.operands import ACTIVATIONS, OPERAND_NAMES, Operands, operand_type, poisoned_output, typed_operands
 from immabench.problems import Problem
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from immabench.data_types import Array, as_float32, round_to, stored_integers
 from immabench.kernels import KernelConfig, convolution_sizes, kernel_group, workspace_bytes
-from immabench.numerics import Array, as_float32, round_to, stored_integers
 from immabench.operands import OPERAND_NAMES, aligned
 from immabench.packing import (
     FRAGMENT_LAYOUTS,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from immabench.data_types import Array
 from immabench.errors import ImmabenchError, MissingHardwareError
-from immabench.numerics import Array
 
 TORCH_TYPES = {
     "s8": "int8",

@@ -9,7 +9,8 @@ import torch
 from torch import fx
 
 from immabench.quantize.attributes import copied, is_attribute, is_float
-from immabench.quantize.layers import Layer, Operand, nodes_of, selects
+from immabench.quantize.layers import Layer, Operand, nodes_of
+from immabench.quantize.operators import selects
 from immabench.quantize.simulated_attention import SimulatedAttention
 
 Watcher = Callable[[torch.Tensor], None]

@@ -11,7 +11,8 @@ from torch import fx
 from immabench.errors import UsageError
 from immabench.quantize.attributes import copied, set_value
 from immabench.quantize.graph import trace
-from immabench.quantize.layers import Layer, find_layers, unknown_products
+from immabench.quantize.layers import Layer, find_layers
+from immabench.quantize.operators import unknown_products
 
 
 @dataclass(frozen=True)

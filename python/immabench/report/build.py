@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ def build_report(run: Path) -> Path:
 
 def document_of(folder: RunFolder) -> Document:
     """Everything the report of a run shows, from its folder alone. Raises RunFolderError for one without rows."""
+    from immabench.assets import checksum
     from immabench.profile.actions import read_actions
     from immabench.report.document import gather
 
@@ -46,17 +46,8 @@ def document_of(folder: RunFolder) -> Document:
         folder.whole,
         samples=partial(_samples, folder.path),
         actions=read_actions(folder.path),
-        rows_digest=digest(folder.path / "rows.jsonl"),
+        rows_digest=checksum(folder.path / "rows.jsonl"),
     )
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file: by it a page says which rows it was made from."""
-    state = hashlib.sha256()
-    with file.open("rb") as stream:
-        for block in iter(partial(stream.read, 1 << 20), b""):
-            state.update(block)
-    return state.hexdigest()
 
 
 def _samples(run: Path, row_id: str) -> list[float]:

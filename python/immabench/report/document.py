@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from immabench.report.shares import Share, most_work, shares
 from immabench.report.tables import Table
 
 if TYPE_CHECKING:
+    from immabench.explain.emulated import Whole
     from immabench.measure.rows import Row
     from immabench.profile.actions import Action
 
@@ -62,7 +63,7 @@ class Document:
 def gather(
     rows: list[Row],
     meta: dict[str, Any],
-    whole: Callable[[Row], Row] | None = None,
+    whole: Whole | None = None,
     *,
     samples: Samples | None = None,
     actions: Sequence[Action] = (),
@@ -70,7 +71,7 @@ def gather(
 ) -> Document:
     """Compute all parts of the report from the rows and the metadata of a run, and from what was profiled of it.
 
-    `whole` gives a row with its counts by source line, where `rows` came without; `samples` the raw times of a row id.
+    `whole` gives rows with their counts by source line, where `rows` came without; `samples` the raw times of a row id.
     """
     roofs = rooflines(rows, meta, traffic_of(actions))
     found = speed.timings(rows)
@@ -78,13 +79,13 @@ def gather(
     facts = emulation.emulated(rows)
     best = emulation.best_kernel(facts)
     if best is not None and whole is not None:
-        best = replace(best, row=whole(best.row))
+        best = replace(best, row=next(iter(whole([best.row]))))
     gains, note = _gains(found)
     shares_drawn, shares_note = _shares(found, roofs)
     sweeps = sweeps_over_m(rows)
     listing = sass.sass_report()
     tables = {**_tables(rows, meta, found, totals, facts), "lines": lines.line_table(best), "sass": listing.table}
-    why = reasons(rows, meta, actions)
+    why = reasons(rows, meta, actions, whole)
     tables |= {"reasons": reason_table(why), "break_even": break_even_table(why.evens)}
     keys = {row.row_id: row_key(row) for row in rows} if actions else {}
     counters = agreement(rows, actions)

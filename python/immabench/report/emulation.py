@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from immabench.measure.transactions import Against, by_operation, total
 from immabench.problems import TYPE_BITS
 from immabench.profile.actions import SECTOR_BYTES
 from immabench.readable import NOTHING, data_size, number, plural, ratio, shape_text
@@ -17,20 +18,6 @@ if TYPE_CHECKING:
     from immabench.measure.rows import Row
 
 MMA_MACS = 16 * 8 * 32  # of mma.sync.m16n8k32, the one instruction of rows that do not count multiply-accumulates
-SHARED_OPERATIONS = ("ldmatrix", "shared_load", "shared_store", "wgmma_operands")
-GLOBAL_OPERATIONS = ("global_load", "global_store", "global_atomic", "async_copy", "bulk_load", "bulk_store")
-
-
-@dataclass(frozen=True)
-class Against:
-    """A count beside the smallest count that could move the same bytes."""
-
-    actual: int
-    ideal: int
-
-    @property
-    def ratio(self) -> float | None:
-        return self.actual / self.ideal if self.ideal else None
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class Emulated:
 
     @property
     def traffic_bytes(self) -> int:
-        return self.sectors.actual * SECTOR_BYTES
+        return int(self.sectors.actual) * SECTOR_BYTES
 
     @property
     def traffic_ratio(self) -> float | None:
@@ -89,11 +76,8 @@ def _facts(row: Row) -> Emulated:
         instructions=int(counts.get("mma", 0)) + int(counts.get("wgmma", 0)),
         macs=int(counts.get("macs", MMA_MACS * int(counts.get("mma", 0)))),
         barriers=int(counts.get("barriers", 0)),
-        wavefronts=_sum(
-            [(_of(counts, name, "wavefronts"), _of(counts, name, "ideal")) for name in SHARED_OPERATIONS]
-            + [(_of(counts, "async_copy", "wavefronts"), _of(counts, "async_copy", "ideal_wavefronts"))]
-        ),
-        sectors=_sum((_of(counts, name, "sectors"), _of(counts, name, "ideal")) for name in GLOBAL_OPERATIONS),
+        wavefronts=total(by_operation(counts, "wavefronts").values()),
+        sectors=total(by_operation(counts, "sectors").values()),
         compulsory_bytes=_compulsory_bytes(row),
     )
 
@@ -103,15 +87,6 @@ def _compulsory_bytes(row: Row) -> float:
     if row.step == "pack":
         return 2 * row.n * row.k * TYPE_BITS[row.b_type] / 8
     return 2.0 * prod(row.sizes) / row.flops_per_byte if row.flops_per_byte else 0.0
-
-
-def _of(counts: dict[str, Any], operation: str, what: str) -> int:
-    return int((counts.get(operation) or {}).get(what, 0))
-
-
-def _sum(pairs: Iterable[tuple[int, int]]) -> Against:
-    known = list(pairs)
-    return Against(sum(actual for actual, _ in known), sum(ideal for _, ideal in known))
 
 
 def kernel_table(facts: list[Emulated]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from immabench.measure.transactions import place_of
 from immabench.readable import data_size, number
 from immabench.report.emulation import ideal_cell
 from immabench.report.keys import row_key
@@ -33,7 +34,7 @@ def line_table(best: Emulated | None) -> Table:
     for entry in sorted(entries, key=lambda e: (e["unit"], -int(e["units"]))):
         share = int(entry["units"]) / totals[entry["unit"]] if totals.get(entry["unit"]) else None
         table.add(
-            text(f"{short_path(str(entry['file']))}:{entry['line']}", hint=str(entry["file"])),
+            text(place_of(entry), hint=str(entry["file"])),
             text(entry["operation"]),
             value(number(entry["requests"]), entry["requests"]),
             value(data_size(entry["bytes"]), entry["bytes"]),
@@ -51,9 +52,3 @@ def source_lines(best: Emulated | None) -> list[dict[str, Any]]:
     if best is None or not best.row.counts:
         return []
     return [dict(entry) for entry in dict(best.row.counts).get("lines", [])]
-
-
-def short_path(path: str) -> str:
-    """The path from the last ``kernels`` folder on: builds put different prefixes before it."""
-    parts = path.replace("\\", "/").split("/")
-    return "/".join(parts[len(parts) - parts[::-1].index("kernels") :]) if "kernels" in parts else parts[-1]

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from immabench.errors import NothingSelectedError
-from immabench.explain import FORMULA, BreakEven, Explanation, break_evens, explain_rows
+from immabench.explain import FORMULA, BreakEven, EmulatedRows, Explanation, break_evens, explain_rows
 from immabench.readable import NOTHING, join, number, percent, plural, shape_text
 from immabench.report.keys import row_key
 from immabench.report.tables import MOST_ROWS, Column, Table, text, value
 
 if TYPE_CHECKING:
+    from immabench.explain.emulated import Whole
     from immabench.measure.rows import Row
     from immabench.profile.actions import Action
 
@@ -46,11 +47,17 @@ class Reasons:
         return f"**Why not faster**: {plural(len(far), 'row')} of {judged} are far from their roofs: {causes}."
 
 
-def reasons(rows: Sequence[Row], meta: dict[str, Any], actions: Sequence[Action] = ()) -> Reasons:
-    """Explain the timed rows of a run that are farthest from their roofs; nothing where none has a roof."""
+def reasons(
+    rows: Sequence[Row], meta: dict[str, Any], actions: Sequence[Action] = (), whole: Whole | None = None
+) -> Reasons:
+    """Explain the timed rows of a run that are farthest from their roofs; nothing where none has a roof.
+
+    `whole` gives rows with their counts by source line, where `rows` came without.
+    """
     judged = [row for row in rows if row.status == "ok" and row.pct_roof is not None]
     try:
-        found = explain_rows(sorted(judged, key=_share)[:MOST_ROWS], meta, actions)
+        farthest = sorted(judged, key=_share)[:MOST_ROWS]
+        found = explain_rows(farthest, meta, actions, emulated=EmulatedRows(rows, whole))
     except NothingSelectedError:
         return Reasons()
     evens = break_evens(rows, meta, most=MOST_EVENS)

@@ -8,7 +8,6 @@ namespace {
 
 u32 word(u32 index) { return simt::shared_base() + 64 + 4 * index; }
 u32 mbarrier(u32 index) { return simt::shared_base() + 8 * index; }
-u32 thread() { return simt::thread_index(); }
 void cluster_sync() {
   simt::cluster_arrive();
   simt::cluster_wait();

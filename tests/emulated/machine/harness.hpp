@@ -52,6 +52,21 @@ struct Registration {
     }                                                                                                       \
   } while (0)
 
+inline u32 thread() { return simt::thread_index(); }
+inline u32 block() { return simt::block_index_x(); }
+
+// The address of a word of shared memory.
+inline u32 shared_word(u32 index) { return simt::shared_base() + 4 * index; }
+
+template <class T>
+simt::Global<T> global(const T* p) {
+  return {reinterpret_cast<simt::u64>(p)};
+}
+
+struct alignas(16) Bytes16 {
+  u32 words[4];
+};
+
 constexpr Order kOrders[] = {Order::kForward, Order::kReverse, Order::kRandom};
 
 using Kernel = std::function<void()>;

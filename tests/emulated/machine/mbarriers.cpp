@@ -7,7 +7,6 @@ namespace {
 
 u32 word(u32 index) { return simt::shared_base() + 64 + 4 * index; }
 u32 mbarrier(u32 index) { return simt::shared_base() + 8 * index; }
-u32 thread() { return simt::thread_index(); }
 
 // Thread 0 initialises; everybody may use the objects afterwards.
 void set_up(u32 objects, u32 count) {

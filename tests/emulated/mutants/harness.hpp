@@ -1,6 +1,7 @@
 // Runs a kernel on one problem in the three orders and prints what the machine found, a line an order. test_mutants.py compiles
 // the programs beside this against the kernels as they are, and against copies with one bug put in.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
@@ -38,7 +39,7 @@ struct Buffer {
 using Launch = std::function<Report(const immabench::GemmArguments&, GlobalMemory&, const Options&)>;
 
 // A problem with int32 output, or the same as fp32; A is a matrix, or the images of a convolution. `count` are the operations
-// whose units are compared with the ideal.
+// whose units are printed over the ideal.
 struct Problem {
   const char* label;
   int m, n, k;
@@ -64,14 +65,28 @@ inline int element(const Problem& problem, const std::int8_t* a, int i, int k) {
   return a[((line / c.out_height() * c.height + y) * c.width + x) * c.channels + k % c.channels];
 }
 
+// FILE:LINE with most units beyond the ideal, of the operations that are counted; nothing where all are at the ideal.
+inline std::string worst_line(const Problem& problem, const Report& report) {
+  std::uint64_t most = 0;
+  std::string place;
+  for (const LineCounts& line : report.lines) {
+    const std::uint64_t excess = line.transactions.units - line.transactions.ideal;
+    if (excess <= most || std::ranges::find(problem.count, line.operation) == problem.count.end()) continue;
+    most = excess, place = line.file + ":" + std::to_string(line.line);
+  }
+  return place;
+}
+
 inline void print(const Problem& problem, const Report& report, int wrong) {
   std::set<std::string> kinds;
   for (const Hazard& hazard : report.hazards) kinds.insert(name(hazard.kind));
   std::printf("kernel=%s wrong=%d", problem.label, wrong);
   for (const Operation operation : problem.count) {
     const auto& t = report.counts.of(operation);
-    std::printf(" %s=%.2f", name(operation), t.ideal ? double(t.units) / double(t.ideal) : 0.0);
+    std::printf(" %s=%llu/%llu", name(operation), static_cast<unsigned long long>(t.units),
+                static_cast<unsigned long long>(t.ideal));
   }
+  std::printf(" worst=%s", worst_line(problem, report).c_str());
   std::printf(" hazards=");
   for (const std::string& kind : kinds) std::printf("%s,", kind.c_str());
   std::printf("\n");

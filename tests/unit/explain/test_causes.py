@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from counted_cases import counted
 
 from immabench.explain.case import Case
 from immabench.explain.explanation import DETECTORS, Explanation, explain
@@ -111,6 +112,23 @@ def test_waves_quantised(planted: Planted) -> None:
     assert "133 blocks over 132 multiprocessors: 1.01 on average, 2 on the busiest" in found.causes[0].evidence[0].text
     assert 0.3 < lost(found, "waves quantised") < 0.5  # half of the room is empty, and not all the time is multiplying
     assert "waves quantised" not in names(explain(planted(Problem(128 * 132, 256, 16384, **SCALED), config)))
+
+
+@pytest.mark.parametrize("by_profile", [False, True], ids=["emulated", "profiled"])
+@pytest.mark.parametrize("name", ["uncoalesced", "bank conflicts"])
+def test_transactions(name: str, by_profile: bool, planted: Planted, h200: Machine) -> None:
+    case = counted(planted(Problem(4096, 4096, 4096, **SCALED), IMMA), 300_000_000, 100_000_000, by_profile)
+    found = next(cause for cause in explain(case).causes if cause.name == name)
+    assert found.evidence[0].kind == ("profiled" if by_profile else "emulated")
+    assert found.evidence[0].text.startswith("3.00 ")
+    rate = h200.l2_bytes / 32 if name == "uncoalesced" else 132
+    assert found.lost == pytest.approx(min(1.0, 200_000_000 / rate / h200.clock_mhz / case.time_us))
+
+
+@pytest.mark.parametrize("by_profile", [False, True], ids=["emulated", "profiled"])
+def test_transactions_at_the_ideal_are_no_cause(by_profile: bool, planted: Planted) -> None:
+    case = counted(planted(Problem(4096, 4096, 4096, **SCALED), IMMA), 104_000_000, 100_000_000, by_profile)
+    assert not {"uncoalesced", "bank conflicts"} & {*names(explain(case))}
 
 
 def test_launch_bound(planted: Planted) -> None:
@@ -219,6 +237,8 @@ def test_every_detector_is_planted_here() -> None:
         "slower_instruction": "test_mma_sync_where_there_is_wgmma",
         "spills": "test_register_spills",
         "unsteady": "test_unsteady_times",
+        "uncoalesced": "test_transactions",
+        "bank_conflicts": "test_transactions",
     }
     missing = [one.__name__ for one in DETECTORS if wanted.get(one.__name__, f"test_{one.__name__}") not in covered]
     assert missing == []

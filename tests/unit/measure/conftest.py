@@ -1,29 +1,24 @@
-"""A made-up GPU as a fixture: test modules cannot import each other under pytest's importlib mode."""
+"""A made-up GPU, and run folders to compare, as fixtures."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import fake_gpu as made_up
 import pytest
+from compared_runs import Run
 
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("immabench_tests_fake_gpu", Path(__file__).parent / "fake_gpu.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from immabench.measure.run_folder import RunFolder
 
 
 @pytest.fixture(scope="session")
 def fake_gpu() -> ModuleType:
     """The module with `FakeGpu` and `FakeBench`."""
-    return _load()
+    return made_up
 
 
 @pytest.fixture
@@ -32,3 +27,13 @@ def gpu(fake_gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
     made = fake_gpu.FakeGpu()
     monkeypatch.setitem(sys.modules, "torch", made.torch())
     return made
+
+
+@pytest.fixture
+def new_run(tmp_path: Path) -> Callable[[str], Run]:
+    return lambda name: Run(RunFolder.create(tmp_path / name))
+
+
+@pytest.fixture
+def runs(new_run: Callable[[str], Run]) -> tuple[Run, Run]:
+    return new_run("a"), new_run("b")

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from immabench import ops
-from immabench.numerics import as_float32, gemm_reference
+from immabench.data_types import as_float32
+from immabench.numerics import gemm_reference
 from immabench.operands import OPERAND_NAMES, Operands, make_operands, operand_type, typed_operands
 from immabench.problems import Problem
 from immabench.providers.torch_tensors import to_tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from immabench.numerics import as_float32, bf16_to_f32, round_to
+from immabench.data_types import as_float32, bf16_to_f32, round_to
 from immabench.packing import float_group_affine, group_affine, group_rows
 
 

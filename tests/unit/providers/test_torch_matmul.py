@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from immabench.data_types import unpack_s4
 from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.measure.trial import Trial
-from immabench.numerics import unpack_s4
 from immabench.operands import make_operands
 from immabench.problems import Problem, conv_problem, float_problem
 from immabench.providers import torch_int4

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="quantizers are torch's: pip install 'immabench[models]'")
 
-from immabench.numerics import bf16_to_f32, dequantize, f32_to_bf16, quantize  # noqa: E402
+from immabench.data_types import bf16_to_f32, f32_to_bf16  # noqa: E402
+from immabench.numerics import dequantize, quantize  # noqa: E402
 from immabench.quantize import TensorScheme, ValueRange  # noqa: E402
 from immabench.quantize.quantizers import DynamicQuantizer, Rounding, StaticQuantizer  # noqa: E402
 from immabench.quantizers import quantize_dynamic  # noqa: E402

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -132,18 +133,6 @@ def copy(built: RunFolder, tmp_path: Path) -> RunFolder:
     return RunFolder.open(Path(shutil.copytree(built.path, tmp_path / "run")))
 
 
-@pytest.fixture
-def undrawn(built: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots of the untouched run in the place of drawing them again, which takes seconds."""
-
-    def copied(document: object, folder: Path) -> list[str]:
-        for path in (built.path / "plots").glob("*.csv"):
-            shutil.copy(path, folder)
-        return re.findall(r"\[([\w-]+)\]\(plots", (built.path / "summary.md").read_text(encoding="utf-8"))
-
-    monkeypatch.setattr("immabench.report.plots.write_plots", copied)
-
-
 def edit(run: RunFolder, name: str, change: Callable[[str], str]) -> None:
     path = run.path / name
     before = path.read_text(encoding="utf-8")
@@ -166,7 +155,6 @@ class TestWritten:
         stale = next(str(drift) for drift in drifts if drift.file == "report.html")
         assert stale.endswith(f"older than its rows: write it anew with `immabench report {copy.path}`")
 
-    @pytest.mark.usefixtures("undrawn")
     def test_a_row_dropped_since_is_named(self, copy: RunFolder) -> None:
         rows = copy.rows()
         edit(copy, "rows.jsonl", lambda text: text.split("\n", 1)[1])
@@ -175,7 +163,6 @@ class TestWritten:
         assert any(line.startswith("report.html: table speed, row ") and "rows give nothing" in line for line in lines)
 
     @pytest.mark.parametrize("what", ["sorted by", "text"])
-    @pytest.mark.usefixtures("undrawn")
     def test_a_cell_of_the_page(self, copy: RunFolder, what: str) -> None:
         row = next(row for row in copy.rows() if row.time_us_median)
         cell = re.compile(rf'(data-sort=")({row.time_us_median})(" title="[^"]*">)([^<]*)')
@@ -186,7 +173,6 @@ class TestWritten:
         assert drift.place.startswith("table speed, row ")
         assert drift.place.endswith(f"{row.row_id}, column time µs")
 
-    @pytest.mark.usefixtures("undrawn")
     def test_a_number_of_a_chart(self, copy: RunFolder) -> None:
         def plant(html: str) -> str:
             start = html.index('id="charts">') + len('id="charts">')
@@ -199,45 +185,65 @@ class TestWritten:
         (drift,) = drifts_of(copy)
         assert str(drift).startswith("report.html: chart models, data[0], x[1]: shows 4711.0, rows give ")
 
-    @pytest.mark.usefixtures("undrawn")
     def test_a_panel(self, copy: RunFolder) -> None:
         edit(copy, "report.html", lambda html: html.replace('"times_us":[', '"times_us":[4711.0,', 1))
         drifts = drifts_of(copy)
         assert len(drifts) == 4  # three samples stand one place further, and there is a fourth
         assert all("panels, rows, " in drift.place and "times_us" in drift.place for drift in drifts)
 
-    @pytest.mark.usefixtures("undrawn")
     def test_a_sentence_of_the_page(self, copy: RunFolder) -> None:
         edit(copy, "report.html", lambda html: html.replace("<strong>2.82×</strong>", "<strong>4.71×</strong>", 1))
         (drift,) = drifts_of(copy)
         assert "4.71×" in str(drift.stored)
         assert "2.82×" in str(drift.recomputed)
 
-    @pytest.mark.usefixtures("undrawn")
     def test_a_line_of_the_summary(self, copy: RunFolder) -> None:
         edit(copy, "summary.md", lambda text: text.replace("2.82×", "4.71×", 1))
         (drift,) = drifts_of(copy)
         assert str(drift).startswith("summary.md: line 5: shows **Measured on the CPU**")
 
-    @pytest.mark.usefixtures("undrawn")
     def test_a_value_of_the_table_of_rows(self, copy: RunFolder) -> None:
         row = next(row for row in copy.rows() if row.time_us_median)
         edit(copy, "rows.csv", lambda text: text.replace(str(row.tops), "4711.0", 1))
         (drift,) = drifts_of(copy)
         assert (drift.place, drift.field, drift.stored) == (f"row {row.row_id}", "column tops", "4711.0")
 
-    @pytest.mark.usefixtures("undrawn")
     def test_a_number_behind_a_plot(self, copy: RunFolder) -> None:
         edit(copy, "plots/model_totals.csv", lambda text: re.sub(r"\d+\.\d+", "4711.0", text, count=1))
-        (drift,) = drifts_of(copy)
-        assert (drift.file, drift.stored) == ("plots/model_totals.csv", "4711.0")
+        value, whole = drifts_of(copy)
+        assert (value.file, value.stored) == ("plots/model_totals.csv", "4711.0")
+        assert (whole.file, whole.field) == ("plots/model_totals.csv", "SHA-256")
 
-    @pytest.mark.usefixtures("undrawn")
-    def test_the_numbers_behind_a_plot_are_gone(self, copy: RunFolder) -> None:
-        (copy.path / "plots" / "model_totals.csv").unlink()
+    @pytest.mark.parametrize("suffix", ["csv", "png", "svg"])
+    def test_a_file_of_a_plot_is_gone(self, copy: RunFolder, suffix: str) -> None:
+        (copy.path / "plots" / f"model_totals.{suffix}").unlink()
         assert [str(drift) for drift in drifts_of(copy)] == [
-            "plots/model_totals.csv: file: shows nothing, rows give model_totals.csv"
+            f"plots/model_totals.{suffix}: file: shows nothing, rows give model_totals.{suffix}"
         ]
+
+    @pytest.mark.parametrize("suffix", ["png", "svg"])
+    def test_another_picture_in_the_place_of_a_plot(self, copy: RunFolder, suffix: str) -> None:
+        plots = copy.path / "plots"
+        shutil.copy(plots / f"roofline_cpu.{suffix}", plots / f"model_totals.{suffix}")
+        (drift,) = drifts_of(copy)
+        assert (drift.file, drift.field) == (f"plots/model_totals.{suffix}", "SHA-256")
+
+    def test_pictures_of_which_nobody_knows_what_they_show(self, copy: RunFolder) -> None:
+        (copy.path / "plots" / "drawn.json").unlink()
+        listed, *files = drifts_of(copy)
+        assert (listed.file, listed.stored) == ("plots/drawn.json", "")
+        assert {drift.field for drift in files} == {"SHA-256"}
+        assert len(files) == len(list((copy.path / "plots").iterdir()))
+
+    def test_a_plot_that_rows_do_not_give(self, copy: RunFolder) -> None:
+        edit(copy, "plots/drawn.json", lambda text: text.replace("{", '{"older": {},', 1))
+        (drift,) = drifts_of(copy)
+        assert str(drift.stored).startswith("older, ")
+
+    def test_nothing_is_drawn_for_it(self, built: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+        monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+        assert verify_run(built.path)[1] == []
 
 
 class TestSame:

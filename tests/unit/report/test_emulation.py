@@ -8,7 +8,7 @@ from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
 from immabench.report.emulation import best_choice, best_kernel, emulated, kernel_table, shape_table
 from immabench.report.grids import grids
-from immabench.report.lines import line_table, short_path
+from immabench.report.lines import line_table
 
 
 def test_facts_sum_the_counts_of_every_operation(synthetic: ModuleType) -> None:
@@ -93,18 +93,6 @@ def test_lines_of_the_best_kernel_are_grouped_by_unit(run: RunFolder) -> None:
 
 def test_rows_without_lines_say_where_to_get_them() -> None:
     assert "immabench emulate" in line_table(None).empty
-
-
-@pytest.mark.parametrize(
-    ("path", "short"),
-    [
-        ("/a/kernels/gemm/gemm_s8.cuh", "gemm/gemm_s8.cuh"),
-        ("x\\kernels\\parts\\a.hpp", "parts/a.hpp"),
-        ("/a/b.cpp", "b.cpp"),
-    ],
-)
-def test_paths_lose_what_a_build_put_before_them(path: str, short: str) -> None:
-    assert short_path(path) == short
 
 
 def test_grids_hold_a_value_a_kernel_and_shape(run: RunFolder) -> None:

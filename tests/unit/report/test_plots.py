@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from immabench.measure.rows import Row
 from immabench.measure.run_folder import RunFolder
 from immabench.report.document import Document, gather
-from immabench.report.plots import figures, write_plots
+from immabench.report.plots import plots_of, write_plots
+from immabench.report.plots.files import Records
 from immabench.report.plots.grid import grid_plot
 from immabench.report.plots.roofline import roofline_plot
 from immabench.report.plots.style import STYLE
@@ -57,14 +58,15 @@ def documents(gpu_document: Document, run: RunFolder) -> list[Document]:
 
 
 def test_the_run_of_a_gpu_has_every_plot(gpu_document: Document) -> None:
-    assert sorted(name for name, _, _ in figures(gpu_document)) == sorted(GPU_PLOTS)
+    assert sorted(plot.name for plot in plots_of(gpu_document)) == sorted(GPU_PLOTS)
 
 
 def test_no_text_is_on_another_or_cut_off(documents: list[Document], text_boxes: ModuleType) -> None:
     for document in documents:
-        for name, figure, _ in figures(document):
-            assert text_boxes.overlapping(figure) == [], name
-            assert text_boxes.cut_off(figure) == [], name
+        for plot in plots_of(document):
+            figure = plot.draw()
+            assert text_boxes.overlapping(figure) == [], plot.name
+            assert text_boxes.cut_off(figure) == [], plot.name
             plt.close(figure)
 
 
@@ -110,6 +112,12 @@ def drawn_places(figure: Figure, axes: int = 0) -> set[tuple[float, float]]:
     return {(float(x), float(y)) for one in collections for x, y in one.get_offsets() if isfinite(x) and isfinite(y)}
 
 
+def drawn_plot(document: Document, name: str) -> tuple[Figure, Records]:
+    """A plot and the numbers it says it shows."""
+    plot = next(plot for plot in plots_of(document) if plot.name == name)
+    return plot.draw(), plot.records
+
+
 def test_the_csv_of_a_roofline_is_what_it_draws(gpu_document: Document, tmp_path: Path) -> None:
     assert "roofline_cuda" in write_plots(gpu_document, tmp_path)
     with (tmp_path / "roofline_cuda.csv").open() as file:
@@ -126,8 +134,7 @@ def test_the_csv_of_a_roofline_is_what_it_draws(gpu_document: Document, tmp_path
 
 
 def test_the_csv_of_a_cliff_plot_is_what_it_draws(gpu_document: Document) -> None:
-    named = {name: (figure, records) for name, figure, records in figures(gpu_document)}
-    figure, records = named["cliffs_cuda_n4096_k4096"]
+    figure, records = drawn_plot(gpu_document, "cliffs_cuda_n4096_k4096")
     for axes, key in ((0, "time_us_median"), (1, "tops")):
         lines = [line for line in figure.axes[axes].lines if line.get_label()[0] != "_"]
         drawn = {(line.get_label(), float(x), float(y)) for line in lines for x, y in line.get_xydata()}
@@ -135,8 +142,7 @@ def test_the_csv_of_a_cliff_plot_is_what_it_draws(gpu_document: Document) -> Non
 
 
 def test_the_csv_of_shares_is_what_is_drawn(gpu_document: Document) -> None:
-    named = {name: (figure, records) for name, figure, records in figures(gpu_document)}
-    figure, records = named["share_of_roof_cuda"]
+    figure, records = drawn_plot(gpu_document, "share_of_roof_cuda")
     assert {x for x, _ in drawn_places(figure)} == {one["pct_roof"] for one in records}
 
 

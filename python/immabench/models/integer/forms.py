@@ -13,7 +13,8 @@ import torch
 from torch import fx
 
 from immabench.quantize.attributes import arguments
-from immabench.quantize.layers import Layer, nodes_of, selects
+from immabench.quantize.layers import Layer, nodes_of
+from immabench.quantize.operators import selects
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.readings import Reading

@@ -8,15 +8,10 @@ from torch import fx
 from immabench.models.integer.activations import IntegerAttention
 from immabench.models.integer.forms import Packed, Program
 from immabench.models.integer.poolings import pooling_module
-from immabench.models.integer.products import (
-    Ending,
-    IntegerConv2d,
-    IntegerLinear,
-    PackedConv2d,
-    PackedLinear,
-)
+from immabench.models.integer.products import Ending, IntegerConv2d, IntegerLinear, PackedConv2d, PackedLinear
 from immabench.models.integer.supported import PACKED_OPERATORS, activation_type, geometry
-from immabench.quantize.layers import Layer, score_scale
+from immabench.quantize.layers import Layer
+from immabench.quantize.operators import score_scale
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.quantizers import FLOAT_TYPES
 from immabench.quantize.schemes import QuantizationParameters

@@ -10,22 +10,15 @@ import torch
 from torch import fx
 
 from immabench.models.integer import activations, conversions
-from immabench.models.integer.forms import (
-    FLOATS,
-    Dynamic,
-    Form,
-    Packed,
-    Program,
-    selects_codes,
-    wanted_forms,
-)
+from immabench.models.integer.forms import FLOATS, Dynamic, Form, Packed, Program, selects_codes, wanted_forms
 from immabench.models.integer.layer_modules import layer_module
 from immabench.models.integer.model import IntegerModel, Step
 from immabench.models.integer.poolings import max_pooling_module
 from immabench.models.integer.simulated import Simulated
 from immabench.models.integer.supported import unsupported_layers
 from immabench.quantize.attributes import arguments, copied, is_attribute, is_float, module_path, value
-from immabench.quantize.layers import POOLINGS, Layer, attention_mask
+from immabench.quantize.layers import Layer
+from immabench.quantize.operators import POOLINGS, attention_mask
 from immabench.quantize.quantized import QuantizedModel
 from immabench.quantize.quantizers import FLOAT_TYPES
 from immabench.quantize.schemes import QuantizationParameters, TensorScheme

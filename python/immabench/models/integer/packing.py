@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from immabench.numerics import pack_codes
+from immabench.data_types import pack_codes
 from immabench.ops.weights import PackedWeights, pack_weights
 from immabench.quantize.weights import LayerWeights
 

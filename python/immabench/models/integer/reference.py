@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from immabench import numerics, pooling, quantizers
+from immabench import data_types, numerics, pooling, quantizers
 from immabench.attention import attention
 from immabench.convolution import Convolution
 from immabench.models.integer.activations import (
@@ -57,7 +57,7 @@ def stated(module: IntegerProduct, x: Any, residual: Tensor | None = None) -> tu
         return problem, Operands(image, weights, **_with_sums(made, weights))
     rows = codes.reshape(-1, codes.shape[-1])
     if isinstance(module, IntegerLinear) and module.matrix.dtype == torch.uint8:
-        rows = numerics.unpack_s4(rows)
+        rows = data_types.unpack_s4(rows)
     problem = Problem(m=len(rows), n=len(weights), k=weights.shape[1], **fields)
     made = _as_rows(made, problem, lambda one: one)
     return problem, Operands(rows, weights, **_with_sums(made, weights))
@@ -68,7 +68,7 @@ def integer_weights(module: IntegerProduct) -> Array | None:
     codes = module.int8_weights()
     if codes is not None:
         return np.ascontiguousarray(codes.flatten(1).numpy())
-    return numerics.unpack_s4(module.matrix.numpy()) if isinstance(module, IntegerLinear) else None
+    return data_types.unpack_s4(module.matrix.numpy()) if isinstance(module, IntegerLinear) else None
 
 
 def _product(module: IntegerProduct, x: Any, residual: Tensor | None = None) -> Tensor | None:
@@ -117,7 +117,7 @@ def _zero(module: Static) -> int:
 
 def _quantize(module: Quantize, x: Tensor) -> Tensor:
     codes = module.parameters_of_codes.codes(x.float().numpy())
-    return torch.from_numpy(numerics.pack_s4(codes) if module.packed else codes)
+    return torch.from_numpy(data_types.pack_s4(codes) if module.packed else codes)
 
 
 def _dequantize(module: Dequantize, codes: Tensor) -> Tensor:

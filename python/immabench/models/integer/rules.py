@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from immabench.activations import activate
-from immabench.numerics import Array, as_rows, residual_values, weighted_sums
+from immabench.data_types import Array
+from immabench.numerics import as_rows, residual_values, weighted_sums
 from immabench.operands import Operands
 from immabench.problems import Problem
 from immabench.quantize.schemes import QuantizationParameters

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from immabench.report.cliffs import Callout, Line, Sweep, callouts
 from immabench.report.palette import Look, looks
+from immabench.report.plots.files import Records
 from immabench.report.plots.style import (
     INK,
     LETTER,
     MUTED,
     WIDTH,
-    Records,
     bare_sheet,
     legend,
     legend_height,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immabench.report.palette import looks
-from immabench.report.plots.style import MUTED, Records, case_axis, legend, legend_height, log_axis, marks, sheet
+from immabench.report.plots.files import Records
+from immabench.report.plots.style import MUTED, case_axis, legend, legend_height, log_axis, marks, sheet
 from immabench.report.speed import Timing, case_label, gain_range
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from immabench.readable import percent, ratio
 from immabench.report.grids import Grid
 from immabench.report.palette import DIVERGING
-from immabench.report.plots.style import INK, WIDTH, Records, caption, sheet
+from immabench.report.plots.files import Records
+from immabench.report.plots.style import INK, WIDTH, caption, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

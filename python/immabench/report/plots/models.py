@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from immabench.readable import duration
 from immabench.report.models import ModelTotal
 from immabench.report.palette import Look, Series, looks, share_precisions
-from immabench.report.plots.style import Records, legend, legend_height, sheet
+from immabench.report.plots.files import Records
+from immabench.report.plots.style import legend, legend_height, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from immabench.report.palette import Look, Series, looks, precision_colour
+from immabench.report.plots.files import Records
 from immabench.report.plots.style import (
     LETTER,
     MUTED,
     WIDTH,
-    Records,
     bare_sheet,
     legend,
     legend_height,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from immabench.report.palette import looks
+from immabench.report.plots.files import Records
 from immabench.report.plots.style import (
     MUTED,
-    Records,
     caption,
     case_axis,
     legend,

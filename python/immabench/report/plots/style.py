@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 from math import ceil
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from immabench.assets import checksum
 from immabench.report import palette
 from immabench.report.palette import STATUS_MARKERS, Look
 from immabench.report.pictures import log_ticks, tick_text
+from immabench.report.plots.files import SUFFIXES, Records, csv_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
-
-Records = list[dict[str, Any]]
 
 INK, MUTED, GRID = palette.INK.light, palette.MUTED.light, palette.GRID.light
 WIDTH = 8.0
@@ -50,18 +49,15 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def save(stem: Path, figure: Figure, records: Records) -> bool:
-    """Write a figure as .png and .svg and its numbers as .csv, and close it; there must be numbers."""
+def save(stem: Path, figure: Figure, records: Records) -> dict[str, str]:
+    """Write a figure as .png and .svg and its numbers as .csv, and close it; returns the SHA-256 of each by suffix."""
     import matplotlib.pyplot as plt
 
     figure.savefig(stem.with_suffix(".png"), dpi=160)
     figure.savefig(stem.with_suffix(".svg"), metadata={"Date": None})
     plt.close(figure)
-    with stem.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(records[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
-    return True
+    stem.with_suffix(".csv").write_bytes(csv_text(records).encode())
+    return {suffix: checksum(stem.with_suffix(f".{suffix}")) for suffix in SUFFIXES}
 
 
 def sheet(height: float, title: str, width: float = WIDTH) -> tuple[Figure, Axes]:
