@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from immabench.quantize.layers import Layer, Operand, selects
+from immabench.quantize.layers import Layer, Operand
+from immabench.quantize.operators import selects
 from immabench.quantize.plans import LayerPlan
 from immabench.quantize.quantizers import DynamicQuantizer, StaticQuantizer
 from immabench.quantize.recipes import ActivationRecipe
