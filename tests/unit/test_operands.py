@@ -46,6 +46,13 @@ def test_scales_are_positive_and_spread() -> None:
     check_operands(replace(FULL, m=500, n=500), operands)
 
 
+@pytest.mark.parametrize(("name", "described"), [("residual_scale", "float32"), ("residual_zero", "int32")])
+def test_an_int8_residual_has_a_scale_and_a_zero_point(name: str, described: str) -> None:
+    problem = Problem(3, 4, 5, output_type="f32", residual="s8")
+    with pytest.raises(OperandError, match=rf"^{name} is missing; give {described}\[1\]"):
+        check_operands(problem, replace(make_operands(problem), **{name: None}))
+
+
 def test_tensor_scales_have_one_element_and_absent_ones_none() -> None:
     operands = make_operands(Problem(3, 4, 5, output_type="f32", row_scale="tensor"))
     assert operands.row_scale is not None
