@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immabench.data_types import NUMPY_TYPES, Array, pack_codes, round_to
+from immabench.epilogue_vectors import VECTORS
 from immabench.errors import UsageError
 from immabench.hardware import cpu_info
 from immabench.numerics import integer_weights, largest_step, quantize
@@ -79,12 +80,8 @@ def operand_type(problem: Problem, name: str) -> str:
         "group_scale": problem.group_scale_type,
         "group_step": "s8",
         "group_zero": "u8",
-        "a_zero": "s32",
-        "b_sum": "s32",
-        "residual_zero": "s32",
-        "out_zero": "s32",
     }
-    return types.get(name, "f32")
+    return types[name] if name in types else VECTORS[name].data_type
 
 
 def generator_for(problem: Problem, seed: int) -> np.random.Generator:
@@ -102,36 +99,35 @@ def make_operands(problem: Problem, seed: int = 0) -> Operands:
     """
     _check_memory(problem)
     generator = generator_for(problem, seed)
-    of_rows, of_columns = problem.of_batch(problem.m), problem.of_batch(problem.n)
     a = _full_range(generator, problem.a_shape)
-    b = _full_range(generator, (*of_columns, problem.k))
-    row_scale = _scale(generator, problem.row_scale, of_rows)
-    col_scale = _scale(generator, problem.col_scale, of_columns)
-    bias = aligned(generator.normal(0.0, 1.0, of_columns).astype(np.float32)) if problem.bias else None
+    b = _full_range(generator, problem.of_batch(problem.n, problem.k))
+    row_scale, col_scale = (_scale(generator, VECTORS[name].shape(problem)) for name in ("row_scale", "col_scale"))
+    of_bias = VECTORS["bias"].shape(problem)
+    bias = None if of_bias is None else aligned(generator.normal(0.0, 1.0, of_bias).astype(np.float32))
     return Operands(a, b, row_scale, col_scale, bias, **_further_operands(problem, generator))
 
 
 def _further_operands(problem: Problem, generator: np.random.Generator) -> dict[str, Array]:
     """What the epilogue of `problem` needs beside scales and a bias."""
     made: dict[str, Array] = {}
-    of_columns = problem.of_batch(problem.n)
     if problem.a_zero != "none":
-        made["a_zero"] = _zero_points(generator, problem.a_zero, problem.of_batch(problem.m))
+        made["a_zero"] = _zero_points(generator, problem, "a_zero")
     if problem.residual != "none":
         made["residual"] = generator.normal(0.0, 1.0, problem.of_batch(problem.m, problem.n)).astype(np.float32)
     if problem.residual == "s8":
         made["residual_scale"] = np.array([RESIDUAL_STEP])
-        made["residual_zero"] = _zero_points(generator, "tensor", (1,))
+        made["residual_zero"] = _zero_points(generator, problem, "residual_zero")
     if problem.out_scale != "none":
-        spread = _output_spread(problem) / 40 * np.power(10.0, generator.uniform(-0.5, 0.5, of_columns))
+        of_each = VECTORS["out_scale"].whole(problem)
+        spread = _output_spread(problem) / 40 * np.power(10.0, generator.uniform(-0.5, 0.5, of_each))
         made["out_scale"] = (spread if problem.out_scale == "vector" else spread.reshape(-1)[:1]).astype(np.float32)
     if problem.out_zero:
-        made["out_zero"] = _zero_points(generator, problem.out_scale, of_columns)
+        made["out_zero"] = _zero_points(generator, problem, "out_zero")
     return {name: aligned(value) for name, value in made.items()}
 
 
-def _zero_points(generator: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.int32]:
-    return generator.integers(-128, 128, shape if kind == "vector" else 1, np.int32)
+def _zero_points(generator: np.random.Generator, problem: Problem, name: str) -> NDArray[np.int32]:
+    return generator.integers(-128, 128, VECTORS[name].shape(problem), np.int32)
 
 
 def _output_spread(problem: Problem) -> float:
@@ -156,7 +152,7 @@ def typed_operands(problem: Problem, operands: Operands) -> Operands:
     typed = {
         "a": _typed(problem, "a", operands.a),
         "b": _typed(problem, "b", operands.b),
-        **{name: getattr(operands, name) for name in _KEPT if _has(problem, name)},
+        **{name: getattr(operands, name) for name, vector in VECTORS.items() if vector.kind(problem) != "none"},
         **_group_operands(problem, operands.b),
     }
     if problem.bias and operands.bias is not None:
@@ -167,17 +163,6 @@ def typed_operands(problem: Problem, operands: Operands) -> Operands:
     if problem.a_zero != "none":
         made = replace(made, b_sum=aligned(integer_weights(problem, made).sum(axis=-1, dtype=np.int32)))
     return made
-
-
-_KEPT = ("row_scale", "col_scale", "a_zero", "residual_scale", "residual_zero", "out_scale", "out_zero")
-"""Operands of the epilogue whose type is one for all problems."""
-
-
-def _has(problem: Problem, name: str) -> bool:
-    """Whether `problem` has an operand of `_KEPT`."""
-    if name in ("residual_scale", "residual_zero"):
-        return problem.residual == "s8"
-    return getattr(problem, name) not in ("none", False)
 
 
 def _typed(problem: Problem, name: str, codes: NDArray[np.int8]) -> Array:
@@ -275,8 +260,8 @@ def aligned(values: Array) -> Array:
     return copy
 
 
-def _scale(generator: np.random.Generator, kind: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    if kind == "none":
+def _scale(generator: np.random.Generator, shape: tuple[int, ...] | None) -> NDArray[np.float32] | None:
+    if shape is None:
         return None
-    exponents = generator.uniform(-3.0, -1.0, shape if kind == "vector" else 1)
+    exponents = generator.uniform(-3.0, -1.0, shape)
     return aligned(np.power(10.0, exponents).astype(np.float32))

@@ -16,6 +16,7 @@ from math import prod
 from typing import Any
 
 from immabench.convolution import Convolution, parse_convolution
+from immabench.epilogue_vectors import VECTORS
 from immabench.problem_rules import ACTIVATIONS as ACTIVATIONS
 from immabench.problem_rules import GROUP_SCALES as GROUP_SCALES
 from immabench.problem_rules import INTEGER_TYPES as INTEGER_TYPES
@@ -172,21 +173,8 @@ class Problem:
         activations = prod(self.a_shape) * TYPE_BITS[self.a_type] // 8
         outputs = self.batch * self.m * self.n
         residual = outputs * TYPE_BITS[self.residual] // 8 if self.residual != "none" else 0
-        vectors = 4 * sum(self._vector_lengths())
+        vectors = 4 * sum(prod(vector.shape(self) or (0,)) for vector in VECTORS.values() if vector.extent != "one")
         return activations + self.weight_bytes + outputs * TYPE_BITS[self.output_type] // 8 + residual + vectors
-
-    def _vector_lengths(self) -> tuple[int, ...]:
-        """Elements of every vector of the epilogue."""
-        rows, columns = self.batch * self.m, self.batch * self.n
-        of_rows, of_columns = ({"none": 0, "tensor": 1, "vector": length} for length in (rows, columns))
-        return (
-            of_rows[self.row_scale],
-            of_rows[self.a_zero],
-            of_columns[self.col_scale],
-            of_columns[self.out_scale] * (2 if self.out_zero else 1),
-            columns if self.bias else 0,
-            columns if self.a_zero != "none" else 0,
-        )
 
     @property
     def weight_bytes(self) -> int:

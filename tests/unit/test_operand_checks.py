@@ -61,3 +61,10 @@ def test_a_batch_is_expected_of_every_operand() -> None:
             check_operands(problem, replace(operands, **{name: np.ascontiguousarray(change)}))
     with pytest.raises(OperandError, match=r"^bias is missing; give float32\[2, 4\]"):
         check_operands(problem, replace(operands, bias=None))
+
+
+@pytest.mark.parametrize(("name", "described"), [("residual_scale", "float32"), ("residual_zero", "int32")])
+def test_an_int8_residual_has_a_scale_and_a_zero_point(name: str, described: str) -> None:
+    problem = Problem(3, 4, 5, output_type="f32", residual="s8")
+    with pytest.raises(OperandError, match=rf"^{name} is missing; give {described}\[1\]"):
+        check_operands(problem, replace(make_operands(problem), **{name: None}))

@@ -125,12 +125,12 @@ class Experiment:
         return self.calibration(recipe).name if recipe.needs_calibration else ""
 
     def _example(self) -> tuple[torch.Tensor, ...]:
-        """Inputs to trace with, of whichever data is here."""
+        """Inputs to trace with, of whichever data is here: one sample twice where there is one, as 1 would be kept."""
         try:
             data = self.data
         except UsageError:
             data = self.model.calibration()
-        return data.inputs(range(min(2, len(data))))
+        return data.inputs([0, min(1, len(data) - 1)])
 
     def _calibrates(self, recipe: Recipe) -> bool:
         return self._stored is None and recipe.needs_calibration

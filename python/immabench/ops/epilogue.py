@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import torch
 
+from immabench.epilogue_vectors import VECTORS
 from immabench.errors import OperandError, UsageError
 from immabench.problems import OUTPUT_TYPES, Problem
 from immabench.providers.torch_tensors import TORCH_TYPES
@@ -16,22 +17,6 @@ DTYPES = {name: getattr(torch, attribute) for name, attribute in TORCH_TYPES.ite
 """torch's type of each data type."""
 
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-
-_VECTORS = {
-    "row_scale": ("f32", "rows"),
-    "col_scale": ("f32", "columns"),
-    "bias": ("f32", "columns"),
-    "a_zero": ("s32", "rows"),
-    "b_sum": ("s32", "columns"),
-    "residual_scale": ("f32", "one"),
-    "residual_zero": ("s32", "one"),
-    "out_scale": ("f32", "columns"),
-    "out_zero": ("s32", "columns"),
-}
-"""Of each vector its type, and what it has a value for."""
-
-_ONE_FOR_ALL = ("row_scale", "col_scale", "a_zero", "out_scale", "out_zero")
-"""Vectors that may be [1] instead."""
 
 
 class EpilogueOptions(TypedDict, total=False):
@@ -106,10 +91,9 @@ class Epilogue(NamedTuple):
 
     def check(self, problem: Problem, out_shape: list[int]) -> None:
         """Raise OperandError for a type or shape that does not fit `problem`: nothing is broadcast or converted."""
-        sizes = {"rows": problem.of_batch(problem.m), "columns": problem.of_batch(problem.n), "one": (1,)}
-        for name, (data_type, extent) in _VECTORS.items():
-            one = [(1,)] if name in _ONE_FOR_ALL else []
-            expect(name, getattr(self, name), (DTYPES[data_type],), [sizes[extent], *one])
+        for name, vector in VECTORS.items():
+            shapes = dict.fromkeys([vector.whole(problem), *([(1,)] if vector.one_for_all else [])])
+            expect(name, getattr(self, name), (DTYPES[vector.data_type],), list(shapes))
         if self.residual is not None:
             expect("residual", self.residual, (self.residual.dtype,), [tuple(out_shape)])
         if (problem.residual == "s8") != (self.residual_scale is not None):
@@ -123,7 +107,7 @@ class Epilogue(NamedTuple):
 
     def vectors(self) -> dict[str, Any]:
         """The vectors by name, None where absent."""
-        return dict(zip(_VECTORS, self._vectors(), strict=True))
+        return dict(zip(VECTORS, self._vectors(), strict=True))
 
     def _vectors(self) -> tuple[Any, ...]:
         return (

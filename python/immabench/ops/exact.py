@@ -16,10 +16,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from immabench.convolution import Convolution
+from immabench.epilogue_vectors import VECTORS
 from immabench.kernels import geometry_sizes, native
 from immabench.ops.packed_codes import float_weights, integer_weights, unpack_s4
 from immabench.ops.watching import tell
 from immabench.problems import Problem
+
+OF_ROWS = {"residual", *(name for name, vector in VECTORS.items() if vector.extent == "rows")}
+"""Operands of an epilogue that have a value, or a row of them, for each row of the output."""
 
 PIECE_BYTES = 2**22
 """Of sums and patches that are in memory at once: they are read back soon, out of the cache that cores share."""
@@ -181,9 +185,8 @@ def _of_rows(operands: Tensors, rows: slice, m: int) -> Tensors:
     """Operands of some rows of the output."""
     if rows.stop - rows.start == m:
         return operands
-    of_rows = {"row_scale", "a_zero", "residual"}
     return {
-        name: value[rows] if name in of_rows and value is not None and len(value) > 1 else value
+        name: value[rows] if name in OF_ROWS and value is not None and len(value) > 1 else value
         for name, value in operands.items()
     }
 

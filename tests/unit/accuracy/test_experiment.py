@@ -57,6 +57,13 @@ def test_eight_bits_are_near_and_two_are_far() -> None:
     assert near.calibration == "other, 256 balanced by class, seed 0"
 
 
+def test_a_model_evaluated_with_one_sample_takes_any_batch() -> None:
+    experiment = Experiment(toy(), 1)
+    assert experiment.evaluate(W8A8).samples == 1
+    many = Experiment(toy()).data.inputs(range(5))
+    assert experiment.traced.graph(*many).shape[0] == 5
+
+
 def test_the_same_seed_gives_the_same_row() -> None:
     """And another one other scales; another name changes nothing."""
     one, again = (Experiment(toy()).evaluate(W8A8).model_dump(exclude={"seconds", "measured_at"}) for _ in range(2))
