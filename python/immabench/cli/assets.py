@@ -87,7 +87,7 @@ def _show(states: Sequence[AssetState], as_json: bool) -> None:
         )
         for state in states
     )
-    print_table(f"Assets in {folder()}", ("name", "status", "MiB", "what", ""), rows, numeric=("MiB",))
+    print_table(f"Assets in {folder()}", ("name", "status", "MiB", "what", "to do"), rows, numeric=("MiB",))
 
 
 def _entry(state: AssetState) -> dict[str, Any]:

@@ -100,7 +100,17 @@ def _show(rows: Sequence[AccuracyRow], folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"out": str(folder), "rows": [row.model_dump(mode="json") for row in rows]})
         return
-    columns = ("recipe", "precision", "top-1 %", "interval", "from fp32, points", "interval ", "", "SQNR dB", "MiB")
+    columns = (
+        "recipe",
+        "precision",
+        "top-1 %",
+        "interval",
+        "from fp32, points",
+        "its interval",
+        "verdict",
+        "SQNR dB",
+        "MiB",
+    )
     lines = (
         (
             row.recipe,
