@@ -1,35 +1,46 @@
-"""Gathers evidence on a GPU machine: verify everything, measure the roof, sweep the suites, profile; one small folder.
+"""Gathers evidence on a GPU machine: does it work, the roof, the goals, then everything else; one small folder.
 
     python bench/evidence.py --out evidence                 # what `make evidence` runs; called again, it goes on
+    python bench/evidence.py --out evidence --seconds 540   # ends by then, with a bundle of what there is
     python bench/evidence.py --out rehearsal --device cpu   # the same steps on a CPU, to see that they work
 
-Needs no network. Each stage ends within its limit; one that did not finish is taken up by the next call, one that
-failed is run again. Nothing is judged here: what failed is in the evidence.
+Needs no network. What says most in least time comes first. Each stage ends within its limit; one that did not finish is
+taken up by the next call, one that failed is run again. Nothing is judged here: what failed is in the evidence.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from immabench.errors import MissingHardwareError
+from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.hardware import device_of
+from immabench.kernels import all_configs
+from immabench.measure.run_folder import RunFolder
+
+sys.path.insert(0, str(Path(__file__).parent))  # also where this file is loaded as a module
+import goals
 
 ROOT = Path(__file__).parents[1]
 STAGE_SECONDS = 480
+FIRST_SECONDS = 180
+"""For a stage that says whether anything works at all."""
 GRACE_SECONDS = 20
+CLOSING_SECONDS = 30
+"""What findings and the bundle take, and how little is left when no stage begins any more."""
 MAX_BUNDLE_BYTES = 16 << 20
-SUITES = ("quick", "square", "ragged", "resnet18", "distilbert", "llama-decode")
+SUITES = ("quick", "resnet18-conv", "distilbert", "ragged", "resnet18", "square", "llama-decode")
 IMMABENCH = (sys.executable, "-m", "immabench")
 NOTHING_TO_RUN = (5, 77)
 """Exit codes of a command that found nothing to do, or not the hardware for it: of profiling that is no failure."""
@@ -44,33 +55,79 @@ class Stage:
     command: tuple[str, ...]
     optional: bool = False
     """Whether it is skipped, and no failure, where a machine has not what it needs."""
+    seconds: float = STAGE_SECONDS
+    """It may take at most."""
 
 
 def stages(out: Path, device: str, suites: Sequence[str]) -> list[Stage]:
     """Every step in order; a sweep that left a run folder is continued."""
-    # Without a GPU this is a rehearsal: a shape of each form will do.
-    rehearsed = ("--shape", "70x136x272", "--shape", "1x7x9x32_f3_n72", "--shape", "66x136")
-    where = ("--device", "cuda") if device == "cuda" else ("--device", "emulated", *rehearsed)
-    verify = (*IMMABENCH, "verify", "--json", *where)
-    pytest = (sys.executable, "-m", "pytest", str(ROOT / "tests/gpu"), "-q", "-p", "no:cacheprovider")
-    fixed = [
-        Stage("doctor", (*IMMABENCH, "doctor", "--json")),
-        Stage("primitives", (*pytest, f"--junitxml={out / 'primitives.xml'}")),
-        Stage("verify", verify),
-        Stage("ceilings", (*IMMABENCH, "ceilings", "--json", "--device", device)),
+    return [
+        Stage("doctor", (*IMMABENCH, "doctor", "--json"), seconds=FIRST_SECONDS),
+        Stage("primitives", _tests(out, "primitives", "test_probes.py"), seconds=FIRST_SECONDS),
+        Stage("verify-brief", _brief(device), seconds=FIRST_SECONDS),
+        Stage("ceilings", (*IMMABENCH, "ceilings", "--json", "--device", device), seconds=FIRST_SECONDS),
+        *(_goal_sweeps(out) if device == "cuda" else ()),
+        *(stage for suite in suites[:1] for stage in _suite(out, suite, device)),
+        *_verification(device),
+        Stage("tests", _tests(out, "tests", "", "--deselect", str(ROOT / "tests/gpu/test_probes.py"))),
+        *(stage for suite in suites[1:] for stage in _suite(out, suite, device)),
     ]
-    sweeps = [Stage(f"sweep-{suite}", _sweep(out / "runs" / suite, suite, device)) for suite in suites]
-    return [*fixed, *sweeps, *(Stage(f"profile-{suite}", _profile(out / "runs" / suite), True) for suite in suites)]
+
+
+def _tests(out: Path, name: str, file: str, *options: str) -> tuple[str, ...]:
+    """Tests of tests/gpu in a process of their own, which a kernel that hangs may end; warnings of the machine's own
+    packages are none of ours."""
+    how = ("-n", "1", "-q", "-W", "default", "-p", "no:cacheprovider", f"--junitxml={out / name}.xml")
+    return (sys.executable, "-m", "pytest", str(ROOT / "tests/gpu" / file), *how, *options)
+
+
+def _brief(device: str) -> tuple[str, ...]:
+    # Without a GPU this is a rehearsal: one kernel will do.
+    where = ("--device", "cuda") if device == "cuda" else ("--kernel", all_configs()[0].id)
+    return (*IMMABENCH, "verify", "--brief", "--json", *where)
+
+
+def _verification(device: str) -> Iterator[Stage]:
+    """Everything, a family at a time: what did not finish loses one family."""
+    if device != "cuda":  # a shape of each form will do
+        rehearsed = ("--shape", "70x136x272", "--shape", "1x7x9x32_f3_n72", "--shape", "66x136")
+        yield Stage("verify", (*IMMABENCH, "verify", "--json", *rehearsed))
+        return
+    for family in dict.fromkeys(config.family for config in all_configs()):
+        yield Stage(f"verify-{family}", (*IMMABENCH, "verify", "--json", "--device", "cuda", "--kernel", family))
+
+
+def _goal_sweeps(out: Path) -> Iterator[Stage]:
+    """What the goals need, by bench/goals.toml; no roof, which is measured by then."""
+    for sweep in goals.load_goals()["sweeps"]:
+        run = out / "runs" / f"goal-{sweep['name']}"
+        globs = [("--case", glob) for glob in sweep["cases"]] + [
+            ("--kernel", glob) for glob in sweep.get("kernels", ())
+        ]
+        which = (*(word for pair in globs for word in pair), "--provider", sweep["provider"])
+        fresh = ("goals", *which, "--device", "cuda", "--top", str(sweep.get("top", 2)), "--out", str(run))
+        how = _resumed(run) if (run / "run.json").exists() else fresh
+        yield Stage(run.name, (*IMMABENCH, "sweep", *how, "--no-ceilings", "--json"), optional=True)
+
+
+def _suite(out: Path, suite: str, device: str) -> Iterator[Stage]:
+    run = out / "runs" / suite
+    yield Stage(f"sweep-{suite}", _sweep(run, suite, device))
+    yield Stage(f"profile-{suite}", _profile(run), optional=True)
 
 
 def _profile(run: Path) -> tuple[str, ...]:
     """The rows with most time, by the counters that can be held against the emulated counts."""
-    return (*IMMABENCH, "profile", str(run), "--preset", "memory", "--emulate", "--json")
+    return (*IMMABENCH, "profile", str(run), "--preset", "memory", "--emulate", "--top", "12", "--json")
+
+
+def _resumed(run: Path) -> tuple[str, ...]:
+    return ("--resume", str(run), "--retry")
 
 
 def _sweep(run: Path, suite: str, device: str) -> tuple[str, ...]:
     if (run / "run.json").exists():
-        return (*IMMABENCH, "sweep", "--resume", str(run), "--json")
+        return (*IMMABENCH, "sweep", *_resumed(run), "--json")
     return (*IMMABENCH, "sweep", suite, "--device", device, "--out", str(run), "--top", "3", "--json")
 
 
@@ -100,8 +157,18 @@ def run_stage(stage: Stage, out: Path, limit_seconds: float = STAGE_SECONDS) -> 
     }
 
 
-def gather(out: Path, device: str, suites: Sequence[str], limit_seconds: float = STAGE_SECONDS) -> dict[str, Any]:
-    """Run every step that has not succeeded yet and write `evidence.json`; returns what it holds."""
+def gather(
+    out: Path,
+    device: str,
+    suites: Sequence[str],
+    limit_seconds: float = STAGE_SECONDS,
+    seconds: float = math.inf,
+) -> dict[str, Any]:
+    """Run every step that has not succeeded yet, those that begin within `seconds`, and write `evidence.json`.
+
+    Returns what it holds.
+    """
+    deadline = time.monotonic() + seconds
     out.mkdir(parents=True, exist_ok=True)
     evidence = _known(out, device)
     done = {entry["name"]: entry for entry in evidence["stages"]}
@@ -109,8 +176,12 @@ def gather(out: Path, device: str, suites: Sequence[str], limit_seconds: float =
         if done.get(stage.name, {}).get("returncode") == 0:
             print(f"{stage.name}: done before", file=sys.stderr)
             continue
+        left = deadline - time.monotonic() - GRACE_SECONDS - CLOSING_SECONDS
+        if left < CLOSING_SECONDS:
+            print(f"{stage.name} and what follows: no time left; call again to go on", file=sys.stderr)
+            break
         print(f"{stage.name} ...", file=sys.stderr)
-        done[stage.name] = run_stage(stage, out, limit_seconds)
+        done[stage.name] = run_stage(stage, out, min(limit_seconds, stage.seconds, left))
         print(f"{stage.name}: {_outcome(done[stage.name])}", file=sys.stderr)
         evidence["stages"] = list(done.values())
         _write(out, evidence)
@@ -119,16 +190,19 @@ def gather(out: Path, device: str, suites: Sequence[str], limit_seconds: float =
     return evidence
 
 
-def bundle(out: Path, evidence: dict[str, Any]) -> Path:
-    """What is worth carrying away: `evidence.json`, rows and actions of each suite, in a folder of limited size."""
+def bundle(out: Path) -> Path:
+    """What is worth carrying away: `evidence.json`, the goals, rows and actions of each run, in a folder of limited
+    size."""
     folder = out / "bundle"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copy(out / "evidence.json", folder)
-    for run in sorted((out / "runs").glob("*/rows.csv")):
-        shutil.copy(run, folder / f"{run.parent.name}.csv")
+    for run in _runs(out):
+        run.write_csv()  # a sweep that was ended wrote none
+        shutil.copy(run.path / "rows.csv", folder / f"{run.path.name}.csv")
     for actions in sorted((out / "runs").glob("*/profile/*.actions.jsonl")):
         shutil.copy(actions, folder / f"{actions.parents[1].name}-{actions.name}")
+    (folder / "goals.md").write_text(goals.table(folder, goals.load_goals()["goals"]) + "\n")
     size = sum(path.stat().st_size for path in folder.iterdir())
     if size > MAX_BUNDLE_BYTES:
         raise SystemExit(f"{folder} holds {size >> 20} MiB, more than {MAX_BUNDLE_BYTES >> 20}; sweep fewer suites")
@@ -147,18 +221,46 @@ def _known(out: Path, device: str) -> dict[str, Any]:
 
 
 def _findings(out: Path) -> dict[str, Any]:
-    """What the steps said, out of their answers: machine, versions, roof, and how much was verified."""
-    runs = [json.loads(path.read_text()) for path in sorted((out / "runs").glob("*/run.json"))]
-    verified = _answer(out, "verify") or {}
+    """What the steps said, out of their answers: machine, roof, how much was verified, counts, predictions."""
+    runs = [run.meta for run in _runs(out)]
+    verified = [answer for path in sorted(out.glob("verify*.out")) if (answer := _answer(out, path.stem))]
     return {
         "machine": runs[0]["machine"] if runs else None,
         "versions": runs[0]["versions"] if runs else None,
         "git": runs[0]["git"] if runs else None,
         "ceilings": _answer(out, "ceilings"),
-        "verified": {key: verified.get(key) for key in ("checked", "failed", "skipped")},
+        "verified": {key: sum(one[key] for one in verified) for key in ("checked", "failed", "skipped")},
+        "wrong": [check for one in verified for check in one["results"] if check["status"] == "failed"],
         "primitives": _last_line(out / "primitives.out"),
+        "tests": _last_line(out / "tests.out"),
+        "counts": [count for run in _runs(out) for count in _counts(run)],
+        "predicted_over_measured": [ratio for run in _runs(out) for ratio in _predicted(run)],
         "checks": (_answer(out, "doctor") or {}).get("checks"),
     }
+
+
+def _runs(out: Path) -> list[RunFolder]:
+    """Every run folder of a sweep that began."""
+    return [RunFolder.open(path.parent) for path in sorted((out / "runs").glob("*/run.json"))]
+
+
+def _counts(run: RunFolder) -> list[dict[str, Any]]:
+    """What the emulated machine counted of profiled rows beside what the GPU did."""
+    from immabench.profile.actions import read_actions
+    from immabench.profile.agreement import agreement
+
+    found = agreement(run.rows(), read_actions(run.path))
+    return [{**asdict(one), "ratio": one.ratio, "within": one.within} for one in found]
+
+
+def _predicted(run: RunFolder) -> list[float]:
+    """Predicted over measured time of the hand-written kernels; none where none was timed on a GPU."""
+    from immabench.measure.grade import grade_run
+
+    try:
+        return [row.ratio for row in grade_run(run.path).rows]
+    except ImmabenchError:
+        return []
 
 
 def _answer(out: Path, name: str) -> Any:
@@ -194,6 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--suites", default=",".join(SUITES), help="separated by commas")
     parser.add_argument("--limit", type=float, default=STAGE_SECONDS, help="seconds a stage may take")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="seconds this call may take; the next goes on")
     options = parser.parse_args(arguments)
     try:
         device_of(options.device)
@@ -201,8 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error}; `--device cpu` rehearses", file=sys.stderr)
         return error.exit_code
     out = options.out.resolve()
-    evidence = gather(out, options.device, options.suites.split(","), options.limit)
-    print(bundle(out, evidence))
+    evidence = gather(out, options.device, options.suites.split(","), options.limit, options.seconds)
+    print(bundle(out))
     return 0 if all(entry["returncode"] == 0 or entry.get("skipped") for entry in evidence["stages"]) else 1
 
 
