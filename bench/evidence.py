@@ -117,8 +117,9 @@ def _suite(out: Path, suite: str, device: str) -> Iterator[Stage]:
 
 
 def _profile(run: Path) -> tuple[str, ...]:
-    """The rows with most time, by the counters that can be held against the emulated counts."""
-    return (*IMMABENCH, "profile", str(run), "--preset", "memory", "--emulate", "--top", "12", "--json")
+    """The rows of ours with most time, by the counters that can be held against the emulated counts."""
+    which = ("--kernel", "*mma_*", "--top", "12")
+    return (*IMMABENCH, "profile", str(run), *which, "--preset", "memory", "--emulate", "--json")
 
 
 def _resumed(run: Path) -> tuple[str, ...]:
