@@ -18,15 +18,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.hardware import device_of
-from immabench.kernels import all_configs
+from immabench.kernels import CompanionConfig, all_configs, companion_configs
 from immabench.measure.run_folder import RunFolder
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where this file is loaded as a module
@@ -42,9 +43,14 @@ CLOSING_SECONDS = 30
 MAX_BUNDLE_BYTES = 16 << 20
 SUITES = ("quick", "resnet18-conv", "distilbert", "ragged", "resnet18", "square", "llama-decode")
 IMMABENCH = (sys.executable, "-m", "immabench")
+BEFORE = ("--ignore", str(ROOT / "tests/gpu/test_probes.py"), "-k", "not every_edge and not batches_are_exact")
+"""Tests that say what the primitives' stage and verification have said."""
+
+SANITIZERS = ("memcheck", "racecheck")
 NOTHING_TO_RUN = (5, 77)
 """Exit codes of a command that found nothing to do, or not the hardware for it: of profiling that is no failure."""
 SCHEMA_VERSION = 1
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,8 @@ def stages(out: Path, device: str, suites: Sequence[str]) -> list[Stage]:
         *(_goal_sweeps(out) if device == "cuda" else ()),
         *(stage for suite in suites[:1] for stage in _suite(out, suite, device)),
         *_verification(device),
-        Stage("tests", _tests(out, "tests", "", "--deselect", str(ROOT / "tests/gpu/test_probes.py"))),
+        Stage("tests", _tests(out, "tests", "", *BEFORE)),
+        *(_sanitized(tool) for tool in SANITIZERS if device == "cuda"),
         *(stage for suite in suites[1:] for stage in _suite(out, suite, device)),
     ]
 
@@ -88,13 +95,25 @@ def _brief(device: str) -> tuple[str, ...]:
 
 
 def _verification(device: str) -> Iterator[Stage]:
-    """Everything, a family at a time: what did not finish loses one family."""
+    """Everything, a family of products at a time, then what stands around them: what did not finish loses one."""
     if device != "cuda":  # a shape of each form will do
         rehearsed = ("--shape", "70x136x272", "--shape", "1x7x9x32_f3_n72", "--shape", "66x136")
         yield Stage("verify", (*IMMABENCH, "verify", "--json", *rehearsed))
         return
-    for family in dict.fromkeys(config.family for config in all_configs()):
-        yield Stage(f"verify-{family}", (*IMMABENCH, "verify", "--json", "--device", "cuda", "--kernel", family))
+    where = (*IMMABENCH, "verify", "--json", "--device", "cuda")
+    for family in dict.fromkeys(config.family for config in all_configs() if not isinstance(config, CompanionConfig)):
+        yield Stage(f"verify-{family}", (*where, "--kernel", family))
+    others = dict.fromkeys(config.family for config in companion_configs())
+    yield Stage("verify-others", (*where, *(word for family in others for word in ("--kernel", family))))
+
+
+def _sanitized(tool: str) -> Stage:
+    """A few cases of one kernel a family and instruction under NVIDIA's checker, slow as it is."""
+    chosen = {(config.family, config.id.partition("_")[0]): config.id for config in all_configs()}
+    kernels = (word for name in chosen.values() for word in ("--kernel", name))
+    checker = ("compute-sanitizer", "--tool", tool, "--target-processes", "all", "--error-exitcode", "99")
+    brief = ("--brief", "--json", "--device", "cuda", "--output-type", "f16", "--timeout", "120")
+    return Stage(f"sanitizer-{tool}", (*checker, *IMMABENCH, "verify", *brief, *kernels), optional=True)
 
 
 def _goal_sweeps(out: Path) -> Iterator[Stage]:
@@ -136,7 +155,11 @@ def run_stage(stage: Stage, out: Path, limit_seconds: float = STAGE_SECONDS) -> 
     """Run one step; returns what `evidence.json` says of it. `returncode` is None where the limit ended it."""
     started = time.monotonic()
     with (out / f"{stage.name}.out").open("wb") as answers, (out / f"{stage.name}.log").open("wb") as log:
-        process = subprocess.Popen(stage.command, stdout=answers, stderr=log, cwd=ROOT)
+        try:
+            process = subprocess.Popen(stage.command, stdout=answers, stderr=log, cwd=ROOT)
+        except FileNotFoundError as error:
+            log.write(f"{error.filename} is not here\n".encode())
+            process = subprocess.Popen((sys.executable, "-c", f"raise SystemExit({NOTHING_TO_RUN[-1]})"))
         try:
             code: int | None = process.wait(limit_seconds)
         except subprocess.TimeoutExpired:
@@ -186,9 +209,18 @@ def gather(
         print(f"{stage.name}: {_outcome(done[stage.name])}", file=sys.stderr)
         evidence["stages"] = list(done.values())
         _write(out, evidence)
-    evidence |= _findings(out)
+    evidence |= _tried(lambda: _findings(out), {})
     _write(out, evidence)
     return evidence
+
+
+def _tried(work: Callable[[], Found], without: Found) -> Found:
+    """What `work` returns; `without`, and a traceback on standard error, where it fails: what was measured is kept."""
+    try:
+        return work()
+    except Exception:  # noqa: BLE001 - minutes of a GPU are worth more than any figure made of them later
+        traceback.print_exc()
+        return without
 
 
 def bundle(out: Path) -> Path:
@@ -203,7 +235,8 @@ def bundle(out: Path) -> Path:
         shutil.copy(run.path / "rows.csv", folder / f"{run.path.name}.csv")
     for actions in sorted((out / "runs").glob("*/profile/*.actions.jsonl")):
         shutil.copy(actions, folder / f"{actions.parents[1].name}-{actions.name}")
-    (folder / "goals.md").write_text(goals.table(folder, goals.load_goals()["goals"]) + "\n")
+    table = _tried(lambda: goals.table(folder, goals.load_goals()["goals"]), "see bench/goals.py")
+    (folder / "goals.md").write_text(table + "\n")
     size = sum(path.stat().st_size for path in folder.iterdir())
     if size > MAX_BUNDLE_BYTES:
         raise SystemExit(f"{folder} holds {size >> 20} MiB, more than {MAX_BUNDLE_BYTES >> 20}; sweep fewer suites")

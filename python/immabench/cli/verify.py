@@ -42,6 +42,7 @@ def verify(
     brief: bool = typer.Option(
         False, "--brief", help="A few cases of each kernel instead of all its edges: does it work at all?"
     ),
+    timeout: float = typer.Option(20.0, "--timeout", min=0.1, help="Longest a case may take on a GPU, seconds."),
     json: bool = typer.Option(False, "--json", help="Print the results as JSON."),
 ) -> None:
     """Compare kernels with the exact oracle, bit for bit, and look for hazards. Float sums that round have a bound.
@@ -70,7 +71,7 @@ def verify(
         (config, What(shapes, output_type, seed, options, brief))
         for config, shapes in _with_shapes(_matching(kernel, device), shape)
     ]
-    for config, done in _checked(plan, orders, device):
+    for config, done in _checked(plan, orders, device, timeout):
         checks += done
         wrong = [check for check in done if check.status == "failed"]
         log.print(f"{config.id}: {len(done) - len(wrong)} of {len(done)} right", markup=False)
@@ -89,7 +90,7 @@ def verify(
 
 
 def _checked(
-    plan: Sequence[tuple[AnyConfig, What]], orders: Sequence[str], device: str
+    plan: Sequence[tuple[AnyConfig, What]], orders: Sequence[str], device: str, case_seconds: float
 ) -> Iterator[tuple[AnyConfig, list[Check]]]:
     """Every configuration with what came of it: on a GPU by a worker process, else here."""
     from immabench.measure.kernel_case import check_case
@@ -99,7 +100,7 @@ def _checked(
     if device == "cuda":
         with WorkerProcess() as worker:
             for config, what in plan:
-                yield config, list(verify_apart(worker, config, what))
+                yield config, list(verify_apart(worker, config, what, device, case_seconds))
         return
     for config, what in plan:
         yield config, [check_case(case, orders, device, what.seed) for case in what.cases(config)]

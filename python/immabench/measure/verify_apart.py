@@ -21,9 +21,6 @@ from immabench.measure.worker_process import WorkerProcess
 START_SECONDS = 120.0
 """For a fresh worker: imports, and a context on the GPU."""
 
-CASE_SECONDS = 20.0
-"""For one case: its operands, its launch and the oracle. The largest takes a second or two."""
-
 LOST = ("timeout", "crashed")
 """Answers of a worker that is gone."""
 
@@ -51,9 +48,12 @@ class What:
 
 
 def verify_apart(
-    worker: WorkerProcess, config: AnyConfig, what: What, device: str = "cuda", case_seconds: float = CASE_SECONDS
+    worker: WorkerProcess, config: AnyConfig, what: What, device: str, case_seconds: float
 ) -> Iterator[Check]:
-    """Check one configuration on `device`, each case by a request to `worker`; what is illegal is asked of nobody."""
+    """Check one configuration on `device`, each case by a request to `worker`; what is illegal is asked of nobody.
+
+    A case, which is its operands, a launch and the oracle, may take `case_seconds`; the largest takes a second or two.
+    """
     absent = absent_reason(config, cuda_state()["devices"][0]) if device == "cuda" else None
     request = {"do": "check", "kernel": config.id, "what": asdict(what), "device": device}
     lost = ""

@@ -36,7 +36,7 @@ def config(fake_native: Any) -> KernelConfig:
 
 def ran(config: KernelConfig, replies: list[dict[str, Any]], worker: Any = None) -> list[Check]:
     worker = worker or Scripted(replies)
-    return list(verify_apart(cast(WorkerProcess, worker), config, What(SHAPES, ["s32"]), "emulated"))
+    return list(verify_apart(cast(WorkerProcess, worker), config, What(SHAPES, ["s32"]), "emulated", 20.0))
 
 
 def right(config: KernelConfig, shape: tuple[int, int, int]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_a_real_worker_says_what_is_said_here() -> None:
     config, what = kernel_configs()[0], What(SHAPES[:2], ["s32", "f16"])
     here = [check_case(case, ("forward", "reverse", "random"), "emulated", 0) for case in what.cases(config)]
     with WorkerProcess() as worker:
-        assert list(verify_apart(worker, config, what, "emulated")) == here
+        assert list(verify_apart(worker, config, what, "emulated", 20.0)) == here
     assert {check.status for check in here} == {"ok"}
 
 
