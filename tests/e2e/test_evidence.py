@@ -26,7 +26,8 @@ def load(name: str) -> ModuleType:
     return module
 
 
-goals, evidence, adopt_evidence = load("goals"), load("evidence"), load("adopt_evidence")
+goals, evidence_stages = load("goals"), load("evidence_stages")
+evidence, adopt_evidence = load("evidence"), load("adopt_evidence")
 
 
 def gather(out: Path) -> subprocess.CompletedProcess[str]:
@@ -87,7 +88,7 @@ def test_what_says_most_in_least_time_comes_first(tmp_path: Path) -> None:
     planned = evidence.stages(tmp_path, "cuda", ["quick", "square"])
     names = [stage.name for stage in planned]
     assert names[:4] == ["doctor", "primitives", "verify-brief", "ceilings"]
-    assert all(stage.seconds == evidence.FIRST_SECONDS for stage in planned[:4])
+    assert all(stage.seconds == evidence_stages.FIRST_SECONDS for stage in planned[:4])
     sweeps = [f"goal-{sweep['name']}" for sweep in goals.load_goals()["sweeps"]]
     assert names[4 : 4 + len(sweeps)] == sweeps
     later = names[4 + len(sweeps) :]
