@@ -56,14 +56,14 @@ evidence:
 	@PYTHONPATH=$(SITE) $(PYTHON) bench/evidence.py --out $(OUT) $(EVIDENCE_FLAGS)
 endif
 
-# For such a machine, by the Python that it has: this project for one GPU, and what an image with torch, numpy, pandas and pytest
-# still lacks. cuda-bench wants the cuda-bindings that torch brings.
+# For such a machine, by the Python that it has: this project for one GPU, and what an image with torch, numpy, pandas and
+# pytest with xdist, benchmark and hypothesis still lacks. cuda-bench wants the cuda-bindings that torch brings.
 ARCHS ?= 90a
 wheels:
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet wheel --no-deps -w $(WHEELS) \
 	  --config-settings=cmake.define.IMMABENCH_CUDA_ARCHS="$(ARCHS)" .
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet download --only-binary=:all: -d $(WHEELS) \
-	  "plotly>=6" "pydantic>=2.7" "nvtx>=0.2.10" "typer>=0.20" nvidia-ml-py $(EVIDENCE_TESTS)
+	  "plotly>=6" "pydantic>=2.7" "nvtx>=0.2.10" "typer>=0.20" nvidia-ml-py
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet download --only-binary=:all: --no-deps -d $(WHEELS) "cuda-bench>=0.3" || \
 	  echo "no cuda-bench: CUDA events will time the GPU"
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet download --only-binary=:all: --no-deps -d $(WHEELS) "ncu-report>=2026.3" || \
