@@ -45,6 +45,7 @@ def sweep(
         [], "--device", help="emulated, cpu or cuda; repeatable. What is here by default."
     ),
     top: int = typer.Option(2, "--top", min=1, help="Tile configurations to try a case, best ranked first."),
+    step: list[str] = typer.Option([], "--step", help="compute or pack: only rows of this step; both by default."),
     emulate_budget: float = typer.Option(0.5, "--emulate-budget", min=0, help="Largest emulated case, 1e9 MACs."),
     seed: int = typer.Option(0, "--seed", min=0, help="Seed of the operands."),
     timeout: float = typer.Option(120.0, "--timeout", min=0.1, help="Longest a case may take, seconds."),
@@ -94,6 +95,7 @@ def sweep(
         options=tuple(with_),
         emulate_budget_gmac=emulate_budget,
         top=top,
+        steps=tuple(_known_steps(step)),
         seed=seed,
         timer=timer,
     )
@@ -110,6 +112,18 @@ def sweep(
     with _connected(scheduler) as pool:
         profiling = _profiling(profile, profile_top) if profile else None
         _carry_out(plan, folder or _created(selection, out, force), limits, pool, retry, json, profiling)
+
+
+def _known_steps(steps: Sequence[str]) -> Sequence[str]:
+    from typing import get_args
+
+    from immabench.errors import UsageError
+    from immabench.providers.base import Step
+
+    for step in steps:
+        if step not in get_args(Step):
+            raise UsageError(f"unknown step {step!r}", f"choose one of {', '.join(get_args(Step))}")
+    return steps
 
 
 def _require_cases(selection: Selection) -> None:
