@@ -11,8 +11,10 @@ taken up by the next call, one that failed is run again. Nothing is judged here:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -50,20 +52,12 @@ def run_stage(stage: Stage, out: Path, limit_seconds: float = STAGE_SECONDS) -> 
     started = time.monotonic()
     with (out / f"{stage.name}.out").open("wb") as answers, (out / f"{stage.name}.log").open("wb") as log:
         try:
-            process = subprocess.Popen(stage.command, stdout=answers, stderr=log, cwd=ROOT)
+            # A group of its own, so that nothing of it stays on the GPU.
+            process = subprocess.Popen(stage.command, stdout=answers, stderr=log, cwd=ROOT, preexec_fn=os.setpgrp)
+            code = _ended(process, limit_seconds)
         except FileNotFoundError as error:
             log.write(f"{error.filename} is not here\n".encode())
-            process = subprocess.Popen((sys.executable, "-c", f"raise SystemExit({NOTHING_TO_RUN[-1]})"))
-        try:
-            code: int | None = process.wait(limit_seconds)
-        except subprocess.TimeoutExpired:
-            code = None
-            process.send_signal(signal.SIGINT)  # a sweep closes its run folder and can be continued
-            try:
-                process.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            code = NOTHING_TO_RUN[-1]
     skipped = _last_line(out / f"{stage.name}.log") if stage.optional and code in NOTHING_TO_RUN else ""
     return {
         "name": stage.name,
@@ -73,6 +67,21 @@ def run_stage(stage: Stage, out: Path, limit_seconds: float = STAGE_SECONDS) -> 
         "seconds": round(time.monotonic() - started, 1),
         "finished_utc": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def _ended(process: subprocess.Popen[bytes], limit_seconds: float) -> int | None:
+    """The exit code; None where the limit came first. What the process started ends with it."""
+    try:
+        return process.wait(limit_seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)  # a sweep closes its run folder and can be continued
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        return None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def gather(

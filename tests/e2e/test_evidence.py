@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -82,6 +83,39 @@ def test_a_stage_that_takes_too_long_is_ended_and_taken_up_again(tmp_path: Path)
     commands = {stage.name: stage.command for stage in evidence.stages(tmp_path, "cuda", ["quick", "square"])}
     resumed = {name for name, command in commands.items() if "--resume" in command}
     assert resumed == {"sweep-quick", "goal-large"}
+
+
+def test_nothing_of_a_stage_is_left_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of one that took too long nor of one that left a child behind, as a profiler that is killed does."""
+    monkeypatch.setattr(evidence, "GRACE_SECONDS", 1)
+    child = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
+    for name, after in (
+        ("ends", ""),
+        ("hangs", "; import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)"),
+    ):
+        stage = evidence.Stage(name, (sys.executable, "-c", child + after))
+        evidence.run_stage(stage, tmp_path, limit_seconds=1.0)
+        left = int((tmp_path / f"{name}.out").read_text())
+        assert ended(left), name
+
+
+def ended(process: int) -> bool:
+    """Whether a process is gone, or will be in a moment: a signal takes one."""
+    state = Path(f"/proc/{process}/stat")
+    for _ in range(50):
+        try:
+            if state.read_text().split()[2] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_program_that_is_missing_is_a_stage_that_is_skipped(tmp_path: Path) -> None:
+    stage = evidence.Stage("checker", ("no-such-program", "--version"), optional=True)
+    entry = evidence.run_stage(stage, tmp_path)
+    assert entry["skipped"] == "no-such-program is not here"
 
 
 def test_what_says_most_in_least_time_comes_first(tmp_path: Path) -> None:
