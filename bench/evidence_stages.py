@@ -38,23 +38,24 @@ def stages(out: Path, device: str, suites: Sequence[str]) -> list[Stage]:
     """Every step in order; a sweep that left a run folder is continued."""
     return [
         Stage("doctor", (*IMMABENCH, "doctor", "--json"), seconds=FIRST_SECONDS),
-        Stage("primitives", _tests(out, "primitives", "test_probes.py"), seconds=FIRST_SECONDS),
+        Stage("primitives", _tests(out, "primitives", "test_probes.py", 30), seconds=FIRST_SECONDS),
         Stage("verify-brief", _brief(device), seconds=FIRST_SECONDS),
         Stage("ceilings", (*IMMABENCH, "ceilings", "--json", "--device", device), seconds=FIRST_SECONDS),
         *(_goal_sweeps(out) if device == "cuda" else ()),
         *(stage for suite in suites[:1] for stage in _suite(out, suite, device)),
         *_verification(device),
-        Stage("tests", _tests(out, "tests", "", *BEFORE)),
+        Stage("tests", _tests(out, "tests", "", 240, *BEFORE)),
         *(_sanitized(tool) for tool in SANITIZERS if device == "cuda"),
         *(stage for suite in suites[1:] for stage in _suite(out, suite, device)),
     ]
 
 
-def _tests(out: Path, name: str, file: str, *options: str) -> tuple[str, ...]:
-    """Tests of tests/gpu in a process of their own, which a kernel that hangs may end; warnings of the machine's own
-    packages are none of ours."""
+def _tests(out: Path, name: str, file: str, seconds: int, *options: str) -> tuple[str, ...]:
+    """Tests of tests/gpu, each of so many seconds at most, in a process that a kernel may hang; warnings of the
+    machine's own packages are none of ours."""
     how = ("-n", "1", "-q", "-W", "default", "-p", "no:cacheprovider", f"--junitxml={out / name}.xml")
-    return (sys.executable, "-m", "pytest", str(ROOT / "tests/gpu" / file), *how, *options)
+    limited = ("env", f"IMMABENCH_GPU_TEST_SECONDS={seconds}")
+    return (*limited, sys.executable, "-m", "pytest", str(ROOT / "tests/gpu" / file), *how, *options)
 
 
 def _brief(device: str) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from immabench.hardware import cuda_state
 from immabench.measure.worker import is_spent
 
 NEEDED = "needs an NVIDIA GPU of sm_80 or later with its driver, a CUDA build of immabench and of torch"
-SECONDS = float(os.environ.get("IMMABENCH_GPU_TEST_SECONDS", "120"))
-"""A test may take. The longest, of commands in processes of their own, take a minute."""
+SECONDS = float(os.environ.get("IMMABENCH_GPU_TEST_SECONDS", "240"))
+"""A test may take. The longest, of commands in processes of their own, take a minute or two."""
 
 
 def missing() -> str:
