@@ -73,6 +73,8 @@ struct WgmmaPackedTile {
     if (image && (floats() || float_groups())) return "images are int8, and sums of their products integers";
     if (float_groups() && split_k > 1) return "fp32 sums of groups are added in order: K is not split";
     if (split_k > 8 || split_k < 1) return "a portable cluster has at most 8 blocks";
+    if (!can_exchange(threads(), producer_registers(), consumer_registers()))
+      return "warpgroups take more registers than the block begins with";
     if (stages < 2 || stages > 12) return "2 to 12 stages";
     if (shared_bytes() > 227 * 1024) return "a block has at most 227 KB of shared memory";
     return nullptr;

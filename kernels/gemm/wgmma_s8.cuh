@@ -152,6 +152,7 @@ class WgmmaS8Block {
       rows.load(stage_rows(at.stage), k * kTile.block_k);
       columns.load(stage_columns(at.stage), k * kTile.block_k);
       simt::fence_proxy_async();
+      simt::syncwarp();  // a fence is no meeting: one lane arrives for what all have written
       if (simt::lane_index() == 0) simt::mbarrier_arrive(ring_.full(at.stage));
     }
   }

@@ -8,6 +8,14 @@ constexpr int kWgmmaM = 64;          // rows of one instruction
 constexpr int kWgmmaRowBytes = 128;  // of a row: a swizzled line, four instructions deep
 constexpr int kWarpgroupThreads = 128;
 
+// Of a multiprocessor that a block of so many threads has to itself: what ptxas gives each thread, in steps of 8. Warpgroups
+// that would take more than is there wait forever.
+IMMABENCH_CONSTEXPR int registers_at_start(int threads) { return 65536 / threads / 8 * 8; }
+IMMABENCH_CONSTEXPR bool can_exchange(int threads, int producer, int consumer) {
+  const int consumers = threads / kWarpgroupThreads - 1;
+  return producer + consumers * consumer <= (consumers + 1) * registers_at_start(threads);
+}
+
 // Sizes in elements (of 8 bits). One warpgroup produces, `consumers` multiply. The instruction takes 64 rows; `swapped` says
 // that those are rows of B (columns of the output) instead of A, for outputs with few rows. A cluster either shares its
 // operands
@@ -61,6 +69,8 @@ struct WgmmaTile {
     if (block_columns() % 8 || (block_columns() > 24 && block_columns() % 16)) return "N of wgmma is 8, 24 or a multiple of 16";
     if (!gathers() && block_columns() % 64) return "block_n must be a multiple of 64: whole boxes of 16-bit outputs";
     if (accumulators() > (consumers == 3 ? 96 : 128)) return "too many accumulators for the registers of a thread";
+    if (reallocates() && !can_exchange(threads(), producer_registers(), consumer_registers()))
+      return "warpgroups take more registers than the block begins with";
     if (split_k > 1 && cluster_m * cluster_n > 1) return "a cluster shares operands or splits K, not both";
     if (cluster() > 8) return "a portable cluster has at most 8 blocks";
     if (block_rows() % (8 * cluster_columns()) || block_columns() % (8 * cluster_rows()))

@@ -14,7 +14,7 @@ namespace immabench {
 
 constexpr int kProbeWords = 16;
 constexpr int kProbeThreads = 64;  // of probes that do not state another number
-constexpr int kProbeCount = 110;
+constexpr int kProbeCount = 116;
 
 // How a probe is launched: one cluster of blocks.
 struct ProbeShape {

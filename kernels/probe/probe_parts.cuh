@@ -1,6 +1,7 @@
 // What probes are made of: words in registers, and how a block of them is launched.
 #pragma once
 #include <cstring>
+#include <type_traits>
 
 #include <probe/probe.hpp>
 #include <simt/simt.cuh>
@@ -20,6 +21,16 @@ struct ProbeParameters {
   simt::TensorMap map;
 };
 
+// Two integers in [-8, 7] as 16-bit floats, from the low byte of a word: random bits would have products whose sums PTX leaves
+// open.
+template <class T>
+SIMT_DEVICE u32 small_pair(u32 word) {
+  const float low = simt::to_float_rn(i32(word << 28) >> 28), high = simt::to_float_rn(i32(word << 24) >> 28);
+  if constexpr (std::is_same_v<T, simt::F16>)
+    return simt::pack_f16x2(low, high);
+  else
+    return simt::pack_bf16x2(low, high);
+}
 SIMT_DEVICE u32 as_bits(float value) {
   u32 bits;
   memcpy(&bits, &value, sizeof bits);

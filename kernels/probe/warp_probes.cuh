@@ -36,16 +36,7 @@ IMMABENCH_PROBE(mma_m16n8k64_s4_u4) { probe_mma<simt::S4, simt::U4, 4, 2>(r); }
 IMMABENCH_PROBE(mma_m16n8k64_u4_s4) { probe_mma<simt::U4, simt::S4, 4, 2>(r); }
 IMMABENCH_PROBE(mma_m16n8k64_u4_u4) { probe_mma<simt::U4, simt::U4, 4, 2>(r); }
 
-// Of floats: integers in [-8, 7] from the low bytes of r4 to r9, and accumulators below 2^20, so that no order of summation
-// changes a result. Random bits would have results that PTX leaves open.
-template <class T>
-SIMT_DEVICE u32 small_pair(u32 word) {
-  const float low = simt::to_float_rn(i32(word << 28) >> 28), high = simt::to_float_rn(i32(word << 24) >> 28);
-  if constexpr (std::is_same_v<T, simt::F16>)
-    return simt::pack_f16x2(low, high);
-  else
-    return simt::pack_bf16x2(low, high);
-}
+// Of floats: small integers from r4 to r9, and accumulators below 2^20, so that no order of summation changes a result.
 template <class T>
 SIMT_DEVICE void probe_float_mma(ProbeWordArray& r) {
   float d[4];

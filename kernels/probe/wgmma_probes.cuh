@@ -1,5 +1,5 @@
-// Probes of wgmma: one for every N and, of two widths, for every pair of types; each with A from shared memory and from
-// registers, in every layout of operands, on random bytes and random accumulators.
+// Probes of wgmma: one for every N of integers and, of two widths, for every pair of their types; 16-bit floats of three
+// widths; each with A from shared memory and from registers, in every layout of operands, on random operands and accumulators.
 #pragma once
 #include <probe/hopper_parts.cuh>
 #include <simt/matrix_descriptor.hpp>
@@ -84,7 +84,66 @@ struct WgmmaProbe {
   }
 };
 
+// Of 16-bit floats, whose sums PTX leaves open but where none rounds: integers in [-8, 7], two a word, so that of each 32 bytes
+// of K 16 products are added to accumulators below 2^20.
+template <class T, int kN>
+struct WgmmaFloatProbe {
+  static constexpr ProbeShape kShape = kWarpgroupShape;
+
+  static SIMT_DEVICE void run(ProbeWordArray& r) {
+    ProbeWordArray small;
+    SIMT_UNROLL
+    for (int i = 0; i < kProbeWords; ++i) small[i] = small_pair<T>(r[i]);
+    u32 from_shared = r[0], from_registers = r[1];
+#pragma unroll 1
+    for (int mode = 0; mode < 4; ++mode) {
+      const WgmmaPlace place{simt::TensorSwizzle(mode)};
+      place.store(box_area(), kWgmmaRows, small);
+      place.store(operand_b(), kN, small);
+      hand_to_async_proxy();
+      float d[kN / 2];
+      start(d, from_shared);
+      simt::wgmma_fence();
+      simt::wgmma(T{}, T{}, d, place.descriptor(box_area()), place.descriptor(operand_b()), mode % 2);
+      finish(d, from_shared);
+      const u32 a[4] = {small[4], small[5], small[6], small[7]};
+      start(d, from_registers);
+      simt::wgmma_fence();
+      simt::wgmma(T{}, T{}, d, a, place.descriptor(operand_b()), mode % 2);
+      finish(d, from_registers);
+      simt::syncthreads();
+    }
+    r[0] = from_shared, r[1] = from_registers;
+  }
+
+ private:
+  static SIMT_DEVICE u32 operand_b() { return box_area() + (8 << 10); }
+
+  static SIMT_DEVICE void start(float (&d)[kN / 2], u32 result) {
+    SIMT_UNROLL
+    for (int i = 0; i < kN / 2; ++i) d[i] = simt::to_float_rn(i32((result ^ u32(i) << 24) * 31) >> 12);
+  }
+  static SIMT_DEVICE void finish(float (&d)[kN / 2], u32& result) {
+    simt::wgmma_commit();
+    simt::wgmma_wait<0>(d);
+    SIMT_UNROLL
+    for (int i = 0; i < kN / 2; ++i) result = result * 31 + as_bits(simt::add_rn(d[i], 0.0f));  // of zeros one
+  }
+};
+
 namespace probe_kinds {
+
+#define IMMABENCH_WGMMA_PROBE(T, kN)                           \
+  struct wgmma_n##kN##_##T : WgmmaFloatProbe<simt::T, kN> {    \
+    static constexpr const char* kName = "wgmma_n" #kN "_" #T; \
+  };
+IMMABENCH_WGMMA_PROBE(F16, 8)
+IMMABENCH_WGMMA_PROBE(F16, 40)
+IMMABENCH_WGMMA_PROBE(F16, 256)
+IMMABENCH_WGMMA_PROBE(BF16, 8)
+IMMABENCH_WGMMA_PROBE(BF16, 40)
+IMMABENCH_WGMMA_PROBE(BF16, 256)
+#undef IMMABENCH_WGMMA_PROBE
 
 #define IMMABENCH_WGMMA_PROBE(A, B, kN)                               \
   struct wgmma_n##kN##_##A##_##B : WgmmaProbe<simt::A, simt::B, kN> { \
@@ -120,7 +179,8 @@ using WgmmaProbes =
     ProbeList<wgmma_n8_S8_S8, wgmma_n16_S8_S8, wgmma_n24_S8_S8, wgmma_n32_S8_S8, wgmma_n48_S8_S8, wgmma_n64_S8_S8,
               wgmma_n80_S8_S8, wgmma_n96_S8_S8, wgmma_n112_S8_S8, wgmma_n128_S8_S8, wgmma_n144_S8_S8, wgmma_n160_S8_S8,
               wgmma_n176_S8_S8, wgmma_n192_S8_S8, wgmma_n208_S8_S8, wgmma_n224_S8_S8, wgmma_n240_S8_S8, wgmma_n256_S8_S8,
-              wgmma_n24_S8_U8, wgmma_n24_U8_S8, wgmma_n24_U8_U8, wgmma_n256_S8_U8, wgmma_n256_U8_S8, wgmma_n256_U8_U8>;
+              wgmma_n24_S8_U8, wgmma_n24_U8_S8, wgmma_n24_U8_U8, wgmma_n256_S8_U8, wgmma_n256_U8_S8, wgmma_n256_U8_U8,
+              wgmma_n8_F16, wgmma_n40_F16, wgmma_n256_F16, wgmma_n8_BF16, wgmma_n40_BF16, wgmma_n256_BF16>;
 
 }  // namespace probe_kinds
 }  // namespace immabench::inline SIMT_TARGET

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immabench.data_types import Array, as_float32, round_to
+from immabench.gpu_products import product_on_gpu
 from immabench.numerics import (
     Comparison,
     as_rows,
@@ -85,11 +86,17 @@ def float_reference(problem: Problem, operands: Operands) -> FloatReference:
     a, b = decoded_a(problem, operands), decoded_b(problem, operands)
     scale = _outer_scale(operands)
     want = blocked_product(a, b, np.float64) * scale
-    magnitude = (np.abs(a) @ _transposed(np.abs(b))) * scale
-    rss = np.sqrt(np.square(a) @ _transposed(np.square(b))) * scale if problem.a_type == "e4m3" else None
+    magnitude = _bounding_product(np.abs(a), np.abs(b)) * scale
+    rss = np.sqrt(_bounding_product(np.square(a), np.square(b))) * scale if problem.a_type == "e4m3" else None
     for added in _added(problem, operands):
         want, magnitude = want + added, magnitude + np.abs(added)
     return FloatReference(_activated(problem, want), magnitude, rss, operands.out_scale, operands.out_zero)
+
+
+def _bounding_product(a: Array, b: Array) -> Array:
+    """The product of which an error is measured: fp32 will do."""
+    on_gpu = product_on_gpu(a, b, np.float64) if a.ndim == 2 else None
+    return a @ _transposed(b) if on_gpu is None else on_gpu
 
 
 def _added(problem: Problem, operands: Operands) -> list[NDArray[np.float64]]:

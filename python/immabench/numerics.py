@@ -16,6 +16,7 @@ from immabench.activations import activate
 from immabench.convolution import patches
 from immabench.data_types import Array, as_float32, bf16_to_f32, round_to, stored_integers
 from immabench.errors import UsageError
+from immabench.gpu_products import product_on_gpu
 from immabench.problems import Problem
 
 if TYPE_CHECKING:
@@ -95,10 +96,14 @@ def accumulate(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
 def blocked_product(a: Array, b: Array, dtype: type[np.generic]) -> Array:
     """`a[M,K] @ b[N,K]^T` by float64 BLAS in blocks along every axis, the blocks along K summed in `dtype`.
 
-    Of batches [batch,M,K] and [batch,N,K] one product after the other, [batch,M,N].
+    Of batches [batch,M,K] and [batch,N,K] one product after the other, [batch,M,N]. Large ones in one go where a GPU is
+    (`gpu_products`).
     """
     if a.ndim > 2:
         return np.stack([blocked_product(left, right, dtype) for left, right in zip(a, b, strict=True)])
+    found = product_on_gpu(a, b, dtype)
+    if found is not None:
+        return found
     rows, columns, depth = a.shape[0], b.shape[0], a.shape[1]
     total = np.zeros((rows, columns), dtype)
     for k in range(0, depth, BLOCK_K):

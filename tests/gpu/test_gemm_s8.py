@@ -55,7 +55,7 @@ def test_the_heads_of_an_attention_are_exact() -> None:
             assert trial.judge() == ""
 
 
-@pytest.mark.parametrize("shape", [(4096, 4096, 4096), (1, 14336, 4096), (8191, 777, 131071)])
+@pytest.mark.parametrize("shape", [(4096, 4096, 4096), (1, 14336, 4096), (777, 520, 131071)])
 def test_large_problems_are_exact(shape: tuple[int, int, int]) -> None:
     """More tiles than SMs, one row of a decode, and the largest K."""
     m, n, k = shape

@@ -146,6 +146,13 @@ def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, 
         assert ("USETMAXREG" in copies) == (config.threads > 256), names([kernel])
 
 
+def test_registers_that_warpgroups_exchange_are_there(facts: list[dict[str, Any]]) -> None:
+    """Tiles are built for as many as a block that is alone begins with: with fewer, consumers would wait forever."""
+    for kernel in of("wgmma", facts):
+        if "USETMAXREG" in kernel["histogram"]:
+            assert kernel["registers"] == 65536 // kernel["threads"] // 8 * 8, names([kernel])
+
+
 def test_images_come_by_im2col_and_filters_by_boxes(facts: list[dict[str, Any]]) -> None:
     for kernel in of("wgmma", facts):
         loads = {opcode for opcode in kernel["copies"] if opcode.startswith("UTMALDG")}

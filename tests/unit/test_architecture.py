@@ -69,6 +69,7 @@ READ_BY_REPORT = {
     "roof": "from the ceilings of run.json",
     "timer": "how medians and noise were computed of samples, to check them",
     "plan": "how the command line names a shape",
+    "transactions": "counts against the ideal ones",
 }
 """Of measure/: nothing that launches."""
 

@@ -51,6 +51,9 @@ DevicesOption = Annotated[
     list[str], typer.Option("--device", help="emulated, cpu or cuda; repeatable. What is here by default.")
 ]
 TopOption = Annotated[int, typer.Option("--top", min=1, help="Tile configurations to try a case, best ranked first.")]
+StepsOption = Annotated[
+    list[str], typer.Option("--step", help="compute or pack: only rows of this step; both by default.")
+]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=0.1, help="Longest a case may take, seconds.")]
 TimeBudgetOption = Annotated[
     float, typer.Option("--time-budget", min=0.01, help="Longest the timer samples a case, seconds.")
@@ -88,6 +91,7 @@ def sweep(
     provider: ProvidersOption = [],
     device: DevicesOption = [],
     top: TopOption = 2,
+    step: StepsOption = [],
     emulate_budget: EmulateBudgetOption = 0.5,
     seed: SeedOption = 0,
     timeout: TimeoutOption = 120.0,
@@ -125,6 +129,7 @@ def sweep(
         options=tuple(with_),
         emulate_budget_gmac=emulate_budget,
         top=top,
+        steps=tuple(_known_steps(step)),
         seed=seed,
         timer=timer,
     )
@@ -139,6 +144,18 @@ def sweep(
     with _connected(scheduler) as pool:
         profiling = _profiling(profile, profile_top) if profile else None
         _carry_out(plan, folder or _created(selection, out, force), limits, pool, retry, json, profiling)
+
+
+def _known_steps(steps: Sequence[str]) -> Sequence[str]:
+    from typing import get_args
+
+    from immabench.errors import UsageError
+    from immabench.providers.base import Step
+
+    for step in steps:
+        if step not in get_args(Step):
+            raise UsageError(f"unknown step {step!r}", f"choose one of {', '.join(get_args(Step))}")
+    return steps
 
 
 def _planned(selection: Selection, profile: str) -> list[Planned]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +12,7 @@ from immabench.cli.options import JsonOption, SeedOption, WithOption
 if TYPE_CHECKING:
     from immabench.kernels import AnyConfig
     from immabench.measure.kernel_case import Check
+    from immabench.measure.verify_apart import What
 
 
 def register(app: typer.Typer) -> None:
@@ -38,29 +39,39 @@ def verify(
     ),
     device: str = typer.Option("emulated", "--device", help="emulated or cuda."),
     seed: SeedOption = 0,
+    brief: bool = typer.Option(
+        False, "--brief", help="A few cases of each kernel instead of all its edges: does it work at all?"
+    ),
+    timeout: float = typer.Option(20.0, "--timeout", min=0.1, help="Longest a case may take on a GPU, seconds."),
     json: JsonOption = False,
 ) -> None:
     """Compare kernels with the exact oracle, bit for bit, and look for hazards. Float sums that round have a bound.
 
-    Without --shape and --with, kernels that compute batches are given one of those too. Exits 1 when a kernel is wrong,
-    5 when none matches, 77 without the hardware.
+    Without --shape and --with, kernels that compute batches are given one of those too. On a GPU each case runs in a
+    worker process with a time limit: one that hangs is wrong, and the others go on. Exits 1 when a kernel is wrong, 5
+    when none matches, 77 without the hardware.
 
     Example: immabench verify --kernel '*128x128*' --shape 129x65x79
     """
     from immabench.cli.output import console, print_json
     from immabench.errors import NothingSelectedError
     from immabench.hardware import device_of
-    from immabench.measure.verify import ORDERS, verify_kernel
+    from immabench.measure.verify import ORDERS
+    from immabench.measure.verify_apart import What
     from immabench.suites import parse_options
 
     _check_choices(device, order, output_type)
+    _check_brief(brief, shape, with_)
     device_of(device)
     options = parse_options(with_)
     orders = ORDERS if order == "all" else (order,)
     checks: list[Check] = []
     log = console(stderr=True)
-    for config, shapes in _with_shapes(_matching(kernel, device), shape):
-        done = list(verify_kernel(config, shapes, output_type, orders, device, seed, options))
+    plan = [
+        (config, What(shapes, output_type, seed, options, brief))
+        for config, shapes in _with_shapes(_matching(kernel, device), shape)
+    ]
+    for config, done in _checked(plan, orders, device, timeout):
         checks += done
         wrong = [check for check in done if check.status == "failed"]
         log.print(f"{config.id}: {len(done) - len(wrong)} of {len(done)} right", markup=False)
@@ -76,6 +87,30 @@ def verify(
         print(f"{summary['checked']} checked, {summary['failed']} failed, {summary['skipped']} skipped")
     if summary["failed"]:
         raise typer.Exit(1)
+
+
+def _checked(
+    plan: Sequence[tuple[AnyConfig, What]], orders: Sequence[str], device: str, case_seconds: float
+) -> Iterator[tuple[AnyConfig, list[Check]]]:
+    """Every configuration with what came of it: on a GPU by a worker process, else here."""
+    from immabench.measure.kernel_case import check_case
+    from immabench.measure.verify_apart import verify_apart
+    from immabench.measure.worker_process import WorkerProcess
+
+    if device == "cuda":
+        with WorkerProcess() as worker:
+            for config, what in plan:
+                yield config, list(verify_apart(worker, config, what, device, case_seconds))
+        return
+    for config, what in plan:
+        yield config, [check_case(case, orders, device, what.seed) for case in what.cases(config)]
+
+
+def _check_brief(brief: bool, shapes: list[str], options: list[str]) -> None:
+    from immabench.errors import UsageError
+
+    if brief and (shapes or options):
+        raise UsageError("--brief chooses the shapes itself", "leave out --shape and --with, or --brief")
 
 
 def _check_choices(device: str, order: str, output_types: list[str]) -> None:

@@ -71,17 +71,25 @@ def check_case(case: KernelCase, orders: Sequence[str], device: str, seed: int, 
 
     `absent` says why the kernel does not run on `device`; then nothing is launched.
     """
-    place = (case.kernel_id, case.shape, case.output_type, case.types, device)
     reason = absent or case.illegal_reason()
     if reason is not None:
-        return Check(*place, "skipped", reason, case.batch)
+        return check_of(case, device, "skipped", reason)
     with nvtx_range(str(RowId(case.kernel_id, case.problem, device))):
         wrong = _wrong_on_gpu(case) if device == "cuda" else _wrong_in_orders(case, orders, seed)
-    return Check(*place, "failed" if wrong else "ok", wrong, case.batch)
+    return check_of(case, device, "failed" if wrong else "ok", wrong)
+
+
+def check_of(case: KernelCase, device: str, status: str, detail: str = "") -> Check:
+    """What came of `case`."""
+    return Check(case.kernel_id, case.shape, case.output_type, case.types, device, status, detail, case.batch)
 
 
 def _wrong_on_gpu(case: KernelCase) -> str:
-    case.launch_on_gpu()
+    """What is wrong, be it that CUDA refuses the launch or reports what the kernel did."""
+    try:
+        case.launch_on_gpu()
+    except RuntimeError as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return case.difference()
 
 

@@ -41,6 +41,8 @@ class Selection:
     """Emulated cases of more multiply-accumulates (1e9) become skipped rows."""
     top: int = 2
     """How many of a ranked provider's configurations are tried a case, unless `kernels` names them."""
+    steps: tuple[str, ...] = ()
+    """Of `base.Step`: those alone; all where none is named."""
     seed: int = 0
     timer: str = "auto"
     """Of GPUs, one of `timers.GPU_TIMERS`: a run that is continued is timed as it began."""
@@ -181,7 +183,7 @@ def _plan_case(
 def _chosen(selection: Selection, provider: Provider, problem: Problem, device: str) -> list[Candidate]:
     """The candidates worth a row: those named, else of a ranked provider the best few and what packs weights for them
     (the first illegal if none)."""
-    offered = provider.configs(problem, device)
+    offered = [one for one in provider.configs(problem, device) if not selection.steps or one.step in selection.steps]
     if selection.kernels:
         return [candidate for candidate in offered if matches_any(candidate.config_id, selection.kernels)]
     if not provider.ranked:

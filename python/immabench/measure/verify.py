@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -40,6 +41,8 @@ __all__ = [
     "Check",
     "GemmCase",
     "batched_edges",
+    "brief_cases",
+    "brief_shapes",
     "difference",
     "edge_shapes",
     "problem_for",
@@ -50,6 +53,9 @@ __all__ = [
 
 WAVE_BLOCKS = 4
 """Blocks that stand for one wave, so that partial waves, and several of a persistent kernel, stay cheap to emulate."""
+
+BRIEF_CASES = 2
+"""An output type, of kernels that are no GEMMs."""
 
 BATCH = 3
 """Products of the batch that kernels are verified with, where they compute batches."""
@@ -192,6 +198,26 @@ def verification_cases(
     batched = [] if shapes or options or convolves(config) else batched_edges(config)
     for output_type, shape in product(output_types or config.output_types, batched):
         yield _case(config, shape, output_type, seed, {"batch": BATCH})
+
+
+def brief_cases(config: AnyConfig, output_types: Sequence[str] = (), seed: int = 0) -> Iterator[KernelCase]:
+    """A few cases that tell within seconds whether a configuration works at all: of GEMMs one tile, more than one with
+    rows that start anywhere, and a ring of stages gone round; of the others the first two legal ones an output type."""
+    if isinstance(config, KernelConfig) and not convolves(config):
+        yield from verification_cases(config, brief_shapes(config), output_types, seed)
+        return
+    taken: Counter[str] = Counter()
+    for case in verification_cases(config, (), output_types, seed):
+        if taken[case.output_type] < BRIEF_CASES and case.illegal_reason() is None:
+            taken[case.output_type] += 1
+            yield case
+
+
+def brief_shapes(config: KernelConfig) -> list[Shape]:
+    """Shapes of `brief_cases`: a whole tile, ragged ones, and whole ones for several blocks and two rounds of K."""
+    m, n, k = config.block_tile
+    pipeline = config.stages * k
+    return [(m, n, k), (m + 1, n - 1, pipeline + 3), (2 * m, 2 * n, 2 * pipeline * config.split_k)]
 
 
 def _case(

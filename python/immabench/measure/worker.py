@@ -19,8 +19,15 @@ PR_SET_PDEATHSIG = 1
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Carry out one request: `{"do": "row", "job", "ceilings", "criterion", "timer"}` or
-    `{"do": "ceilings", "device"}`."""
+    """Carry out one request: `{"do": "row", "job", "ceilings", "criterion", "timer"}`, `{"do": "ceilings", "device"}`,
+    `{"do": "check", "kernel", "what", "index", "device"}`, or `{"do": "ready", "device"}`, which waits for a context.
+    """
+    if request["do"] == "ready":
+        return _ready(request["device"])
+    if request["do"] == "check":
+        from immabench.measure.verify_apart import answer as checked
+
+        return checked(request)
     if request["do"] == "ceilings":
         from immabench.measure.ceilings import measure_ceilings
 
@@ -33,8 +40,29 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"row": outcome.row.model_dump(mode="json"), "times_us": outcome.times_us}
 
 
+def _ready(device: str) -> dict[str, Any]:
+    if device == "cuda":
+        from immabench.providers.torch_tensors import torch_device
+
+        sys.modules["torch"].cuda.synchronize(torch_device(device))
+    return {"ready": device}
+
+
+def is_spent() -> bool:
+    """Whether this process lost its GPU: after a fault of a kernel every later call of CUDA fails in it."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
 def serve(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Answer requests until standard input ends; an exception becomes `{"error": why}`."""
+    """Answer requests until standard input ends; an exception becomes `{"error": why}`. `{"spent": True}` is in the
+    answer of a worker that can answer no more."""
     _follow_parent()
     # Ctrl-C reaches the whole terminal group: the sweep decides what becomes of the case in flight, not the worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -45,6 +73,8 @@ def serve(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
             reply = answer(json.loads(line))
         except Exception as error:  # noqa: BLE001 - the sweep decides what an error means
             reply = {"error": f"{type(error).__name__}: {error}"}
+        if is_spent():
+            reply["spent"] = True
         try:
             answers.write(json.dumps(reply) + "\n")
             answers.flush()

@@ -24,7 +24,8 @@ class WorkerTimeoutError(Exception):
 
 
 class WorkerProcess:
-    """One worker, started when first asked and again after it died. A context manager: leaving it ends the worker.
+    """One worker, started when first asked and again after it died or said that it is spent. A context manager:
+    leaving it ends the worker.
 
     `module` is what it runs: one that calls `worker.serve`. `environment` are variables that it has where this process
     has none of their names.
@@ -56,6 +57,8 @@ class WorkerProcess:
         if not line:
             raise WorkerCrashError(self._cause_of_death(process))
         reply: dict[str, Any] = json.loads(line)
+        if reply.pop("spent", False):
+            self.stop()
         return reply
 
     def answer(self, request: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:

@@ -90,6 +90,23 @@ CASE(mbarrier_arrival_of_one_lane_speaks_for_its_warp_after_syncwarp_only) {
   });
 }
 
+// A fence is no meeting: the lane that arrives may be past it while others have yet to write.
+CASE(mbarrier_arrival_of_one_lane_after_a_proxy_fence_speaks_for_its_warp_after_syncwarp_only) {
+  expect_bug_and_clean_twin(HazardKind::kRace, Setup{.threads = 64}, [](bool buggy, int& line) {
+    set_up(1, 1);
+    const u32 address = word(simt::lane_index());
+    if (simt::warp_index() == 0) {
+      simt::store_shared<u32>(address, 1);
+      simt::fence_proxy_async();
+      if (!buggy) simt::syncwarp();
+      if (simt::lane_index() == 0) simt::mbarrier_arrive(mbarrier(0));
+    } else {
+      simt::mbarrier_wait(mbarrier(0), 0);
+      MARK(line), simt::load_shared<u32>(address);
+    }
+  });
+}
+
 CASE(mbarrier_used_before_its_initialisation) {
   expect_bug_and_clean_twin(HazardKind::kMbarrier, Setup{}, [](bool buggy, int& line) {
     if (!buggy) set_up(1, 32);

@@ -34,6 +34,13 @@ def test_the_plan_knows_which_configurations_pack(torch_installed: None) -> None
     assert {p.job.row("skipped", p.skip).step for p in skipped if p.job.kernel_id == "torch_int4_pack"} == {"pack"}
 
 
+def test_one_step_alone(torch_installed: None) -> None:
+    asked = {"shapes": ("64x64x64",), "providers": ("torch",), "devices": ("cpu",)}
+    for step in ("compute", "pack"):
+        plan = make_plan(Selection(**asked, steps=(step,)))  # type: ignore[arg-type]
+        assert {planned.job.step for planned in plan} == {step}
+
+
 def test_without_a_gpu_kernels_are_emulated_and_torch_is_timed(torch_installed: None) -> None:
     plan = make_plan(Selection(shapes=("64x64x64",)))
     kinds = [(planned.job.provider, planned.job.device_kind) for planned in plan]
