@@ -33,7 +33,7 @@ from immabench.measure.run_folder import RunFolder
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where this file is loaded as a module
 import goals
-from evidence_stages import STAGE_SECONDS, Stage, stages
+from evidence_stages import IN_TURNS, STAGE_SECONDS, Stage, stages
 
 ROOT = Path(__file__).parents[1]
 GRACE_SECONDS = 20
@@ -170,6 +170,7 @@ def _findings(out: Path) -> dict[str, Any]:
         "wrong": [check for one in verified for check in one["results"] if check["status"] == "failed"],
         "primitives": _last_line(out / "primitives.out"),
         "tests": _last_line(out / "tests.out"),
+        "in_turns": _lines(out / IN_TURNS),
         "counts": [count for run in _runs(out) for count in _counts(run)],
         "predicted_over_measured": [ratio for run in _runs(out) for ratio in _predicted(run)],
         "checks": (_answer(out, "doctor") or {}).get("checks"),
@@ -206,6 +207,10 @@ def _answer(out: Path, name: str) -> Any:
         return json.loads((out / f"{name}.out").read_text())
     except (OSError, ValueError):
         return None
+
+
+def _lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _last_line(path: Path) -> str:

@@ -19,6 +19,7 @@ IMMABENCH = (sys.executable, "-m", "immabench")
 BEFORE = ("--ignore", str(ROOT / "tests/gpu/test_probes.py"), "-k", "not every_edge and not batches_are_exact")
 """Tests that say what the primitives' stage and verification have said."""
 
+IN_TURNS = "in_turns.jsonl"
 SANITIZERS = ("memcheck", "racecheck")
 
 
@@ -42,6 +43,7 @@ def stages(out: Path, device: str, suites: Sequence[str]) -> list[Stage]:
         Stage("verify-brief", _brief(device), seconds=FIRST_SECONDS),
         Stage("ceilings", (*IMMABENCH, "ceilings", "--json", "--device", device), seconds=FIRST_SECONDS),
         *(_goal_sweeps(out) if device == "cuda" else ()),
+        *(_in_turns(out) if device == "cuda" else ()),
         *(stage for suite in suites[:1] for stage in _suite(out, suite, device)),
         *_verification(device),
         Stage("tests", _tests(out, "tests", "", 240, *BEFORE)),
@@ -97,6 +99,12 @@ def _goal_sweeps(out: Path) -> Iterator[Stage]:
         fresh = ("goals", *which, "--device", "cuda", "--top", str(sweep.get("top", 2)), "--out", str(run))
         how = _resumed(run) if (run / "run.json").exists() else fresh
         yield Stage(run.name, (*IMMABENCH, "sweep", *how, "--no-ceilings", "--json"), optional=True)
+
+
+def _in_turns(out: Path) -> Iterator[Stage]:
+    """The fastest of both sides once more, in turns; no failure where one has no figure, which its line says."""
+    command = (sys.executable, "bench/in_turns.py", str(out / "runs"), "--out", str(out / IN_TURNS))
+    yield Stage("in-turns", command)
 
 
 def _suite(out: Path, suite: str, device: str) -> Iterator[Stage]:

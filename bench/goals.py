@@ -2,9 +2,10 @@
 
     python bench/goals.py evidence/bundle
 
-A ratio is the geometric mean over shapes, of each the fastest right row; its bound holds with 95 %: one-sided, by
-Student's t on the logarithms, as shapes are a sample of all that a person may ask for. A total's bound adds the errors
-of its medians; that of a prediction is its worst row.
+A ratio is the geometric mean over shapes, of each the fastest right row, timed in turns where the bundle says so
+(in_turns.py); its bound holds with 95 %: one-sided, by Student's t on the logarithms, as shapes are a sample of all
+that a person may ask for. A total's bound adds the errors of its medians; that of an error of predictions is that of
+its median, by order statistics.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean, median, stdev
 from typing import Any
 
 import pandas
 
 from immabench.measure.roof import roof_tops
 from immabench.measure.rows import Row
+from immabench.measure.statistics import interval_ranks
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,6 +52,8 @@ class Measured:
     bound: float | None = None
     shapes: int = 0
     missing: str = ""
+    in_turns: int | None = None
+    """Of a speed: of how many shapes both sides were timed in turns."""
 
 
 def load_goals(path: Path = GOALS) -> dict[str, list[dict[str, Any]]]:
@@ -61,10 +65,15 @@ def load_goals(path: Path = GOALS) -> dict[str, list[dict[str, Any]]]:
 def rows_of(bundle: Path) -> pandas.DataFrame:
     """Every right and timed row of a GPU in a bundle."""
     frames = [pandas.read_csv(path, keep_default_na=False, na_values=[""]) for path in sorted(bundle.glob("*.csv"))]
-    rows = pandas.concat([pandas.DataFrame(columns=list(Row.model_fields)), *frames], ignore_index=True)
-    rows["conv"] = rows.conv.fillna("")
+    rows = frame_of(pandas.concat([pandas.DataFrame(columns=list(Row.model_fields)), *frames], ignore_index=True))
     good = (rows.status == "ok") & (rows.device_kind == "cuda") & (rows.step == "compute") & rows.time_us_median.notna()
     return rows[good]
+
+
+def frame_of(rows: Any) -> pandas.DataFrame:
+    """Rows as `fastest` takes them; `index` is which one of the given each is."""
+    frame = pandas.DataFrame(rows, columns=list(Row.model_fields)).assign(index=range(len(rows)))
+    return frame.assign(conv=frame.conv.fillna(""))
 
 
 def fastest(rows: pandas.DataFrame, which: Mapping[str, Any]) -> pandas.DataFrame:
@@ -96,7 +105,21 @@ def speed(goal: Mapping[str, Any], rows: pandas.DataFrame, evidence: Mapping[str
     both = own.merge(other, on=SHAPE, suffixes=("", "_other"))
     if both.empty:
         return _missing(own, "no right row of the other side for its shapes")
-    return over_shapes(list(both.time_us_median_other / both.time_us_median))
+    turns = _in_turns(evidence)
+    found = [turns.get((row.kernel_id, row.kernel_id_other, *_shape(row))) for row in both.itertuples()]
+    apart = both.time_us_median_other / both.time_us_median
+    ratios = [ratio if turn is None else turn for turn, ratio in zip(found, apart, strict=True)]
+    return replace(over_shapes(ratios), in_turns=sum(turn is not None for turn in found))
+
+
+def _in_turns(evidence: Mapping[str, Any]) -> dict[tuple[Any, ...], float]:
+    """Speeds by the own kernel, the other and the shape."""
+    timed = [one for one in evidence.get("in_turns") or [] if "speed" in one]
+    return {(*one["kernels"], *(one["problems"][0][name] for name in SHAPE)): one["speed"] for one in timed}
+
+
+def _shape(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in SHAPE)
 
 
 def bandwidth(goal: Mapping[str, Any], rows: pandas.DataFrame, evidence: Mapping[str, Any]) -> Measured:
@@ -104,6 +127,18 @@ def bandwidth(goal: Mapping[str, Any], rows: pandas.DataFrame, evidence: Mapping
     if own.empty or not copy:
         return _missing(own, "the bandwidth of a copy was not measured")
     return over_shapes(list(own.gbps / copy))
+
+
+def clock_share(goal: Mapping[str, Any], rows: pandas.DataFrame, evidence: Mapping[str, Any]) -> Measured:
+    """Of `operations_per_clock` of an SM at the clock that it ran at meanwhile."""
+    own = fastest(rows, goal["own"])
+    entries = (evidence.get("ceilings") or {}).get("instructions") or []
+    cores = max((entry["cores"] for entry in entries), default=0)
+    own = own[own.sm_clock_mhz.notna()]
+    if own.empty or not cores:
+        return _missing(own, "the number of SMs is not known: no ceilings")
+    peaks = own.sm_clock_mhz * 1e6 * cores * goal["operations_per_clock"] / 1e12
+    return over_shapes(list(own.tops / peaks))
 
 
 def limit(goal: Mapping[str, Any], rows: pandas.DataFrame, evidence: Mapping[str, Any]) -> Measured:
@@ -152,8 +187,9 @@ def prediction(goal: Mapping[str, Any], rows: pandas.DataFrame, evidence: Mappin
     ratios = evidence.get("predicted_over_measured") or []
     if not ratios:
         return Measured(None, missing="no row of a hand-written kernel was timed")
-    mean = math.exp(fmean(math.log(ratio) for ratio in ratios))
-    return Measured(max(mean, 1.0 / mean), max(max(ratio, 1.0 / ratio) for ratio in ratios), len(ratios))
+    errors = sorted(abs(ratio - 1.0) for ratio in ratios)
+    ranks = interval_ranks(len(errors), 2.0 * CONFIDENCE - 1.0)  # both sides 5 %
+    return Measured(median(errors), None if ranks is None else errors[ranks[1] - 1], len(errors))
 
 
 def _missing(own: pandas.DataFrame, why: str) -> Measured:
@@ -164,6 +200,7 @@ Compute = Callable[[Mapping[str, Any], pandas.DataFrame, Mapping[str, Any]], Mea
 KINDS: dict[str, Compute] = {
     "speed": speed,
     "bandwidth": bandwidth,
+    "clock_share": clock_share,
     "limit": limit,
     "total_us": total_us,
     "cliff": cliff,
@@ -177,7 +214,7 @@ def verdict(goal: Mapping[str, Any], measured: Measured) -> str:
     """What a figure is worth: its bound counts where it has one."""
     if measured.value is None:
         return f"not measured: {measured.missing}"
-    judged = measured.value if measured.bound is None or goal["kind"] == "prediction" else measured.bound
+    judged = measured.value if measured.bound is None else measured.bound
     for name, word in (("beyond", "beyond"), ("target", "reached")):
         if name in goal and (judged <= goal[name] if goal["kind"] in LESS_IS_BETTER else judged >= goal[name]):
             return word
@@ -193,7 +230,12 @@ def table(bundle: Path, goals: Sequence[Mapping[str, Any]]) -> str:
 def _line(goal: Mapping[str, Any], measured: Measured) -> str:
     shown = [_shown(goal["kind"], value) for value in (measured.value, measured.bound)]
     wanted = [_shown(goal["kind"], goal.get(name)) for name in ("target", "beyond")]
-    return f"| {' | '.join([goal['name'], *wanted, *shown, str(measured.shapes or '-'), verdict(goal, measured)])} |"
+    return f"| {' | '.join([goal['name'], *wanted, *shown, _number(measured), verdict(goal, measured)])} |"
+
+
+def _number(measured: Measured) -> str:
+    turns = "" if measured.in_turns is None else f", {measured.in_turns} in turns"
+    return f"{measured.shapes}{turns}" if measured.shapes else "-"
 
 
 def _shown(kind: str, value: float | None) -> str:
@@ -201,7 +243,7 @@ def _shown(kind: str, value: float | None) -> str:
         return "-"
     if kind == "total_us":
         return f"{value:.4g} us"
-    return f"{100.0 * value:.1f} %" if kind in ("bandwidth", "limit", "counts") else f"{value:.3f}x"
+    return f"{value:.3f}x" if kind in ("speed", "cliff") else f"{100.0 * value:.1f} %"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -108,7 +108,45 @@ def test_counts_and_predictions_come_from_the_evidence(tmp_path: Path) -> None:
     folder = bundle(tmp_path, [row("x", "x", square(8), 1.0)], counts=found, predicted_over_measured=[0.5, 0.5, 2.0])
     assert measured(folder, "counts").value == pytest.approx(2 / 3)
     guess = measured(folder, "prediction")
-    assert (guess.value, guess.bound) == (pytest.approx(2 ** (1 / 3)), 2.0)
+    assert (guess.value, guess.bound) == (0.5, None), "of three no order statistic is a bound with 95 %"
+
+
+def test_the_error_of_predictions_is_a_median_with_its_bound(tmp_path: Path) -> None:
+    """Of five, the largest is above the median with 1 - 1/32."""
+    ratios = [1.1, 0.8, 1.3, 0.6, 1.5]
+    folder = bundle(tmp_path, [row("x", "x", square(8), 1.0)], predicted_over_measured=ratios)
+    found = measured(folder, "prediction")
+    assert (found.value, found.bound) == (pytest.approx(0.3), pytest.approx(0.5))
+
+
+def test_the_share_at_the_clock(tmp_path: Path) -> None:
+    """1024 operations a clock of each of 100 SMs at 1500 MHz are 153.6e12 a second."""
+    problem = square(4096)
+    rows = [
+        row("ours", "own", problem, problem.operations / 76.8e6, sm_clock_mhz=1500.0),
+        row("ours no clock", "own", square(64), 1.0),
+    ]
+    entry = {"name": "made up", "cores": 100}
+    folder = bundle(tmp_path, rows, ceilings={"instructions": [entry, {**entry, "cores": 1}]})
+    found = measured(folder, "clock_share", own=OWN, operations_per_clock=1024)
+    assert (found.value, found.shapes) == (pytest.approx(0.5), 1)
+    (tmp_path / "evidence.json").write_text("{}")
+    missing = measured(tmp_path, "clock_share", own=OWN, operations_per_clock=1024).missing
+    assert missing == "the number of SMs is not known: no ceilings"
+
+
+def test_what_was_timed_in_turns_is_what_counts(tmp_path: Path) -> None:
+    shapes = [square(64), square(128)]
+    rows = [row("ours", "own", one, 10.0) for one in shapes] + [row("theirs", "other", one, 20.0) for one in shapes]
+    turn = {"kernels": ["own", "other"], "problems": [square(64).as_dict()] * 2, "speed": 8.0, "interval": [7.9, 8.1]}
+    hung = {**turn, "problems": [square(128).as_dict()] * 2, "reason": "took more than 60 s"}
+    del hung["speed"]
+    folder = bundle(tmp_path, rows, in_turns=[turn, hung])
+    found = measured(folder, "speed", own=OWN, other=OTHER)
+    assert (found.value, found.in_turns) == (pytest.approx(4.0), 1)  # of 8 and 2
+    goal = {"name": "one", "kind": "speed", "own": OWN, "other": OTHER}
+    assert "| 4.000x | " in goals.table(folder, [goal])
+    assert "| 2, 1 in turns | " in goals.table(folder, [goal])
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ from immabench.row_ids import RowId
 if TYPE_CHECKING:
     from immabench.measure.trial import Trial
 
-Wanted = tuple[Provider, str]
-"""A provider and the id of one of its configurations."""
+Wanted = tuple[Provider, str, Problem]
+"""A provider, the id of one of its configurations, and what it is asked to compute."""
 
 Pair = tuple[float, float]
 """Microseconds of a launch of the first side and of one of the second, taken next to each other."""
@@ -109,22 +109,30 @@ class AbResult:
 
 
 def run_ab(
-    first_id: str, second_id: str, problem: Problem, device_kind: str = "cpu", goal: Goal | None = None, seed: int = 0
+    first_id: str,
+    second_id: str,
+    problem: Problem,
+    device_kind: str = "cpu",
+    goal: Goal | None = None,
+    seed: int = 0,
+    other: Problem | None = None,
 ) -> AbResult:
-    """Verify both configurations, time them in turns, verify them again.
+    """Verify both configurations, time them in turns, verify them again. The second is asked for `problem` too, or for
+    `other`: the same product of other types, say.
 
     Raises NothingSelectedError for an unknown id, UsageError where one cannot compute or cannot be timed there,
     MissingHardwareError without the device, ImmabenchError (exit code 1) where one is wrong.
     """
     goal = goal or Goal()
-    wanted = [(timed_provider(config_id, device_kind), config_id) for config_id in (first_id, second_id)]
+    asked = ((first_id, problem), (second_id, other or problem))
+    wanted = [(timed_provider(config_id, device_kind), config_id, one) for config_id, one in asked]
     device = device_of(device_kind)
-    for provider, config_id in wanted:
-        _require_legal(provider, config_id, problem, device_kind)
-    sizes = [provider.stated(problem, config_id).bytes_moved for provider, config_id in wanted]
+    for provider, config_id, one in wanted:
+        _require_legal(provider, config_id, one, device_kind)
+    sizes = [provider.stated(one, config_id).bytes_moved for provider, config_id, one in wanted]
     cache = cache_bytes(device_kind)
     sets = max(operand_sets(size, cache) for size in sizes)
-    sides = prepare(wanted, problem, device_kind, seed, sets)
+    sides = prepare(wanted, device_kind, seed, sets)
     stopwatch = make_stopwatch(device_kind, max(ballast_bytes(size, cache) for size in sizes))
     # Of both sides at once: a range of each launch's own would be timed with it. Native launches name their kernel.
     with nvtx_range(f"ab {first_id} {second_id}"):
@@ -150,7 +158,7 @@ def timed_provider(config_id: str, device_kind: str) -> Provider:
     return provider
 
 
-def prepare(wanted: Sequence[Wanted], problem: Problem, device_kind: str, seed: int, sets: int) -> list[Side]:
+def prepare(wanted: Sequence[Wanted], device_kind: str, seed: int, sets: int) -> list[Side]:
     """Both sides: each verified on one operand set, then all sets of both made in random order. Raises for a wrong one.
 
     Made one side after the other, the second would get systematically other memory, and one configuration would differ
@@ -159,10 +167,10 @@ def prepare(wanted: Sequence[Wanted], problem: Problem, device_kind: str, seed: 
     from immabench.measure.trial import Trial, set_seed
 
     def made(side: int, index: int) -> Trial:
-        provider, config_id = wanted[side]
+        provider, config_id, problem = wanted[side]
         return Trial(provider, problem, config_id, device_kind, set_seed(seed, index))
 
-    for side, (_, config_id) in enumerate(wanted):
+    for side, (_, config_id, problem) in enumerate(wanted):
         first = made(side, 0)
         if not first.launchable.timed:
             raise UsageError(_no_time(config_id), f"choose --device {' or '.join(TIMED_DEVICES)}")

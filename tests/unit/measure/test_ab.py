@@ -133,6 +133,11 @@ class TestSides:
         assert (result.first.config_id, result.second.backend) == ("reference_numpy", "misbehaving:good")
         assert len(result.paired.pairs) >= 2
 
+    def test_sides_may_be_asked_for_different_types(self, fake_native: object, misbehaving: str) -> None:
+        other = Problem(8, 8, 8, output_type="f32", col_scale="vector")
+        result = run_ab("reference_numpy", "good", PROBLEM, goal=Goal(max_seconds=0.02), other=other)
+        assert (result.first.problem, result.second.problem) == (PROBLEM, other)
+
     def test_a_wrong_side_is_never_timed(self, fake_native: object, misbehaving: str) -> None:
         with pytest.raises(ImmabenchError, match="wrong is wrong, ") as caught:
             run_ab("good", "wrong", PROBLEM)
@@ -153,7 +158,7 @@ class TestSides:
         """Else the memory of one side differs systematically from that of the other, and so do its times."""
         made: list[str] = []
         monkeypatch.setattr("immabench.measure.trial.Trial", lambda *args: RecordedTrial(made, args[2]))
-        sides = prepare([(ReferenceProvider(), "A"), (ReferenceProvider(), "B")], PROBLEM, "cpu", 0, 50)
+        sides = prepare([(ReferenceProvider(), "A", PROBLEM), (ReferenceProvider(), "B", PROBLEM)], "cpu", 0, 50)
         assert [len(side.launches) for side in sides] == [50, 50]
         assert 15 <= made[2:52].count("A") <= 35  # after one of each to verify, half of the sets
 
