@@ -21,8 +21,10 @@ CPP_SOURCES := $(shell find bindings kernels tests -name '*.[ch]pp' -o -name '*.
 sweep: $(VENV)/.installed-all
 	@$(BIN)/immabench sweep $(SWEEP)
 
+# Files side by side, then, one by one, what measures this machine or has its GPU to itself; exit code 5: none was asked for.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not alone" $(PYTEST_FLAGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -n 1 -m alone $(PYTEST_FLAGS) || [ $$? = 5 ]
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest bench --benchmark-enable $(PYTEST_FLAGS)

@@ -17,6 +17,7 @@ LIMITS_SECONDS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", list(LIMITS_SECONDS))
 def test_startup_time(name: str) -> None:
     """In processor time, the least of several starts: wall time on a machine with other work measures that work."""

@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = missing() if here else ""
     for item in here:
         item.add_marker(pytest.mark.gpu)
+        if not reason:
+            item.add_marker(pytest.mark.alone)
         if reason:
             item.add_marker(pytest.mark.skip(reason=f"{reason}; {NEEDED}"))
 

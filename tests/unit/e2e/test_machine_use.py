@@ -13,7 +13,10 @@ from immabench.e2e import machine_use
 
 MIB = 1 << 20
 
-pytestmark = pytest.mark.skipif(machine_use.resident_bytes() is None, reason="the system does not say: no /proc")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(machine_use.resident_bytes() is None, reason="the system does not say: no /proc"),
+]
 
 
 def test_the_peak_is_seen_and_forgotten() -> None:
