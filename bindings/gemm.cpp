@@ -59,9 +59,11 @@ py::dict emulate(const std::string& id, const py::object& a, const py::object& b
 bool is_cutlass(const GemmKernel& kernel) { return kernel.provider == "cutlass"; }
 
 std::string missing_reason(const GemmKernel& kernel) {
-  const bool cuda = !cuda_compiler_version().empty();
-  return "this build has no " + std::string(cuda ? "CUTLASS" : "CUDA") + " kernels; reinstall with -C cmake.define.IMMABENCH_" +
-         (cuda ? "CUTLASS" : "CUDA") + "=ON";
+  if (cuda_compiler_version().empty())
+    return "this build has no CUDA kernels; reinstall with -C cmake.define.IMMABENCH_CUDA=ON";
+  if (cutlass_version().empty())
+    return "this build has no CUTLASS kernels; reinstall with -C cmake.define.IMMABENCH_CUTLASS=ON";
+  return kernel.id + " is not in this build, which has no sm_90a; reinstall with -C cmake.define.IMMABENCH_CUDA_ARCHS=90a";
 }
 
 void launch(const std::string& id, const py::object& a, const py::object& b, const py::object& out,

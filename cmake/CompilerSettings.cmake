@@ -33,8 +33,13 @@ if(IMMABENCH_CUDA)
   # Static: the module imports on a machine with neither libcuda nor libcudart.
   set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
   include(CudaArchitectures)
+  # A target's own IMMABENCH_CUDA_FLAGS stand for those of all architectures.
+  set(_own_flags "$<TARGET_PROPERTY:IMMABENCH_CUDA_FLAGS>")
+  target_compile_options(immabench_settings INTERFACE
+    "$<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<NOT:$<BOOL:${_own_flags}>>>:${IMMABENCH_CUDA_FLAGS}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:${_own_flags}>")
   # -lineinfo: profilers and SASS listings name source lines; it changes no instruction.
   target_compile_options(immabench_settings INTERFACE
-    "$<$<COMPILE_LANGUAGE:CUDA>:${IMMABENCH_CUDA_FLAGS};-lineinfo;--Werror=cross-execution-space-call;-Xcompiler=-Wall>")
+    "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;--Werror=cross-execution-space-call;-Xcompiler=-Wall>")
   target_compile_definitions(immabench_settings INTERFACE IMMABENCH_CUDA=1)
 endif()

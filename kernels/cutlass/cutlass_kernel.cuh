@@ -1,4 +1,4 @@
-// CUTLASS' GEMM and implicit-GEMM convolution by mma.sync, behind this project's launch.
+// CUTLASS' GEMM and implicit-GEMM convolution by mma.sync (CUTLASS 2.x), behind this project's launch.
 //
 //   acc[M,N] = A[M,K] . B[N,K]^T     int8 or int4, both K-major; of a convolution A is an NHWC image, B filters [N, R, S, C]
 //   out[M,N] = epilogue(acc)         parts/epilogue.cuh, as a visitor

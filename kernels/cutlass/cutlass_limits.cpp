@@ -1,4 +1,4 @@
-// What CUTLASS' kernels cannot do, beyond what no kernel by mma.sync can.
+// What CUTLASS' kernels cannot do, beyond what no kernel of their instructions can.
 #include <cstdint>
 
 #include <gemm/mma_tile.hpp>
@@ -11,7 +11,7 @@ namespace {
 constexpr int kChunkBits = 128;   // copied at a time
 constexpr int kMaxFilter = 32;    // a filter's height or width: CUTLASS keeps a bit for each row and column of taps
 constexpr int kMaxGrid = 65535;   // blocks along y and z
-constexpr int kSwizzleWidth = 8;  // tiles along N that share a y
+constexpr int kSwizzleWidth = 8;  // tiles along N that share a y, by mma.sync
 
 const std::string kOther = "take a kernel of immabench by mma.sync (imma)";
 
@@ -36,7 +36,10 @@ std::string image_reason(const GemmKernel& kernel, const GemmArguments& call) {
 
 std::string grid_reason(const GemmKernel& kernel, const GemmArguments& call) {
   if (call.batch > kMaxGrid) return "a batch of CUTLASS' has at most 65535 products; split it, or " + kOther;
-  if (ceil_divide(call.n, kernel.tile.block_n) > kMaxGrid * kSwizzleWidth)
+  // By wgmma whole clusters lie along y, where a block has one tile.
+  const GemmTile& tile = kernel.tile;
+  const int most = tile.needs_sm90a ? kMaxGrid / tile.cluster_n * tile.cluster_n : kMaxGrid * kSwizzleWidth;
+  if (ceil_divide(call.n, tile.block_n) > most)
     return "N=" + std::to_string(call.n) + " has more tiles than the largest grid; take a larger tile, or " + kOther;
   return {};
 }

@@ -1,4 +1,4 @@
-// The tile configurations of CUTLASS' kernels, a table a family, and the one rule that says which are valid.
+// The tile configurations of CUTLASS' kernels by mma.sync, a table a family, and the one rule that says which are valid.
 #pragma once
 #include <gemm/mma_tile.hpp>
 

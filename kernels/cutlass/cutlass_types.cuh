@@ -1,4 +1,4 @@
-// The types that CUTLASS' kernels are made of, what they are told of a call, and how their iterators find operands.
+// The types that CUTLASS' kernels by mma.sync are made of, what they are told of a call, and how their iterators find operands.
 #pragma once
 #include <cutlass/conv/kernel/default_conv2d_fprop.h>
 #include <cutlass/cutlass.h>

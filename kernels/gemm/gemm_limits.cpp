@@ -43,11 +43,13 @@ std::string group_reason(const GemmOperands& operands, int k, int group) {
                         : "K=" + std::to_string(k) + " is no whole number of groups of " + std::to_string(group) + "; pad K";
 }
 
-// Kernels whose operands lie row by row, and not as tensor maps describe them, go from one pair of matrices to the next.
+// Kernels whose operands lie row by row, and not as tensor maps of ours describe them, go from one pair of matrices to the
+// next. CUTLASS' tensor maps have the product as a dimension.
 std::string batch_reason(const GemmKernel& kernel, int m, int batch) {
   if (batch < 1) return "a batch has at least 1 product";
   if (batch == 1) return {};
-  if (kernel.operands.layout != WeightLayout::kRowMajor || kernel.operands.image || kernel.tile.needs_sm90a)
+  const bool one_map = kernel.tile.needs_sm90a && kernel.provider == "handwritten";
+  if (kernel.operands.layout != WeightLayout::kRowMajor || kernel.operands.image || one_map)
     return "computes one product, not a batch of them; take a kernel by mma.sync of two operands of one type (imma_s8s8s32)";
   if (m > INT_MAX / batch)
     return "all rows of a batch, " + std::to_string(std::int64_t{m} * batch) + ", exceed 2^31-1; split it";

@@ -6,23 +6,37 @@
 
 namespace immabench::inline SIMT_TARGET {
 
-template <class Tile, class Parameters>
-cudaError_t launch_clusters(void (*kernel)(Parameters), const Tile& tile, unsigned blocks, const Parameters& parameters,
+struct ClusterLaunch {
+  dim3 grid, cluster;  // in blocks
+  unsigned threads;    // a block
+  int shared_bytes;    // a block, dynamic
+};
+
+template <class Parameters>
+cudaError_t launch_clusters(void (*kernel)(Parameters), const ClusterLaunch& launch, const Parameters& parameters,
                             std::uint64_t stream) {
-  const cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, tile.shared_bytes());
+  const cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, launch.shared_bytes);
   if (status != cudaSuccess) return status;
   cudaLaunchAttribute cluster{};
   cluster.id = cudaLaunchAttributeClusterDimension;
-  cluster.val.clusterDim.x = unsigned(tile.cluster());
-  cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
+  cluster.val.clusterDim.x = launch.cluster.x;
+  cluster.val.clusterDim.y = launch.cluster.y;
+  cluster.val.clusterDim.z = launch.cluster.z;
   cudaLaunchConfig_t config{};
-  config.gridDim = blocks;
-  config.blockDim = unsigned(tile.threads());
-  config.dynamicSmemBytes = std::size_t(tile.shared_bytes());
+  config.gridDim = launch.grid;
+  config.blockDim = launch.threads;
+  config.dynamicSmemBytes = std::size_t(launch.shared_bytes);
   config.stream = reinterpret_cast<cudaStream_t>(stream);
   config.attrs = &cluster;
   config.numAttrs = 1;
   return cudaLaunchKernelEx(&config, kernel, parameters);
+}
+
+template <class Tile, class Parameters>
+cudaError_t launch_clusters(void (*kernel)(Parameters), const Tile& tile, unsigned blocks, const Parameters& parameters,
+                            std::uint64_t stream) {
+  return launch_clusters(kernel, {blocks, unsigned(tile.cluster()), unsigned(tile.threads()), tile.shared_bytes()},
+                         parameters, stream);
 }
 
 }  // namespace immabench::inline SIMT_TARGET

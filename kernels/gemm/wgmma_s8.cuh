@@ -35,6 +35,7 @@
 // Inspect: `immabench emulate ID --shape MxNxK`. The ladder that leads here: docs/hopper-ladder.md.
 #pragma once
 #include <gemm/gemm_call.cuh>
+#include <gemm/output_boxes.cuh>
 #include <gemm/wgmma_work.cuh>
 #include <parts/operand_boxes.cuh>
 #include <parts/stage_ring.cuh>
@@ -267,17 +268,6 @@ inline unsigned block_count(const WgmmaTile& tile, const GemmArguments& g) {
   return unsigned(tile.cluster()) * (tile.persistent() && at_once < clusters ? (at_once ? at_once : 1) : clusters);
 }
 
-inline simt::TensorDescription describe_output(const GemmArguments& g) {
-  const int bytes = bytes_of(g.epilogue.output);
-  return {.base = g.out,
-          .element_bytes = bytes,
-          .rank = 2,
-          .extent = {std::uint64_t(g.n), std::uint64_t(g.m)},
-          .stride_bytes = {0, std::uint64_t(g.n) * std::uint64_t(bytes)},
-          .box = {std::uint32_t(kBoxRowBytes / bytes), kBoxRows},
-          .swizzle = simt::TensorSwizzle::k128Bytes};
-}
-
 template <class Operands, class Config>
 WgmmaS8Parameters<Operands> make_parameters(const GemmArguments& g) {
   WgmmaS8Parameters<Operands> p{.operands = Operands::template make_view<Config>(g), .epilogue = make_epilogue(g)};
@@ -285,7 +275,7 @@ WgmmaS8Parameters<Operands> make_parameters(const GemmArguments& g) {
     p.row_map = Operands::template row_map<Config>(g);
     p.column_map = Operands::template column_map<Config>(g);
   }
-  p.out_by_boxes = !Config::tile.gathers() && p.epilogue.scales_alone() && invalid_reason(describe_output(g)) == nullptr;
+  p.out_by_boxes = !Config::tile.gathers() && leaves_by_boxes(g);
   if (p.out_by_boxes) p.out_map = encode(describe_output(g));
   return p;
 }

@@ -296,6 +296,8 @@ def absent_reason(config: AnyConfig, gpu: dict[str, Any]) -> str | None:
     """Why `config` does not run on `gpu`, an entry of `cuda_devices()`; None where it does."""
     if config.provider == "cutlass" and native().build_info()["cutlass_version"] is None:
         return "this build has no CUTLASS"
+    if config.architectures == ("sm_90a",) and "sm_90a" not in native().build_info()["architectures"]:
+        return "this build has no sm_90a; reinstall with -C cmake.define.IMMABENCH_CUDA_ARCHS=90a"
     present = "sm_{}{}".format(*gpu["compute_capability"])
     if runs_on(config, present):
         return None

@@ -76,6 +76,22 @@ def test_launches_follow_the_stream_they_are_given() -> None:
         assert one.judge() == ""
 
 
+@pytest.mark.parametrize(
+    "config", [CONFIGS[0], *(one for one in CONFIGS if one.by_wgmma)], ids=lambda config: config.id
+)
+def test_a_graph_holds_the_launch(config: KernelConfig) -> None:
+    """Tensor maps, attributes and clusters are those of the call that was captured."""
+    import torch
+
+    one = Trial(CutlassProvider(), Problem(300, 520, 192), present(config).id, "cuda", seed=0)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        one.launch()
+    one.renew(1)
+    graph.replay()
+    assert one.judge() == ""
+
+
 def test_a_launch_that_would_read_past_rows_is_refused() -> None:
     import torch
 

@@ -12,6 +12,7 @@ import cuda_tools
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BY_MMA_SYNC = ["cutlass_conv_s8_cuda.cu", "cutlass_s4_cuda.cu", "cutlass_s8_cuda.cu"]
 
 
 def configure(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -56,7 +57,21 @@ def test_on_by_default_with_system_headers_and_their_version(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     compiled = commands(tmp_path)
     kernels = {name: line for name, line in compiled.items() if name.startswith("cutlass") and name.endswith(".cu")}
-    assert sorted(kernels) == ["cutlass_conv_s8_cuda.cu", "cutlass_s4_cuda.cu", "cutlass_s8_cuda.cu"]
+    assert sorted(kernels) == ["cutlass3_s8_cuda.cu", *BY_MMA_SYNC]
     assert all(f"-isystem={root}/include" in line or f"-isystem {root}/include" in line for line in kernels.values())
     assert f"{root}/include" not in compiled["gemm_table.cpp"]
     assert 'IMMABENCH_CUTLASS_VERSION=\\"4.' in compiled["cutlass_table.cpp"]
+    assert "IMMABENCH_CUTLASS3" in compiled["cutlass_table.cpp"]
+    assert "sm_80" in kernels["cutlass_s8_cuda.cu"]
+    assert ("sm_80" in kernels["cutlass3_s8_cuda.cu"], "sm_90a" in kernels["cutlass3_s8_cuda.cu"]) == (False, True)
+
+
+def test_without_sm_90a_the_kernels_by_wgmma_are_left_out(tmp_path: Path) -> None:
+    root = cuda_tools.find_cutlass()
+    if root is None:
+        pytest.skip("no CUTLASS headers: pip install nvidia-cutlass==4.2.0.0, or set IMMABENCH_CUTLASS_DIR")
+    done = configure(tmp_path, f"-DIMMABENCH_CUTLASS_DIR={root}", "-DIMMABENCH_CUDA_ARCHS=80,86")
+    assert done.returncode == 0, done.stderr
+    compiled = commands(tmp_path)
+    assert sorted(name for name in compiled if name.startswith("cutlass") and name.endswith(".cu")) == BY_MMA_SYNC
+    assert "IMMABENCH_CUTLASS3" not in compiled["cutlass_table.cpp"]

@@ -45,8 +45,7 @@ def test_every_compiled_kernel_is_described(facts: list[dict[str, Any]]) -> None
         for config in compiled()
         for variant in variants(config)
         for arch in native.build_info()["architectures"]
-        if (arch == "sm_90a" or not config.id.startswith("wgmma"))
-        and (arch != "sm_90a" or config.family != "gemm_w4a4")
+        if (arch == "sm_90a" or not config.by_wgmma) and (arch != "sm_90a" or config.family != "gemm_w4a4")
     }
     assert {(kernel["kernel_id"], kernel["variant"], kernel["arch"]) for kernel in facts} == expected
 
@@ -129,12 +128,25 @@ def test_the_native_matrix_instruction_and_no_other(facts: list[dict[str, Any]])
 
 def test_cutlass_multiplies_by_the_same_instructions(facts: list[dict[str, Any]]) -> None:
     """Saturating ones, which is the same up to the K that is legal; each K tile once, behind one barrier."""
-    for kernel in of("cutlass", facts):
+    for kernel in of("cutlass_", facts):
         config = kernel_config(kernel["kernel_id"])
         assert set(kernel["mma"]) == {f"{mma_of(config)}.SAT"}, names([kernel])
         loop = kernel["main_loop"]
         assert loop["mma"] == {f"{mma_of(config)}.SAT": multiplies_a_k_tile(config)}, names([kernel])
         assert loop["histogram"]["BAR"] == 1, names([kernel])
+
+
+def test_cutlass_by_wgmma_fetches_and_multiplies_as_ours_do(facts: list[dict[str, Any]]) -> None:
+    """By tensor maps of three dimensions, the product of a batch the last; a fence and a wait a stage."""
+    for kernel in of("cutlass3", facts):
+        config, loop = kernel_config(kernel["kernel_id"]), kernel["main_loop"]
+        assert set(kernel["mma"]) == {wgmma(kernel)}, names([kernel])
+        assert {opcode.split(".")[1] for opcode in kernel["copies"] if opcode.startswith("UTMALDG")} == {"3D"}
+        assert any("MULTICAST" in opcode for opcode in kernel["copies"]) == (config.cluster != (1, 1)), names([kernel])
+        assert "UTMASTG" in kernel["histogram"], names([kernel])
+        assert ("USETMAXREG" in kernel["histogram"]) == (config.threads > 256), names([kernel])
+        assert loop["mma"] == {wgmma(kernel): config.warp_tile[0] // 64 * (config.block_tile[2] // 32)}, names([kernel])
+        assert loop["histogram"]["WARPGROUP"] == 2, names([kernel])
 
 
 def test_wgmma_kernels_fetch_and_store_by_the_copy_engine(facts: list[dict[str, Any]]) -> None:

@@ -120,6 +120,25 @@ def test_id_of_a_kernel_of_cutlass(instance: str, types: str, never_on: str) -> 
     assert name.shared_bytes == 3 * (256 + 128) * 64 // (2 if never_on else 1)
 
 
+@pytest.mark.parametrize(
+    ("tile", "kernel_id", "threads", "shared_bytes"),
+    [
+        ((64, 64, 256, 1, 8, 7, 0), "64x64x256_w1_c1x8_s7", 256, 1024 + 7 * (64 + 64) * 256),
+        ((64, 64, 256, 1, 1, 7, 0), "64x64x256_w1_s7", 256, 1024 + 7 * (64 + 64) * 256),
+        ((64, 128, 128, 2, 1, 8, 1), "64x128x128_w2_c2x1_s8_pingpong", 384, 1024 + 8 * (64 + 128) * 128 + 4 * 8192),
+        ((128, 256, 128, 2, 1, 4, 2), "128x256x128_w2_c2x1_s4_coop", 384, 1024 + 4 * (128 + 256) * 128 + 4 * 8192),
+    ],
+)
+def test_id_of_a_kernel_of_cutlass_by_wgmma(
+    tile: tuple[int, ...], kernel_id: str, threads: int, shared_bytes: int
+) -> None:
+    config = "NS_14Cutlass3ConfigI" + "".join(f"Li{number}E" for number in tile) + "EEEEEvNT_6Kernel6ParamsE"
+    name = kernel_name(f"_ZN9immabench4cuda15cutlass3_kernelINS0_16Cutlass3InstanceI{config}")
+    assert name is not None
+    assert (name.kernel_id, name.variant, name.only_on) == (f"cutlass3_s8s8s32_{kernel_id}_sm90a", "aligned", "sm_90a")
+    assert (name.threads, name.shared_bytes) == (threads, shared_bytes)
+
+
 def program(*lines: str) -> list[Instruction]:
     """Instructions from "opcode operands" lines, an optional guard before."""
     code = []

@@ -87,6 +87,25 @@ def _cutlass(symbol: str, match: re.Match[str]) -> KernelName:
     )
 
 
+_CUTLASS3_SCHEDULES = ("", "_pingpong", "_coop")
+
+
+def _cutlass3(_: str, match: re.Match[str]) -> KernelName:
+    """One of CUTLASS' by wgmma; the integers are those of Cutlass3Config."""
+    block_m, block_n, block_k, cluster_m, cluster_n, stages, schedule = map(int, re.findall(r"Li(\d+)E", match["tile"]))
+    consumers = 2 if schedule else 1
+    cluster = f"_c{cluster_m}x{cluster_n}" if cluster_m * cluster_n > 1 else ""
+    ending = f"w{consumers}{cluster}_s{stages}{_CUTLASS3_SCHEDULES[schedule]}_sm90a"
+    return KernelName(
+        kernel_id=f"cutlass3_s8s8s32_{block_m}x{block_n}x{block_k}_{ending}",
+        variant="aligned",
+        threads=128 * (consumers + 1),
+        # Barriers; the stages; two boxes a consumer, which blocks of one tile have in the stages' place.
+        shared_bytes=1024 + stages * (block_m + block_n) * block_k + (consumers * 2 * 64 * 128 if schedule else 0),
+        only_on="sm_90a",
+    )
+
+
 def _wgmma_s8(symbol: str, tile: re.Match[str]) -> KernelName:
     numbers = map(int, re.findall(r"L[ib](\d+)E", tile["tile"]))
     block_m, block_n, block_k, consumers, cluster_m, cluster_n, split_k, stages, swapped = numbers
@@ -215,6 +234,7 @@ FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], KernelName
         ),
         _cutlass,
     ),
+    (re.compile(r"cutlass3_kernelI.*?Cutlass3ConfigI(?P<tile>(?:Li\d+E){7})"), _cutlass3),
     (re.compile(r"wgmma_s8_kernelI(?P<operands>\w*?)WgmmaConfigI(?P<tile>(?:Li\d+E){8}Lb[01]E)"), _wgmma_s8),
     (re.compile(r"wgmma_packed_kernel.*?WgmmaPackedConfigI(?P<tile>(?:Li\d+E){4}Lb[01]E)"), _wgmma_packed),
     (

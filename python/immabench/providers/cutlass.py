@@ -1,4 +1,5 @@
-"""CUTLASS' own kernels by mma.sync, compiled into the native module: int8 and int4 GEMMs, int8 convolutions.
+"""CUTLASS' own kernels, compiled into the native module: int8 and int4 GEMMs and int8 convolutions by mma.sync, and by
+wgmma (CUTLASS 3.x, sm_90a alone) int8 GEMMs.
 
 They do the whole problem, as the project's own: what follows the sums is the same epilogue (kernels/cutlass). They are
 never emulated.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from immabench.errors import MissingHardwareError, NothingSelectedError
-from immabench.kernels import all_configs, is_emulated, kernel_config, kernel_configs, match_kernels
+from immabench.kernels import absent_reason, all_configs, is_emulated, kernel_config, kernel_configs, match_kernels
 from immabench.measure.plan import Selection, make_plan
 from immabench.measure.verify import problem_for, verify_kernel
 from immabench.operands import make_operands
@@ -101,6 +102,23 @@ def test_verification_skips_what_the_gpu_cannot_run(h200: Any) -> None:
     h200.devices = [{**H200, "compute_capability": [7, 5]}]
     (check,) = verify_kernel(kernel_config(SMALL), [(64, 64, 128)], ["s32"], (), "cuda", 0)
     assert (check.status, check.detail) == ("skipped", "compiled for sm_80, sm_90a, and this GPU is sm_75")
+
+
+@pytest.mark.parametrize(
+    ("compiled", "reason"),
+    [
+        (["sm_80"], "this build has no sm_90a; reinstall with -C cmake.define.IMMABENCH_CUDA_ARCHS=90a"),
+        (["sm_90a"], None),
+    ],
+)
+def test_by_wgmma_they_need_a_build_with_sm_90a(
+    h200: Any, monkeypatch: pytest.MonkeyPatch, compiled: list[str], reason: str | None
+) -> None:
+    by_wgmma = replace(kernel_config(SMALL), mma="m64n128k32", architectures=("sm_90a",))
+    build = {**h200.build_info(), "architectures": compiled}
+    monkeypatch.setattr(h200, "build_info", lambda: build, raising=False)
+    assert absent_reason(by_wgmma, H200) == reason
+    assert absent_reason(kernel_config(SMALL), H200) is None
 
 
 def test_names_that_match_nothing_get_the_nearest(with_cutlass: Any) -> None:
