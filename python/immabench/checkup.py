@@ -16,7 +16,7 @@ ASSETS_VARIABLE = "IMMABENCH_ASSETS"
 
 EXTRAS = {
     "models": ("torchvision", "transformers", "onnx", "onnxruntime", "scikit-learn"),
-    "gpu": ("cuda-bench", "nvidia-ml-py"),
+    "gpu": ("cuda-bench", "nvidia-ml-py", "nvidia-cutlass-dsl"),
     "profile": ("ncu-report",),
 }
 """Packages that the optional parts need, by the extra that installs them."""

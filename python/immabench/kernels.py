@@ -147,9 +147,16 @@ def companion_configs() -> tuple[CompanionConfig, ...]:
     return tuple(CompanionConfig.from_native(values) for values in native().companions())
 
 
+def gemm_configs() -> tuple[KernelConfig, ...]:
+    """Every tile configuration: the project's own kernels, CUTLASS', then those written in the CuTe DSL."""
+    from immabench.cute_dsl_tiles import cute_dsl_configs
+
+    return (*kernel_configs(), *cutlass_configs(), *cute_dsl_configs())
+
+
 def all_configs() -> tuple[AnyConfig, ...]:
-    """Every configuration: the project's own GEMMs, CUTLASS', then the kernels around GEMMs."""
-    return (*kernel_configs(), *cutlass_configs(), *companion_configs())
+    """Every configuration: GEMMs, then the kernels around them."""
+    return (*gemm_configs(), *companion_configs())
 
 
 def any_config(kernel_id: str) -> AnyConfig:
@@ -158,8 +165,8 @@ def any_config(kernel_id: str) -> AnyConfig:
 
 
 def kernel_config(kernel_id: str) -> KernelConfig:
-    """The GEMM named `kernel_id`, one of CUTLASS' too. Raises NothingSelectedError with the nearest names."""
-    return _named(kernel_id, (*kernel_configs(), *cutlass_configs()))
+    """The GEMM named `kernel_id`, whoever's it is. Raises NothingSelectedError with the nearest names."""
+    return _named(kernel_id, gemm_configs())
 
 
 def _named(kernel_id: str, configs: Iterable[Config]) -> Config:
@@ -174,6 +181,10 @@ def illegal_reason(config: KernelConfig, problem: Problem) -> str | None:
     mismatch = operand_mismatch(config, problem)
     if mismatch is not None:
         return mismatch
+    if config.provider == "cute_dsl":
+        from immabench.cute_dsl_tiles import cute_dsl_illegal_reason
+
+        return cute_dsl_illegal_reason(config, problem)
     reason: str | None = native().illegal_reason(
         config.id,
         problem.m,
@@ -222,8 +233,13 @@ def convolves(config: KernelConfig) -> bool:
 
 
 def copies_chunks(config: KernelConfig) -> bool:
-    """Whether `config` takes none but rows of whole 16 bytes: of A beside packed weights, of both operands CUTLASS'."""
-    return config.weight_layout == "fragment_major" or config.provider == "cutlass"
+    """Whether `config` takes none but rows of whole 16 bytes: of A beside packed weights, of both operands others'."""
+    return config.weight_layout == "fragment_major" or config.provider != "handwritten"
+
+
+def scales_only(config: KernelConfig) -> bool:
+    """Whether the epilogue of `config` ends with scales and a bias."""
+    return config.provider == "cute_dsl"
 
 
 def convolution_sizes(problem: Problem) -> dict[str, int] | None:

@@ -183,16 +183,19 @@ LINE = {
 
 @pytest.fixture
 def fake_native(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNative]:
-    """Put a fresh fake in place of the compiled module for one test."""
+    """Put a fresh fake in place of the compiled module for one test, without the tiles of the CuTe DSL."""
+    from immabench import cute_dsl_tiles
     from immabench.kernels import companion_configs, cutlass_configs, kernel_configs
     from immabench.predict import select
 
     fake = FakeNative()
     monkeypatch.setitem(sys.modules, "immabench._native", fake)
-    for cached in (kernel_configs, cutlass_configs, companion_configs, select):
+    monkeypatch.setattr(cute_dsl_tiles, "TILES", ())
+    tables = (kernel_configs, cutlass_configs, companion_configs, cute_dsl_tiles.cute_dsl_configs, select)
+    for cached in tables:
         cached.cache_clear()
     yield fake
-    for cached in (kernel_configs, cutlass_configs, companion_configs, select):
+    for cached in tables:
         cached.cache_clear()
 
 

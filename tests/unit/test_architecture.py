@@ -22,6 +22,7 @@ ROOMS = (
     "packing",
     "profile",
     "predict",
+    "cute_dsl",
     "providers",
     "measure",
     "profiled launches",

@@ -28,6 +28,7 @@ COMMANDS = (
     "dispatch",
     "difference",
     "caps",
+    "cute_dsl",
     "ceilings",
     "report",
     "explain",

@@ -13,7 +13,7 @@ from immabench.explain.case import Case
 from immabench.explain.cause import Cause
 from immabench.explain.efficiency import measured_roof, predicted_roof
 from immabench.explain.emulated import EmulatedRows
-from immabench.kernels import KernelConfig, cutlass_configs, kernel_configs
+from immabench.kernels import KernelConfig, gemm_configs
 from immabench.measure.measured_machine import machine_of_run
 from immabench.measure.roof import ceilings_by_device
 from immabench.predict import Machine
@@ -182,7 +182,7 @@ def _predicted_case(row: Row, problem: Problem, config: KernelConfig | None, mac
 
 @cache
 def _configs() -> dict[str, KernelConfig]:
-    return {config.id: config for config in (*kernel_configs(), *cutlass_configs())}
+    return {config.id: config for config in gemm_configs()}
 
 
 def _machine(meta: Mapping[str, Any], device: str) -> Machine | None:

@@ -21,6 +21,7 @@ from immabench.kernels import (
     convolves,
     copies_chunks,
     illegal_reason,
+    scales_only,
 )
 from immabench.measure.companion_cases import companion_cases, companion_form
 from immabench.measure.companion_shapes import companion_shape
@@ -30,7 +31,8 @@ from immabench.operands import Operands, make_operands
 from immabench.problems import TYPE_BITS, Problem, Shape, conv_problem
 from immabench.providers.base import Emulation
 from immabench.providers.buffers import HostBuffers, make_buffers
-from immabench.providers.native_launch import EMULATED_BACKEND, EMULATED_GPU, CudaLaunch, EmulatedLaunch
+from immabench.providers.native_launch import EMULATED_BACKEND, EMULATED_GPU, EmulatedLaunch
+from immabench.providers.registry import load_provider
 from immabench.shapes import CONVOLUTION_FORM, GEMM_FORM
 
 __all__ = [
@@ -77,6 +79,12 @@ EPILOGUES: dict[str, dict[str, Any]] = {
 }
 """The epilogue each output type is verified with: together they cover every kind of scale, residual and activation."""
 
+SCALES_ONLY: dict[str, dict[str, Any]] = {
+    output_type: {name: value for name, value in epilogue.items() if name in ("row_scale", "col_scale", "bias")}
+    for output_type, epilogue in EPILOGUES.items()
+}
+"""The same for kernels whose epilogue ends there."""
+
 ZERO_POINTS = {"s32": "vector", "bf16": "tensor", "s8": "vector"}
 """The zero point of s8 activations each output type is verified with."""
 
@@ -117,7 +125,7 @@ class GemmCase(KernelCase):
     def launch_on_gpu(self) -> None:
         """As `KernelCase` says."""
         buffers = make_buffers(self._problem, self._operands, "cuda")
-        CudaLaunch(self.kernel_id, buffers).launch()
+        load_provider(self._config.provider).prepare(self.kernel_id, buffers).launch()
         self._result = buffers.result()
 
     def difference(self) -> str:
@@ -291,9 +299,10 @@ def problem_for(
     row_bits = CHUNK_BITS if copies_chunks(config) else 8
     a_bits, b_bits = TYPE_BITS[types["a"]], TYPE_BITS[types["b"]]
     each = max(1, group, row_bits // min(row_bits, a_bits), 8 // min(8, b_bits))
-    options: dict[str, Any] = {**EPILOGUES[output_type], "a_type": types["a"], "b_type": types["b"]}
+    epilogues = SCALES_ONLY if scales_only(config) else EPILOGUES
+    options: dict[str, Any] = {**epilogues[output_type], "a_type": types["a"], "b_type": types["b"]}
     options |= {"b_group": group, "b_scale": config.group_scale}
-    if types["a"] == "s8":
+    if types["a"] == "s8" and not scales_only(config):
         options["a_zero"] = ZERO_POINTS.get(output_type, "none")
     return Problem(m, n, -(-k // each) * each, output_type=output_type, **{**options, **(further or {})})
 

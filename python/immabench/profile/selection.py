@@ -6,14 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from immabench.errors import NothingSelectedError, UsageError
-from immabench.kernels import (
-    companion_configs,
-    cutlass_configs,
-    illegal_reason,
-    kernel_configs,
-    match_names,
-    matches_any,
-)
+from immabench.kernels import companion_configs, gemm_configs, illegal_reason, match_names, matches_any
 from immabench.measure.case import Job
 from immabench.measure.plan import SHAPES_SUITE, kernel_problem, one_problem
 from immabench.measure.rows import Row
@@ -92,7 +85,7 @@ def one_job(kernel: str, shape: str, output_type: str, options: Mapping[str, Any
     Raises NothingSelectedError for an unknown id, UsageError for a problem that it does not compute.
     """
     provider = _provider_of(kernel)
-    config = next((one for one in (*kernel_configs(), *cutlass_configs()) if one.id == kernel), None)
+    config = next((one for one in gemm_configs() if one.id == kernel), None)
     if config is None:
         problem = one_problem(shape, output_type, options)
     else:

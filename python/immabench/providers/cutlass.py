@@ -10,11 +10,11 @@ from __future__ import annotations
 from immabench.errors import ImmabenchError, MissingHardwareError
 from immabench.hardware import cuda_state
 from immabench.kernels import absent_reason, cutlass_configs, illegal_reason, native
-from immabench.predict import machine_of, machine_of_device, rank_configs
 from immabench.problems import Problem
 from immabench.providers.base import Availability, Candidate
 from immabench.providers.buffers import Buffers
-from immabench.providers.native_launch import EMULATED_GPU, CudaLaunch
+from immabench.providers.native_launch import CudaLaunch
+from immabench.providers.ranking import ranked_candidates
 
 PACKAGE = "nvidia-cutlass==4.2.0.0"
 """Which has the headers that a build needs."""
@@ -52,10 +52,7 @@ class CutlassProvider:
             config: illegal_reason(config, problem) or (absent_reason(config, gpu) if gpu else None)
             for config in cutlass_configs()
         }
-        legal = [config for config, reason in reasons.items() if reason is None]
-        ranked = rank_configs(legal, problem, machine_of_device(gpu) if gpu else machine_of(EMULATED_GPU))
-        illegal = [Candidate(config.id, reason) for config, reason in reasons.items() if reason is not None]
-        return [*(Candidate(entry.config.id) for entry in ranked), *illegal]
+        return ranked_candidates(reasons, problem, gpu)
 
     def stated(self, problem: Problem, config_id: str) -> Problem:
         return problem

@@ -19,6 +19,7 @@ OWN_PROVIDERS = {
     "torch": "immabench.providers.torch_matmul:TorchProvider",
     "cublaslt": "immabench.providers.cublaslt:CublasLtProvider",
     "cutlass": "immabench.providers.cutlass:CutlassProvider",
+    "cute_dsl": "immabench.providers.cute_dsl:CuteDslProvider",
     "reference": "immabench.providers.reference:ReferenceProvider",
 }
 

@@ -11,10 +11,10 @@ from immabench.providers.registry import BrokenProvider, load_provider, provider
 
 
 def test_own_providers_come_first() -> None:
-    assert provider_names()[:5] == ["handwritten", "torch", "cublaslt", "cutlass", "reference"]
+    assert provider_names()[:6] == ["handwritten", "torch", "cublaslt", "cutlass", "cute_dsl", "reference"]
 
 
-@pytest.mark.parametrize("name", ["handwritten", "torch", "cutlass", "reference"])
+@pytest.mark.parametrize("name", ["handwritten", "torch", "cutlass", "cute_dsl", "reference"])
 def test_own_providers_answer_to_their_name(name: str) -> None:
     assert load_provider(name).name == name
 
