@@ -35,8 +35,8 @@ cudaError_t launch_clusters(void (*kernel)(Parameters), const ClusterLaunch& lau
 template <class Tile, class Parameters>
 cudaError_t launch_clusters(void (*kernel)(Parameters), const Tile& tile, unsigned blocks, const Parameters& parameters,
                             std::uint64_t stream) {
-  return launch_clusters(kernel, {blocks, unsigned(tile.cluster()), unsigned(tile.threads()), tile.shared_bytes()},
-                         parameters, stream);
+  return launch_clusters(kernel, {blocks, unsigned(tile.cluster()), unsigned(tile.threads()), tile.shared_bytes()}, parameters,
+                         stream);
 }
 
 }  // namespace immabench::inline SIMT_TARGET
