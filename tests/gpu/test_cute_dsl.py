@@ -60,7 +60,7 @@ PROBLEMS = [
     Problem(40000, 3, 64, output_type="f32", col_scale="vector", bias=True),
     Problem(3, 40000, 64, output_type="f16", col_scale="tensor"),
 ]
-"""More tiles than fit at once, one row of a decode, N in pairs and odd, one step of K, the largest K, narrow outputs."""
+"""More tiles than fit at once, one row of a decode, N in pairs and odd, one step of K, the largest K, narrow C."""
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.id)
