@@ -73,6 +73,7 @@ def test_the_machine_code_is_what_a_fair_opponent_has(kernel: Specialization, co
     assert "FFMA" not in mnemonics, "the epilogue rounds a product and a sum at once"
     assert opcodes.count("UTMALDG.2D") == (2 if config.cluster == (1, 1) else 1)
     assert opcodes.count("UTMALDG.2D.MULTICAST") == (0 if config.cluster == (1, 1) else 1)
+    assert "STG.E.64" in opcodes, "outputs are stored in pieces of sectors"
     assert ("FMUL" in mnemonics, "FADD" in mnemonics) == (kernel.output_type != "s32",) * 2
 
 

@@ -233,7 +233,4 @@ class HopperGemm:
             ring.consumer_release(done)
             done.advance()
             self.epilogue.share(held, vectors, thread)
-            if n % 2 == 0:
-                self.epilogue.write(sums, places, corner, out, factors, vectors, m, n, True)
-            else:
-                self.epilogue.write(sums, places, corner, out, factors, vectors, m, n, False)
+            self.epilogue.write(sums, places, corner, out, factors, vectors, m, n)

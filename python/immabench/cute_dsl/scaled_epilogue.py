@@ -1,6 +1,6 @@
 """What follows the sums of a GEMM by wgmma, in the CuTe DSL: scales of rows and columns and a bias, or nothing.
 
-Sums are written from registers, two columns at a time where rows of the output are aligned to pairs.
+Sums are written from registers; where rows of the output are aligned to that, four lanes fill a sector of 32 bytes.
 """
 
 from typing import Any
@@ -50,29 +50,56 @@ class ScaledEpilogue:
             everyone.arrive_and_wait()
 
     @cute.jit
-    def write(self, sums, places, corner, out, factors, vectors, m: Int32, n: Int32, in_pairs: cutlass.Constexpr):
-        """Write this thread's sums: of two rows, of every eight columns two that lie side by side."""
+    def write(self, sums, places, corner, out, factors, vectors, m: Int32, n: Int32):
+        """Write this thread's sums, as many columns at a time as rows of the output are aligned to."""
+        tile = (sums, places, corner, out, factors, vectors)
+        widest = const_expr(64 // self.output_type.width)
+        if n % widest == 0:
+            self._write(tile, m, n, widest)
+        else:
+            if const_expr(widest == 2):
+                self._write(tile, m, n, 1)
+            else:
+                if n % 2 == 0:
+                    self._write(tile, m, n, 2)
+                else:
+                    self._write(tile, m, n, 1)
+
+    @cute.jit
+    def _write(self, tile, m: Int32, n: Int32, at_once: cutlass.Constexpr):
+        """Of two rows, of every eight columns two that lie side by side: `at_once` columns a store."""
+        sums, places, corner, out, factors, vectors = tile
         below = [corner[0] + places[((0, half, 0), 0, 0)][0] for half in range(2)]
         lines = [out + Int64(row) * n for row in below]
-        for eight in range_constexpr(self.columns // 8):
+        for eight in range_constexpr(0, self.columns // 8, 2):
             place = places[((0, 0, eight), 0, 0)][1]
             left = corner[1] + place
             for half in range_constexpr(2):
-                pair = cute.make_rmem_tensor(2, self.output_type)
-                for side in range_constexpr(2):
-                    total = sums[((side, half, eight), 0, 0)]
-                    if const_expr(self.scaled):
-                        scale, shift = vectors[place + side, 0], vectors[place + side, 1]
-                        value = _rounded("mul", _rounded("mul", Float32(total), factors[half]), scale)
-                        pair[side] = self.output_type(_rounded("add", value, shift))
-                    else:
-                        pair[side] = total
-                self._write_pair(pair, lines[half] + left, below[half] < m, left, n, in_pairs)
+                of_row = (sums, factors[half], vectors, half)
+                first, second = (self._rounded_pair(of_row, place + 8 * at, eight + at) for at in range(2))
+                in_rows = below[half] < m
+                if const_expr(at_once == 4):
+                    self._write_four(first, second, lines[half], in_rows, left, n)
+                else:
+                    self._write_pair(first, lines[half] + left, in_rows, left, n, at_once)
+                    self._write_pair(second, lines[half] + left + 8, in_rows, left + 8, n, at_once)
+
+    def _rounded_pair(self, of_row, place, eight):
+        """Two outputs side by side, of the columns at `place` of the tile."""
+        sums, factor, vectors, half = of_row
+        pair = cute.make_rmem_tensor(2, self.output_type)
+        for side in range(2):
+            total = sums[((side, half, eight), 0, 0)]
+            if self.scaled:
+                value = _rounded("mul", _rounded("mul", Float32(total), factor), vectors[place + side, 0])
+                total = self.output_type(_rounded("add", value, vectors[place + side, 1]))
+            pair[side] = total
+        return pair
 
     @cute.jit
-    def _write_pair(self, pair, place, in_rows: Boolean, left: Int32, n: Int32, in_pairs: cutlass.Constexpr):
+    def _write_pair(self, pair, place, in_rows: Boolean, left: Int32, n: Int32, at_once: cutlass.Constexpr):
         """Two outputs side by side, or those of them that lie in the matrix."""
-        if const_expr(in_pairs):
+        if const_expr(at_once == 2):
             if in_rows and left < n:
                 wide = place.align(2 * self.output_type.width // 8)
                 cute.autovec_copy(pair, cute.make_tensor(wide, cute.make_layout(2)))
@@ -80,6 +107,27 @@ class ScaledEpilogue:
             for side in range_constexpr(2):
                 if in_rows and left + side < n:
                     cute.make_tensor(place + side, cute.make_layout(1))[0] = pair[side]
+
+    @cute.jit
+    def _write_four(self, first, second, line, in_rows: Boolean, left: Int32, n: Int32):
+        """Four 16-bit outputs side by side, so that four lanes fill a sector. Of two lanes the even one takes the first
+        pairs of both, which begin where its own does, the odd one the second."""
+        odd = cute.arch.lane_idx() % 2 == 1
+        four = cute.make_rmem_tensor(2, Int32)
+        four[0], four[1] = (cute.recast_tensor(pair, Int32)[0] for pair in (first, second))
+        given = four[1]
+        if odd:
+            given = four[0]
+        taken = cute.arch.shuffle_sync_bfly(given, offset=1)
+        start = left
+        if odd:
+            four[0] = taken
+            start = left + 8 - 2
+        else:
+            four[1] = taken
+        if in_rows and start < n:
+            wide = cute.recast_ptr((line + start).align(8), dtype=Int32)
+            cute.autovec_copy(four, cute.make_tensor(wide, cute.make_layout(2)))
 
 
 def _element(vector, index):

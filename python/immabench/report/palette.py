@@ -99,12 +99,12 @@ SHAPES = {
     "torch": Shape("square", "s", "dash", "--", "/", "//"),
     "cublaslt": Shape("triangle-up", "^", "dot", ":", ".", ".."),
     "cutlass": Shape("diamond", "D", "dashdot", "-.", "x", "xx"),
+    "cute_dsl": Shape("triangle-down", "v", "4px,2px,1px,2px", (0, (4, 2, 1, 2)), "\\", "\\\\"),
     "reference": Shape("pentagon", "p", "longdash", (0, (8, 3)), "-", "--"),
 }
 OTHER_SHAPES = (
     Shape("hexagon", "h", "longdashdot", (0, (8, 3, 2, 3)), "+", "++"),
     Shape("star", "*", "5px,2px", (0, (5, 2)), "|", "||"),
-    Shape("triangle-down", "v", "2px,4px", (0, (2, 4)), "\\", "\\\\"),
 )
 
 # status of a row that is not ok -> (plotly symbol, matplotlib marker)
