@@ -30,9 +30,7 @@ template <class Instance>
 typename Instance::Kernel::Params make_cutlass3_parameters(const GemmArguments& g) {
   // Of neighbouring tiles up to 8 run together, as those of CUTLASS 2.x here.
   constexpr int kSwizzle = 8;
-  const auto stride_of = [&](int rows) {
-    return cute::make_stride(std::int64_t{g.k}, cute::_1{}, std::int64_t{rows} * g.k);
-  };
+  const auto stride_of = [&](int rows) { return cute::make_stride(std::int64_t{g.k}, cute::_1{}, std::int64_t{rows} * g.k); };
   typename Instance::Kernel::Arguments arguments;
   arguments.problem_shape = {g.m, g.n, g.k, g.batch};
   arguments.mainloop.ptr_A = reinterpret_cast<const std::int8_t*>(g.a);

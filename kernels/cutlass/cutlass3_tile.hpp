@@ -69,15 +69,14 @@ struct Cutlass3S8Tiles {
 // A tile as a type; see MmaConfig.
 template <int kBlockM, int kBlockN, int kBlockK, int kClusterM, int kClusterN, int kStages, int kSchedule>
 struct Cutlass3Config {
-  static constexpr Cutlass3Tile tile{kBlockM,   kBlockN, kBlockK, kClusterM,
-                                     kClusterN, kStages, Cutlass3Schedule(kSchedule)};
+  static constexpr Cutlass3Tile tile{kBlockM, kBlockN, kBlockK, kClusterM, kClusterN, kStages, Cutlass3Schedule(kSchedule)};
   static_assert(tile.invalid_reason() == nullptr);
 };
 
 template <class Table, int kIndex>
-using Cutlass3ConfigAt = Cutlass3Config<Table::tiles[kIndex].block_m, Table::tiles[kIndex].block_n,
-                                        Table::tiles[kIndex].block_k, Table::tiles[kIndex].cluster_m,
-                                        Table::tiles[kIndex].cluster_n, Table::tiles[kIndex].stages,
-                                        int(Table::tiles[kIndex].schedule)>;
+using Cutlass3ConfigAt =
+    Cutlass3Config<Table::tiles[kIndex].block_m, Table::tiles[kIndex].block_n, Table::tiles[kIndex].block_k,
+                   Table::tiles[kIndex].cluster_m, Table::tiles[kIndex].cluster_n, Table::tiles[kIndex].stages,
+                   int(Table::tiles[kIndex].schedule)>;
 
 }  // namespace immabench

@@ -14,10 +14,10 @@ struct Cutlass3Instance {
   static constexpr Cutlass3Tile kTile = Config::tile;
   using BlockTile = cute::Shape<cute::Int<kTile.block_m>, cute::Int<kTile.block_n>, cute::Int<kTile.block_k>>;
   using Cluster = cute::Shape<cute::Int<kTile.cluster_m>, cute::Int<kTile.cluster_n>, cute::_1>;
-  using Schedule = std::tuple_element_t<
-      int(kTile.schedule),
-      std::tuple<cutlass::gemm::KernelTmaWarpSpecialized, cutlass::gemm::KernelTmaWarpSpecializedPingpong,
-                 cutlass::gemm::KernelTmaWarpSpecializedCooperative>>;
+  using Schedule =
+      std::tuple_element_t<int(kTile.schedule),
+                           std::tuple<cutlass::gemm::KernelTmaWarpSpecialized, cutlass::gemm::KernelTmaWarpSpecializedPingpong,
+                                      cutlass::gemm::KernelTmaWarpSpecializedCooperative>>;
   using Mainloop = typename cutlass::gemm::collective::CollectiveBuilder<
       cutlass::arch::Sm90, cutlass::arch::OpClassTensorOp, std::int8_t, cutlass::layout::RowMajor, 16, std::int8_t,
       cutlass::layout::ColumnMajor, 16, std::int32_t, BlockTile, Cluster, cutlass::gemm::collective::StageCount<kTile.stages>,

@@ -121,8 +121,8 @@ struct Call {
     if (row >= arguments.m || column >= arguments.n) return 12345;
     int total = 0;
     for (int k = 0; k < kK; ++k) {
-      total += a[(std::size_t(product) * arguments.m + row) * kK + k] *
-               b[(std::size_t(product) * arguments.n + column) * kK + k];
+      total +=
+          a[(std::size_t(product) * arguments.m + row) * kK + k] * b[(std::size_t(product) * arguments.n + column) * kK + k];
     }
     return total;
   }
