@@ -55,7 +55,7 @@ else
 evidence:
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet install --no-index --no-deps --no-compile --upgrade --target $(SITE) \
 	  $(WHEELS)/*.whl
-	@PYTHONPATH=$(SITE) $(PYTHON) bench/evidence.py --out $(OUT) $(EVIDENCE_FLAGS)
+	@PYTHONPATH=$(SITE) IMMABENCH_CUTE_DSL=$(abspath $(WHEELS))/cute_dsl $(PYTHON) bench/evidence.py --out $(OUT) $(EVIDENCE_FLAGS)
 endif
 
 # For such a machine, by the Python that it has: this project for one GPU, and what an image with torch, numpy, pandas and
@@ -70,6 +70,7 @@ wheels:
 	  echo "no cuda-bench: CUDA events will time the GPU"
 	@$(PYTHON) -m pip --disable-pip-version-check --quiet download --only-binary=:all: --no-deps -d $(WHEELS) "ncu-report>=2026.3" || \
 	  echo "no ncu-report: nothing will be profiled"
+	@$(BIN)/immabench cute-dsl compile --out $(WHEELS)/cute_dsl || echo "no CuTe DSL in $(VENV): its kernels are left out"
 	@du -sh $(WHEELS)
 
 adopt-evidence: $(VENV)/.installed-all
