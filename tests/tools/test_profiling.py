@@ -77,7 +77,7 @@ def test_a_sweep_is_profiled_after_it(
 ) -> None:
     fake_ncu(listener=str(listener))
     folder = write_run(tmp_path / "run", [timed(job(), 3.0)])
-    monkeypatch.setattr(session, "jobs_of", lambda rows, folder: [reference_job()])  # a GPU's rows, launched on a CPU
+    monkeypatch.setattr(session, "jobs_of", lambda rows: [reference_job()])  # a GPU's rows, launched on a CPU
     said = after_sweep(folder, "roofline", None, preflight())
     assert said == {"preset": "roofline", "status": "ok", "reason": "", "remedy": "", "actions": 1}
     assert json.loads((folder.path / "run.json").read_text())["profile"] == said
@@ -109,7 +109,7 @@ def test_launches_that_fail_beside_others_are_said(
 ) -> None:
     fake_ncu(listener=str(listener))
     folder = write_run(tmp_path / "run", [timed(job(), 3.0), timed(job(case="b"), 3.0)])
-    monkeypatch.setattr(session, "jobs_of", lambda rows, folder: [reference_job(), FAILING])
+    monkeypatch.setattr(session, "jobs_of", lambda rows: [reference_job(), FAILING])
     monkeypatch.setattr(session, "chosen_rows", lambda *_: folder.rows())
     said = after_sweep(folder, "roofline", None, preflight())
     assert (said["status"], said["actions"]) == ("failed", 1)
