@@ -15,6 +15,8 @@ ONE = "torch_int8@gemm_s8_m256_n256_k256_f16_rv_cv@cpu"
 
 pytest.importorskip("torch", reason="benchmarks of kernels on a CPU need torch: pip install 'immabench[models]'")
 
+pytestmark = pytest.mark.alone
+
 
 def bench(storage: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [
