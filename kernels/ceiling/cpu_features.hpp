@@ -30,7 +30,8 @@ inline bool system_saves(unsigned states) {
 
 constexpr unsigned kAvxState = 0x6, kAvx512State = 0xE6, kAmxState = 0x60000;
 
-inline bool has_fma() { return system_saves(kAvxState) && bit(cpuid(1, 0).c, 12) && bit(cpuid(7, 0).b, 5); }
+inline bool has_avx2() { return system_saves(kAvxState) && bit(cpuid(7, 0).b, 5); }
+inline bool has_fma() { return has_avx2() && bit(cpuid(1, 0).c, 12); }
 inline bool has_avx_vnni() { return system_saves(kAvxState) && bit(cpuid(7, 1).a, 4); }
 inline bool has_avx512f() { return system_saves(kAvx512State) && bit(cpuid(7, 0).b, 16); }
 inline bool has_avx512_vnni() { return has_avx512f() && bit(cpuid(7, 0).c, 11); }

@@ -118,8 +118,8 @@ constexpr int kTileOperations = 2 * 16 * 16 * 64;  // of bytes; half of that of 
 constexpr CpuRate kCpuRates[] = {
     {"vfmadd231ps ymm", "fma", "f32", "f32", 2 * 8, 32, kVectorChains, cpu::has_fma, fma256},
     {"vfmadd231ps zmm", "avx512f", "f32", "f32", 2 * 16, 64, kVectorChains, cpu::has_avx512f, fma512},
-    {"vpmaddwd+vpaddd ymm", "avx2", "s8", "s32", 2 * 16, 32, kVectorChains, cpu::has_fma, widened_s8_256},
-    {"vpmaddubsw+vpmaddwd+vpaddd ymm", "avx2", "s8", "s32", 2 * 32, 32, kVectorChains, cpu::has_fma, saturated_s8_256},
+    {"vpmaddwd+vpaddd ymm", "avx2", "s8", "s32", 2 * 16, 32, kVectorChains, cpu::has_avx2, widened_s8_256},
+    {"vpmaddubsw+vpmaddwd+vpaddd ymm", "avx2", "s8", "s32", 2 * 32, 32, kVectorChains, cpu::has_avx2, saturated_s8_256},
     {"vpdpbusd ymm", "avx_vnni", "s8", "s32", 2 * 32, 32, kVectorChains, cpu::has_avx_vnni, dot_s8_256},
     {"vpdpbusd zmm", "avx512_vnni", "s8", "s32", 2 * 64, 64, kVectorChains, cpu::has_avx512_vnni, dot_s8_512},
     {"tdpbssd tmm", "amx_int8", "s8", "s32", kTileOperations, kCpuTileBytes, kTileChains, cpu::has_amx_int8, tile_s8},

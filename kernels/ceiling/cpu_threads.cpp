@@ -60,7 +60,7 @@ void on_threads(int threads, const std::function<void(int)>& work) {
 
 std::uint64_t xor_of(const std::uint64_t* words, std::int64_t count) {
 #if defined(__x86_64__)
-  static const bool wide = cpu::has_fma();
+  static const bool wide = cpu::has_avx2();
   if (wide) return xor_avx2(words, count);
 #endif
   return xor_loop(words, count);

@@ -11,6 +11,7 @@ namespace immabench::cpu {
 
 using simt::u8;
 
+#define IMMABENCH_INLINE IMMABENCH_TARGET, gnu::always_inline
 #define IMMABENCH_UNROLL _Pragma("GCC unroll 16")  // at once, so that arrays of vectors are registers
 
 constexpr int kQuad = 4;          // elements of K that lie together

@@ -15,7 +15,7 @@ using Code = std::int16_t;
 using PreparedCode = Code;
 
 // As instructions, not as intrinsics: of 12 sums in registers g++ 12 copies some to memory and back where it may.
-[[IMMABENCH_TARGET, gnu::always_inline]] inline void add_products(Vector& sums, Vector b, Vector codes) {
+[[IMMABENCH_INLINE]] inline void add_products(Vector& sums, Vector b, Vector codes) {
   Vector products;
   asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sums), "=&x"(products) : "x"(b), "x"(codes));
 }
@@ -42,7 +42,6 @@ i32 start_of(const i8*, i64) { return 0; }
   std::memcpy(some, from, std::size_t(count));
   return widened(some);
 }
-i32 start_of_column(const i8*, i64) { return 0; }
 
 // Writes whole vectors.
 [[IMMABENCH_TARGET]] void prepare(const i8* row, i64 k, std::byte* prepared) {
@@ -58,18 +57,6 @@ const Code* codes_of(const ProductBlock& block) {
 
 #include <cpu/product_tiles.hpp>
 
-const immabench::cpu::ProductInstructions immabench::cpu::kAvx2Product = {
-    .name = "avx2",
-    .least = Instructions::kAvx2,
-    .present = [] { return true; },
-    .lanes = kLanes,
-    .panel = kPanel,
-    .scratch_bytes = sizeof(Code),
-    .few_rows = 5,
-    .prepared_bytes = sizeof(PreparedCode),
-    .pack = &pack,
-    .multiply = &multiply,
-    .prepare = &prepare,
-    .dot = &dot,
-};
+const immabench::cpu::ProductInstructions immabench::cpu::kAvx2Product =
+    products_by_tiles("avx2", Instructions::kAvx2, [] { return true; }, 5);
 #endif

@@ -31,7 +31,7 @@ constexpr int kLanes = 16, kVectors = 4;
 [[IMMABENCH_TARGET]] inline i32 total(Vector sums) { return _mm512_reduce_add_epi32(sums); }
 
 // As an instruction, not as an intrinsic: of 24 sums in registers g++ 12 copies most to memory and back where it may.
-[[IMMABENCH_TARGET, gnu::always_inline]] inline void add_products(Vector& sums, Vector unsigned_codes, Vector codes) {
+[[IMMABENCH_INLINE]] inline void add_products(Vector& sums, Vector unsigned_codes, Vector codes) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_codes), "v"(codes));
 }
 
@@ -63,21 +63,9 @@ constexpr int kLanes = 16, kVectors = 4;
 }  // namespace immabench::cpu
 
 #include <cpu/unsigned_panels.hpp>
-//
+// The loops come last: they are made of all that.
 #include <cpu/product_tiles.hpp>
 
-const immabench::cpu::ProductInstructions immabench::cpu::kAvx512VnniProduct = {
-    .name = "avx512_vnni",
-    .least = Instructions::kAvx512,
-    .present = &has_avx512_vnni,
-    .lanes = kLanes,
-    .panel = kPanel,
-    .scratch_bytes = 0,
-    .few_rows = 16,
-    .prepared_bytes = sizeof(PreparedCode),
-    .pack = &pack,
-    .multiply = &multiply,
-    .prepare = &prepare,
-    .dot = &dot,
-};
+const immabench::cpu::ProductInstructions immabench::cpu::kAvx512VnniProduct =
+    products_by_tiles("avx512_vnni", Instructions::kAvx512, &has_avx512_vnni, 16);
 #endif

@@ -12,7 +12,7 @@ constexpr int kVectors = 2;
 [[IMMABENCH_TARGET]] inline Vector bytes_of(int value) { return _mm256_set1_epi8(char(value)); }
 
 // As an instruction, not as an intrinsic: of 12 sums in registers g++ 12 copies some to memory and back where it may.
-[[IMMABENCH_TARGET, gnu::always_inline]] inline void add_products(Vector& sums, Vector unsigned_codes, Vector codes) {
+[[IMMABENCH_INLINE]] inline void add_products(Vector& sums, Vector unsigned_codes, Vector codes) {
   asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(unsigned_codes), "x"(codes));
 }
 
@@ -20,21 +20,9 @@ constexpr int kVectors = 2;
 }  // namespace immabench::cpu
 
 #include <cpu/unsigned_panels.hpp>
-//
+// The loops come last: they are made of all that.
 #include <cpu/product_tiles.hpp>
 
-const immabench::cpu::ProductInstructions immabench::cpu::kAvxVnniProduct = {
-    .name = "avx_vnni",
-    .least = Instructions::kAvxVnni,
-    .present = &has_avx_vnni,
-    .lanes = kLanes,
-    .panel = kPanel,
-    .scratch_bytes = 0,
-    .few_rows = 16,
-    .prepared_bytes = sizeof(PreparedCode),
-    .pack = &pack,
-    .multiply = &multiply,
-    .prepare = &prepare,
-    .dot = &dot,
-};
+const immabench::cpu::ProductInstructions immabench::cpu::kAvxVnniProduct =
+    products_by_tiles("avx_vnni", Instructions::kAvxVnni, &has_avx_vnni, 16);
 #endif

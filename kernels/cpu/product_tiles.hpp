@@ -11,7 +11,7 @@
 //   columns_of                a vector of a panel
 //   to_panel, start_of        what stands for B's codes in panels, and what the sum of such products starts from
 //   codes_of                  the rows of A of a block, as Code
-//   PreparedCode prepare start_of_column      the same for few rows, where A changes and B lies as it is
+//   PreparedCode prepare      the same for few rows, where A changes and B lies as it is; sums start from `start_of` B then
 //
 // All of it has internal linkage: no linker may take one set's function for another's.
 #pragma once
@@ -19,8 +19,6 @@
 
 namespace immabench::cpu {
 namespace {
-
-#define IMMABENCH_INLINE IMMABENCH_TARGET, gnu::always_inline
 
 constexpr int kTileRows = 6;
 constexpr int kPanel = kPairs ? kVectors * kLanes / 2 : kVectors * kLanes;  // columns
@@ -148,10 +146,26 @@ template <int kRows>
 }
 
 [[IMMABENCH_TARGET]] void dot(const ProductColumn& c) {
-  const i32 start = start_of_column(c.b, c.k);
+  const i32 start = start_of(c.b, c.k);
   i64 row = 0;
   for (; row + 4 <= c.m; row += 4) dot_rows<4>(c, row, start);
   for (; row < c.m; ++row) dot_rows<1>(c, row, start);
+}
+
+// The set as product.cpp sees it; `few_rows` was measured, where it could be.
+constexpr ProductInstructions products_by_tiles(const char* name, Instructions least, bool (*present)(), int few_rows) {
+  return {.name = name,
+          .least = least,
+          .present = present,
+          .lanes = kLanes,
+          .panel = kPanel,
+          .scratch_bytes = sizeof(Code) == sizeof(i8) ? 0 : sizeof(Code),  // codes of 8 bits are read where they lie
+          .few_rows = few_rows,
+          .prepared_bytes = sizeof(PreparedCode),
+          .pack = &pack,
+          .multiply = &multiply,
+          .prepare = &prepare,
+          .dot = &dot};
 }
 
 }  // namespace

@@ -31,7 +31,6 @@ using PreparedCode = u8;
   for (i64 k = 0; k < bytes; k += kBytes) add_products(sum, bytes_of(1), load_bytes(row + k, bytes - k));
   return -128 * total(sum);
 }
-[[IMMABENCH_TARGET]] i32 start_of_column(const i8* column, i64 k) { return start_of(column, k); }
 
 // Writes whole vectors.
 [[IMMABENCH_TARGET]] void prepare(const i8* row, i64 k, std::byte* prepared) {

@@ -17,7 +17,7 @@ constexpr int kVectors = 4;  // as of the widest vectors
 
 [[IMMABENCH_TARGET]] inline Vector bytes_of(int value) { return _mm256_set1_epi8(char(value)); }
 
-[[IMMABENCH_TARGET, gnu::always_inline]] inline void add_products(Vector& sums, Vector unsigned_codes, Vector codes) {
+[[IMMABENCH_INLINE]] inline void add_products(Vector& sums, Vector unsigned_codes, Vector codes) {
   simt::u32 sum[kLanes];
   u8 x[4 * kLanes];
   i8 y[4 * kLanes];
@@ -34,9 +34,7 @@ constexpr int kVectors = 4;  // as of the widest vectors
 #include <cpu/product_tiles.hpp>
 
 namespace immabench::cpu {
-const ProductInstructions kModelProduct = {
-    "model", Instructions::kAvx2, [] { return true; }, kLanes, kPanel, 0, 16, sizeof(PreparedCode), &pack, &multiply, &prepare,
-    &dot};
+const ProductInstructions kModelProduct = products_by_tiles("model", Instructions::kAvx2, [] { return true; }, 16);
 }  // namespace immabench::cpu
 #endif
 
